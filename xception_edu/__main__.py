@@ -1,0 +1,97 @@
+"""Command line: python -m xception_edu {costs,figures,...}. Exit status 2 and one line where an argument is wrong."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from xception_edu import architectures, costs
+from xception_edu.specs import Shape
+
+DEFAULT_INPUT_SIZE = {"xception": 299, "vgg16": 224, "module": 19}
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with status 2 and one line on standard error."""
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status. What the library answers to a wrong argument becomes the one line on standard error."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = Parser(prog="python -m xception_edu", description="Xception made movable: count, draw, train.", allow_abbrev=False)
+    parser.add_argument("command", choices=COMMANDS, help="what to do; `COMMAND --help` explains each")
+    command = parser.parse_args(arguments[:1]).command
+    try:
+        return COMMANDS[command](arguments[1:])
+    except ValueError as error:
+        Parser(prog=f"{parser.prog} {command}").error(str(error))
+
+
+def _parser(command: str, description: str) -> Parser:
+    return Parser(prog=f"python -m xception_edu {command}", description=description, allow_abbrev=False)
+
+
+def _segments(value: str) -> int | str:
+    """An integer, or the word "channels"."""
+    if value == "channels":
+        return value
+    try:
+        return int(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"is {value!r}, but must be an integer of at least 1, or 'channels'") from None
+
+
+def run_costs(argv: Sequence[str]) -> int:
+    """Print what a network costs, layer by layer and in total."""
+    parser = _parser("costs", "Parameters, MACs, activations and traffic of a network, layer by layer, counted by hand.")
+    parser.add_argument(
+        "name", choices=DEFAULT_INPUT_SIZE, help="which network; `module` is the paper's module at 728 channels"
+    )
+    parser.add_argument("--input-size", type=int, help=f"side of the image in pixels (default: {DEFAULT_INPUT_SIZE})")
+    parser.add_argument("--segments", type=_segments, help="1 is regular, `channels` is depthwise (default); not for vgg16")
+    parser.add_argument("--format", choices=("table", "json", "csv"), default="table")
+    args = parser.parse_args(argv)
+    size = DEFAULT_INPUT_SIZE[args.name] if args.input_size is None else args.input_size
+    segments = "channels" if args.segments is None else args.segments
+    if args.name == "xception":
+        layers = architectures.xception(architectures.XceptionConfig(segments=segments), size)
+    elif args.name == "module":
+        pieces = 728 if segments == "channels" else segments
+        layers = architectures.module(architectures.ModuleConfig(728, 728, pieces), Shape(728, size, size))
+    else:
+        if args.segments is not None:
+            parser.error(f"argument --segments: is {args.segments!r}, but {args.name} has no segments: leave it out")
+        layers = architectures.vgg(architectures.VGGConfig(input_size=size))
+    write = {"table": costs.as_table, "json": costs.as_json, "csv": costs.as_csv}[args.format]
+    print(write(args.name, layers).rstrip("\n"))
+    return 0
+
+
+def run_figures(argv: Sequence[str]) -> int:
+    """Draw every figure as SVG, or with --check say which committed file differs."""
+    from xception_edu.plots import gallery
+
+    parser = _parser("figures", "Draw the paper's figures and the cost curves anew, as SVG.")
+    parser.add_argument("--out", required=True, help="folder for the files; made if missing")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with status 1 if a file in the folder differs"
+    )
+    args = parser.parse_args(argv)
+    return gallery.check(args.out) if args.check else gallery.write(args.out)
+
+
+def run_train(argv: Sequence[str]) -> int:
+    """Train a recipe."""
+    from xception_edu import train
+
+    return train.command(argv)
+
+
+COMMANDS = {"costs": run_costs, "figures": run_figures, "train": run_train}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""Counted by hand: what a layer costs, from its spec and the shape that reaches it. Per image; no torch.
+
+What is counted: multiply-accumulates (MACs) of convolutions and fully connected layers, as every counter does; padding
+counts as multiplied, as the hardware does it. Batch normalization, activations, pooling and additions have no MACs here,
+but their parameters, outputs and traffic count. Concatenation is free: towers write into their places of one map.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+from xception_edu import checks
+from xception_edu.specs import ActivationSpec, AddSpec, BatchNormSpec, ConvSpec, LinearSpec, PoolSpec, Shape, Spec
+
+Layers = Sequence[tuple[Spec, Shape]]  # each layer with the shape of its input
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What one layer, or a sum of layers, costs for one image. Counts of elements; the methods turn them into bytes."""
+
+    params: int = 0  # trained: weights, biases, BN scale and shift
+    buffers: int = 0  # kept but not trained: BN mean and variance
+    macs: int = 0  # multiply-accumulates; one is two "FLOPs" where a tool counts those
+    inputs: int = 0  # elements of the maps that the layer reads
+    activations: int = 0  # elements of the map that the layer writes
+
+    def __post_init__(self) -> None:
+        for name, count in vars(self).items():
+            checks.integer(name, count, at_least=0)
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            params=self.params + other.params,
+            buffers=self.buffers + other.buffers,
+            macs=self.macs + other.macs,
+            inputs=self.inputs + other.inputs,
+            activations=self.activations + other.activations,
+        )
+
+    def activation_bytes(self, *, batch: int = 1, bytes_per_element: int = 4) -> int:
+        """Bytes of all maps written: what training must keep, if nothing is shared or recomputed. 4 bytes is float32."""
+        return batch * self.activations * bytes_per_element
+
+    def bytes_moved(self, *, batch: int = 1, bytes_per_element: int = 4) -> int:
+        """Fewest bytes between memory and processor: each input, weight, statistic and output once, layer after layer."""
+        checks.integer("batch", batch)
+        checks.integer("bytes_per_element", bytes_per_element)
+        return (batch * (self.inputs + self.activations) + self.params + self.buffers) * bytes_per_element
+
+    def intensity(self, *, batch: int = 1, bytes_per_element: int = 4) -> float:
+        """Arithmetic intensity, MACs per byte moved: low means that memory, not arithmetic, sets the pace (0 for no bytes)."""
+        moved = self.bytes_moved(batch=batch, bytes_per_element=bytes_per_element)
+        return batch * self.macs / moved if moved else 0.0
+
+
+def block_diagonal_weights(in_channels: int, out_channels: int, segments: int) -> int:
+    """Number of (input, output) channel pairs that are connected: sum of in_i * out_i over the segments.
+
+    In closed form. With in = S*a + r and out = S*b + t, every piece has a * b pairs; the first r pieces have one more
+    input (b pairs each), the first t one more output (a pairs each), and the first min(r, t) have both (1 pair each).
+    """
+    checks.segments(segments, in_channels, out_channels)
+    a, r = divmod(in_channels, segments)
+    b, t = divmod(out_channels, segments)
+    return segments * a * b + r * b + t * a + min(r, t)
+
+
+def cost_of(spec: Spec, shape: Shape) -> Cost:
+    """Cost of one layer on an input of `shape`, (channels, height, width); ValueError where the two do not fit."""
+    shape = Shape(*shape)
+    out = spec.output_shape(shape)
+    params = buffers = macs = 0
+    match spec:
+        case ConvSpec():
+            kernel_height, kernel_width = checks.pair("kernel_size", spec.kernel_size)
+            weights = kernel_height * kernel_width * block_diagonal_weights(spec.in_channels, spec.out_channels, spec.segments)
+            params = weights + spec.bias * spec.out_channels
+            macs = weights * out.height * out.width  # every weight is used once at every output position
+        case LinearSpec():
+            macs = spec.in_features * spec.out_features
+            params = macs + spec.bias * spec.out_features
+        case BatchNormSpec():
+            params = buffers = 2 * spec.channels
+        case PoolSpec() | ActivationSpec() | AddSpec():
+            pass
+        case _:
+            raise ValueError(f"spec is {spec!r}, but must be one of the classes in xception_edu.specs")
+    inputs = 2 * shape.elements if isinstance(spec, AddSpec) else shape.elements
+    return Cost(params=params, buffers=buffers, macs=macs, inputs=inputs, activations=out.elements)
+
+
+def total(items: Iterable[Cost | tuple[Spec, Shape]]) -> Cost:
+    """Sum of the costs of layers, given as `(spec, input shape)` pairs, as Cost records, or mixed."""
+    return sum((item if isinstance(item, Cost) else cost_of(*item) for item in items), Cost())
+
+
+def describe(spec: Spec) -> str:
+    """A layer in a few words: "conv 3x3 /2", "conv 3x3, 4 segments", "max pool 3x3 /2"."""
+    match spec:
+        case ConvSpec():
+            (kh, kw), stride = checks.pair("kernel_size", spec.kernel_size), checks.pair("stride", spec.stride)[0]
+            kind = "depthwise" if 1 < spec.segments == spec.in_channels else "conv"
+            segments = f", {spec.segments} segments" if 1 < spec.segments < spec.in_channels else ""
+            return f"{kind} {kh}x{kw}" + (f" /{stride}" if stride > 1 else "") + segments
+        case PoolSpec(kind="global_average"):
+            return "global average pool"
+        case PoolSpec():
+            return f"{spec.kind} pool {spec.kernel_size}x{spec.kernel_size} /{spec.stride}"
+        case ActivationSpec():
+            return {"relu": "ReLU", "elu": "ELU"}[spec.kind]
+        case LinearSpec():
+            return "fully connected"
+        case BatchNormSpec():
+            return "batch norm"
+        case _:
+            return "add"
+
+
+def _record(cost: Cost) -> dict[str, int | float]:
+    """All columns of a cost at batch 1 in float32."""
+    extra = {
+        "activation_bytes": cost.activation_bytes(),
+        "bytes_moved": cost.bytes_moved(),
+        "intensity": round(cost.intensity(), 4),
+    }
+    return {**asdict(cost), **extra}
+
+
+def report(name: str, layers: Layers) -> dict[str, object]:
+    """Costs of a network as plain data: `name`, `input`, `totals`, and `layers` with a row each, in float32 at batch 1.
+
+    The keys say it all but for `bytes_moved` (the fewest bytes: every input, weight and output once) and `intensity`
+    (MACs per byte moved).
+    """
+    rows = []
+    for spec, shape in layers:
+        what = {
+            "name": spec.name,
+            "layer": describe(spec),
+            "input": list(shape),
+            "output": list(spec.output_shape(shape)),
+        }
+        rows.append(what | _record(cost_of(spec, shape)))
+    return {"name": name, "input": list(layers[0][1]), "totals": _record(total(layers)), "layers": rows}
+
+
+def as_json(name: str, layers: Layers) -> str:
+    """`report` as JSON."""
+    return json.dumps(report(name, layers), indent=1)
+
+
+def as_csv(name: str, layers: Layers) -> str:
+    """`report` as CSV: a header, a row a layer, and a last row named `total`; shapes as 3x299x299."""
+    data = report(name, layers)
+    rows = [{k: "x".join(map(str, v)) if isinstance(v, list) else v for k, v in row.items()} for row in data["layers"]]  # type: ignore[attr-defined]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    writer.writerow({"name": "total", "input": "x".join(map(str, data["input"])), **data["totals"]})  # type: ignore[call-overload, dict-item]
+    return out.getvalue()
+
+
+def as_table(name: str, layers: Layers) -> str:
+    """`report` as aligned text: a row a layer and the total; MiB are float32 at batch 1."""
+    header = ("layer", "what", "output", "params", "MACs", "activations", "MiB moved", "MACs/byte")
+    rows = [
+        (spec.name, describe(spec), "x".join(map(str, spec.output_shape(shape))), *_cells(cost_of(spec, shape)))
+        for spec, shape in layers
+    ]
+    rows.append(("total", name, "", *_cells(total(layers))))
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    lines = [
+        "  ".join(
+            cell.ljust(w) if i < 3 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in (header, *rows)
+    ]
+    rule = "-" * max(map(len, lines))
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+def _cells(cost: Cost) -> tuple[str, ...]:
+    counts = (f"{n:,}" for n in (cost.params, cost.macs, cost.activations))
+    return (*counts, f"{cost.bytes_moved() / 2**20:.2f}", f"{cost.intensity():.2f}")

@@ -1,0 +1,299 @@
+"""The continuum in torch: a convolution over any number of channel segments, and the modules of Figures 2 to 4.
+
+`segments` is the one knob: 1 is a regular convolution, in_channels is depthwise, Inception lies between (Section 1.2).
+Tensors are (N, C, H, W).
+"""
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from xception_edu import checks
+from xception_edu.architectures import ACTIVATIONS, ModuleConfig
+
+
+def he_init(module: nn.Module) -> None:
+    """He initialization (normal, fan-in) of a convolution or linear layer, for `module.apply(he_init)`.
+
+    The fan-in is that of one segment. Rules that ignore segments make depthwise kernels so small that BN's epsilon
+    shrinks what comes out.
+    """
+    if isinstance(module, (nn.Conv2d, nn.Linear)):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, SegmentedConv2d):
+        module.reset_parameters()
+
+
+def activation_layer(activation: str | None) -> nn.Module:
+    """ReLU, ELU, or for None the identity."""
+    checks.one_of("activation", activation, ACTIVATIONS)
+    return {None: nn.Identity, "relu": nn.ReLU, "elu": nn.ELU}[activation]()
+
+
+def _piece_sizes(channels: int, segments: int) -> list[int]:
+    """Sizes that torch.tensor_split gives `segments` pieces of `channels`: the larger ones first."""
+    return [len(piece) for piece in torch.arange(channels, device="cpu").tensor_split(segments)]
+
+
+class SegmentedConv2d(nn.Module):
+    """Convolution in which piece i of the output channels sees only piece i of the input channels (Section 1.2).
+
+    Channels are cut into `segments` contiguous pieces, as equal as can be. Neighboring pieces of equal size are one grouped
+    convolution ("run"); there are at most three runs, and one wherever `segments` divides both channel counts.
+
+    Shape: (N, in_channels, H, W) to (N, out_channels, H', W'). `kernel_size`, `stride`, `padding` are one integer or
+    (height, width); padding None is half the kernel. `weights` holds a tensor a run: (out of the run, in of one piece, k, k).
+
+    Raises ValueError if segments is not from 1 to the smaller channel count: a further segment would have no channel.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int] = 3,
+        *,
+        segments: int,
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] | None = None,
+        bias: bool = False,
+    ):
+        super().__init__()
+        self.in_channels = checks.integer("in_channels", in_channels)
+        self.out_channels = checks.integer("out_channels", out_channels)
+        self.kernel_size = checks.pair("kernel_size", kernel_size)
+        self.segments = checks.segments(segments, in_channels, out_channels)
+        self.stride = checks.pair("stride", stride)
+        half = (self.kernel_size[0] // 2, self.kernel_size[1] // 2)
+        self.padding = half if padding is None else checks.pair("padding", padding, at_least=0)
+        pieces = zip(_piece_sizes(in_channels, segments), _piece_sizes(out_channels, segments), strict=True)
+        self.runs = [(len(list(same)), *sizes) for sizes, same in itertools.groupby(pieces)]  # (pieces, in, out of each)
+        self.weights = nn.ParameterList(
+            torch.empty(n * piece_out, piece_in, *self.kernel_size) for n, piece_in, piece_out in self.runs
+        )
+        self.bias = nn.Parameter(torch.empty(out_channels)) if checks.boolean("bias", bias) else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """He initialization by the fan-in of one piece; zero bias."""
+        for weight in self.weights:
+            nn.init.kaiming_normal_(weight, nonlinearity="relu")
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) to (N, out_channels, H', W')."""
+        if x.dim() != 4 or x.shape[1] != self.in_channels:
+            raise ValueError(f"x has shape {tuple(x.shape)}, but must be (N, {self.in_channels}, H, W)")
+        if len(self.runs) == 1:
+            return F.conv2d(x, self.weights[0], self.bias, self.stride, self.padding, groups=self.segments)
+        xs = x.split([n * piece_in for n, piece_in, _ in self.runs], dim=1)
+        outs = [n * piece_out for n, _, piece_out in self.runs]
+        biases = self.bias.split(outs) if self.bias is not None else [None] * len(outs)
+        runs = zip(xs, self.weights, biases, self.runs, strict=True)
+        return torch.cat([F.conv2d(x, w, b, self.stride, self.padding, groups=n) for x, w, b, (n, _, _) in runs], dim=1)
+
+    def dense_weight(self) -> Tensor:
+        """The block-diagonal (out_channels, in_channels, k, k) tensor with which a regular convolution does the same."""
+        blocks = [block for w, (n, _, _) in zip(self.weights, self.runs, strict=True) for block in w.chunk(n)]
+        rows, first = [], 0
+        for block in blocks:
+            after = self.in_channels - first - block.shape[1]
+            rows.append(F.pad(block, (0, 0, 0, 0, first, after)))
+            first += block.shape[1]
+        return torch.cat(rows)
+
+    def extra_repr(self) -> str:
+        """What print shows between the parentheses."""
+        return f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, segments={self.segments}, stride={self.stride}"
+
+
+class SeparableConv2d(nn.Module):
+    """Depthwise k x k, then pointwise 1x1; no activation and no BN between the two unless asked for (Sections 1.2, 4.7).
+
+    depth_multiplier is the number of kernels a channel; from k*k on, the pair can be any regular convolution. `segments`
+    other than "channels" widens each k x k to a piece of several channels, along the paper's spectrum.
+
+    Shape: (N, in_channels, H, W) to (N, out_channels, H', W').
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        *,
+        depth_multiplier: int = 1,
+        segments: int | str = "channels",
+        activation: str | None = None,
+        stride: int = 1,
+        padding: int | None = None,
+        bias: bool = False,
+    ):
+        super().__init__()
+        checks.integer("in_channels", in_channels)
+        checks.integer("depth_multiplier", depth_multiplier)
+        pieces = in_channels if segments == "channels" else segments
+        middle = in_channels * depth_multiplier
+        self.depthwise = SegmentedConv2d(in_channels, middle, kernel_size, segments=pieces, stride=stride, padding=padding)
+        self.activation = activation_layer(activation)
+        self.pointwise = nn.Conv2d(middle, checks.integer("out_channels", out_channels), 1, bias=checks.boolean("bias", bias))
+        he_init(self.pointwise)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) to (N, out_channels, H', W')."""
+        return self.pointwise(self.activation(self.depthwise(x)))
+
+
+def _conv_bn_act(conv: nn.Module, channels: int, batch_norm: bool, activation: str | None) -> nn.Sequential:
+    """A convolution, and after it BN and an activation where asked for: Inception has both after each of its two steps."""
+    return nn.Sequential(
+        conv, nn.BatchNorm2d(channels, eps=1e-3) if batch_norm else nn.Identity(), activation_layer(activation)
+    )
+
+
+class SimplifiedInception(nn.Module):
+    """Figure 2: `segments` separate towers, each its own 1x1 and then its own k x k; outputs are concatenated.
+
+    Tower i is as wide as segment i of out_channels. BN and activation, where asked for, follow both steps.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        *,
+        segments: int,
+        batch_norm: bool = False,
+        activation: str | None = None,
+    ):
+        super().__init__()
+        checks.integer("in_channels", in_channels)
+        checks.integer("kernel_size", kernel_size)
+        checks.segments(segments, out_channels, out_channels)
+        checks.boolean("batch_norm", batch_norm)
+        self.towers = nn.ModuleList(
+            nn.Sequential(
+                _conv_bn_act(nn.Conv2d(in_channels, n, 1, bias=False), n, batch_norm, activation),
+                _conv_bn_act(nn.Conv2d(n, n, kernel_size, padding=kernel_size // 2, bias=False), n, batch_norm, activation),
+            )
+            for n in _piece_sizes(out_channels, segments)
+        )
+        self.apply(he_init)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) to (N, out_channels, H, W)."""
+        return torch.cat([tower(x) for tower in self.towers], dim=1)
+
+
+class ReformulatedInception(nn.Module):
+    """Figure 3, drawn as code: one large 1x1, then `segments` k x k convolutions over non-overlapping pieces of its output.
+
+    SegmentedInception is the same function with the pieces in one grouped convolution.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        *,
+        segments: int,
+        batch_norm: bool = False,
+        activation: str | None = None,
+    ):
+        super().__init__()
+        checks.integer("in_channels", in_channels)
+        checks.integer("kernel_size", kernel_size)
+        checks.segments(segments, out_channels, out_channels)
+        checks.boolean("batch_norm", batch_norm)
+        self.sizes = _piece_sizes(out_channels, segments)
+        self.pointwise = _conv_bn_act(nn.Conv2d(in_channels, out_channels, 1, bias=False), out_channels, batch_norm, activation)
+        self.spatial = nn.ModuleList(
+            _conv_bn_act(nn.Conv2d(n, n, kernel_size, padding=kernel_size // 2, bias=False), n, batch_norm, activation)
+            for n in self.sizes
+        )
+        self.apply(he_init)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) to (N, out_channels, H, W)."""
+        pieces = self.pointwise(x).split(self.sizes, dim=1)
+        return torch.cat([conv(piece) for conv, piece in zip(self.spatial, pieces, strict=True)], dim=1)
+
+
+class SegmentedInception(nn.Module):
+    """Figures 3 and 4 as one 1x1 and one segmented k x k: the paper's whole spectrum by the one argument `segments`.
+
+    BN and activation, where asked for, follow both steps.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        *,
+        segments: int,
+        batch_norm: bool = False,
+        activation: str | None = None,
+    ):
+        super().__init__()
+        checks.integer("in_channels", in_channels)
+        checks.boolean("batch_norm", batch_norm)
+        spatial = SegmentedConv2d(out_channels, out_channels, checks.integer("kernel_size", kernel_size), segments=segments)
+        self.pointwise = _conv_bn_act(nn.Conv2d(in_channels, out_channels, 1, bias=False), out_channels, batch_norm, activation)
+        self.spatial = _conv_bn_act(spatial, out_channels, batch_norm, activation)
+        he_init(self.pointwise[0])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) to (N, out_channels, H, W)."""
+        return self.spatial(self.pointwise(x))
+
+
+class ExtremeInception(SegmentedInception):
+    """Figure 4: a 1x1, then one k x k for each of its output channels. Almost a separable convolution, the other way round."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        *,
+        batch_norm: bool = False,
+        activation: str | None = None,
+    ):
+        super().__init__(
+            in_channels, out_channels, kernel_size, segments=out_channels, batch_norm=batch_norm, activation=activation
+        )
+
+
+class SpatiallySeparableConv2d(nn.Module):
+    """k x 1, then 1 x k, both regular over all channels: "separable" as image processing means it, and not what the paper means."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3):
+        super().__init__()
+        checks.integer("in_channels", in_channels)
+        checks.integer("out_channels", out_channels)
+        half = checks.integer("kernel_size", kernel_size) // 2
+        self.vertical = nn.Conv2d(in_channels, out_channels, (kernel_size, 1), padding=(half, 0), bias=False)
+        self.horizontal = nn.Conv2d(out_channels, out_channels, (1, kernel_size), padding=(0, half), bias=False)
+        self.apply(he_init)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) to (N, out_channels, H, W)."""
+        return self.horizontal(self.vertical(x))
+
+
+def segmented_module(config: ModuleConfig) -> nn.Sequential:
+    """The torch twin of `architectures.module`: a 1x1 and a segmented k x k in the order that `config` says."""
+    pointwise = nn.Conv2d(config.in_channels, config.out_channels, 1, bias=False)
+    he_init(pointwise)
+    width = config.spatial_channels
+    spatial = SegmentedConv2d(width, width, config.kernel_size, segments=config.segments)
+    steps = [pointwise, spatial] if config.order == "pointwise_first" else [spatial, pointwise]
+    return nn.Sequential(steps[0], activation_layer(config.activation), steps[1])

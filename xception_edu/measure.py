@@ -1,0 +1,102 @@
+"""Counted by machine: the same Cost record as counting by hand, read off a running torch model.
+
+The model runs on torch's meta device, where tensors have shapes and no values, so the largest network takes no memory.
+Every operator is seen as it is dispatched; MACs come from torch's own formulas (torch.utils.flop_counter), halved, since
+those count a multiply-accumulate as two.
+"""
+
+import copy
+import math
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+from torch.utils.module_tracker import ModuleTracker
+
+from xception_edu.costs import Cost
+from xception_edu.specs import Shape
+
+aten = torch.ops.aten
+# The operators that make a feature map out of feature maps: how many of their first arguments are maps.
+# Reshaping, splitting, padding and concatenation place a map and make none.
+MAP_ARGUMENTS = {
+    aten.convolution: 1,
+    aten.native_batch_norm: 1,
+    aten._native_batch_norm_legit: 1,
+    aten._native_batch_norm_legit_no_training: 1,
+    aten.relu: 1,
+    aten.elu: 1,
+    aten.max_pool2d_with_indices: 1,
+    aten.avg_pool2d: 1,
+    aten.mean: 1,
+    aten.mm: 1,
+    aten.add: 2,
+}
+LINEAR = aten.addmm  # (bias, input, weight)
+
+
+class MeasuredLayer(NamedTuple):
+    """One layer as the machine saw it: the module that ran it, torch's operator, and what it cost for one image."""
+
+    name: str
+    operator: str
+    cost: Cost
+
+
+class _Counter(TorchDispatchMode):
+    """Lists what every operator reads, writes and multiplies, with the innermost module that called it."""
+
+    def __init__(self, tracker: ModuleTracker):
+        super().__init__()
+        self.tracker = tracker
+        self.layers: list[MeasuredLayer] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        packet = func.overloadpacket
+        if packet is LINEAR or packet in MAP_ARGUMENTS:
+            maps = args[1:2] if packet is LINEAR else args[: MAP_ARGUMENTS[packet]]
+            written = out[0] if isinstance(out, tuple) else out
+            macs = flop_registry[packet](*args, **(kwargs or {}), out_val=out) // 2 if packet in flop_registry else 0
+            cost = Cost(macs=macs, inputs=sum(m.numel() for m in maps), activations=written.numel())
+            module = max(self.tracker.parents, key=len)  # names nest, so the longest is the innermost
+            self.layers.append(MeasuredLayer(module, packet.__name__, cost))
+        return out
+
+
+def measured_layers(model: nn.Module, shape: Shape | tuple[int, int, int]) -> list[MeasuredLayer]:
+    """Every layer of the model in the order of the computation, in inference form, for one image of `shape`.
+
+    `shape` is (channels, height, width). The runs of one SegmentedConv2d are one layer. The model is left as it was.
+    """
+    shape = Shape(*shape)
+    shadow = copy.deepcopy(model).to("meta").eval()
+    unseen = dict(shadow.named_modules())
+    with torch.no_grad(), ModuleTracker() as tracker, _Counter(tracker) as counter:
+        shadow(torch.empty(1, *shape, device="meta"))
+    layers: list[MeasuredLayer] = []
+    for tracked, operator, cost in counter.layers:
+        name = tracked.removeprefix(type(shadow).__name__).removeprefix(".")
+        if name in unseen:  # a module's parameters are counted with its first operator, however often it runs
+            cost += _own_tensors(unseen.pop(name))
+        if layers and layers[-1][:2] == (name, operator):  # the next run of the same segmented convolution
+            cost += layers.pop().cost
+        layers.append(MeasuredLayer(name, operator, cost))
+    return layers
+
+
+def _own_tensors(module: nn.Module) -> Cost:
+    """Parameters and buffers that hang on this module; those of a ParameterList count as its owner's."""
+    owners = [module, *(child for child in module.children() if isinstance(child, nn.ParameterList))]
+    params = sum(math.prod(p.shape) for owner in owners for p in owner.parameters(recurse=False) if p.requires_grad)
+    buffers = [
+        b for name, b in module.named_buffers(recurse=False) if name != "num_batches_tracked"
+    ]  # a counter, not a statistic
+    return Cost(params=params, buffers=sum(math.prod(b.shape) for b in buffers))
+
+
+def measured_cost(model: nn.Module, shape: Shape | tuple[int, int, int]) -> Cost:
+    """Cost of the whole model for one image of `shape`, (channels, height, width): the sum of its measured layers."""
+    return sum((layer.cost for layer in measured_layers(model, shape)), Cost())

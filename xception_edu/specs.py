@@ -1,0 +1,218 @@
+"""The vocabulary of counting by hand: what a layer is, without weights and without torch.
+
+A spec says what a layer does; a Shape says what reaches it; `spec.output_shape(shape)` says what leaves it. Everything
+that `costs` counts is a `(spec, shape)` pair, the shape being the layer's input.
+"""
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Literal, NamedTuple
+
+from xception_edu import checks
+
+Pair = int | tuple[int, int]  # one number for both sides, or (height, width)
+
+
+class _Shape(NamedTuple):
+    channels: int
+    height: int
+    width: int
+
+
+class Shape(_Shape):
+    """Shape of one image's feature map, (channels, height, width); a vector of n features is (n, 1, 1).
+
+    Raises ValueError unless all three are integers of at least 1.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, channels: int, height: int, width: int) -> "Shape":
+        for name, value in (("channels", channels), ("height", height), ("width", width)):
+            checks.integer(name, value)
+        return super().__new__(cls, channels, height, width)
+
+    @property
+    def elements(self) -> int:
+        """Number of values in the map: channels * height * width."""
+        return self.channels * self.height * self.width
+
+
+def segment_sizes(channels: int, segments: int) -> list[int]:
+    """Sizes of `segments` contiguous pieces of `channels`, as equal as can be: with channels = q * segments + r, the
+    first r pieces have q + 1 channels and the others q (Section 1.2's channel segments, for any integer).
+    """
+    checks.integer("channels", channels)
+    checks.integer("segments", segments, at_most=channels, because=f"channels is {channels}")
+    q, r = divmod(channels, segments)
+    return [q + 1] * r + [q] * (segments - r)
+
+
+def _window(side: str, size: int, kernel: int, stride: int, padding: int) -> int:
+    """Number of positions of a sliding window along one side."""
+    if size + 2 * padding < kernel:
+        raise ValueError(
+            f"{side} is {size}, but must be at least {kernel - 2 * padding} for kernel {kernel}, padding {padding}"
+        )
+    return (size + 2 * padding - kernel) // stride + 1
+
+
+def _expect_channels(shape: Shape, channels: int, name: str = "in_channels") -> None:
+    if shape.channels != channels:
+        raise ValueError(f"shape.channels is {shape.channels}, but must be {channels} ({name} of the layer)")
+
+
+@dataclass(frozen=True)
+class ConvSpec:
+    """Convolution over `segments` independent pieces of the channels: 1 is regular, in_channels is depthwise (Section 1.2).
+
+    Piece i of the output sees only piece i of the input. `kernel_size`, `stride` and `padding` are one integer or
+    (height, width); padding None is half the kernel, which keeps the sides at stride 1 and an odd kernel.
+    """
+
+    in_channels: int
+    out_channels: int
+    kernel_size: Pair = 3
+    _: KW_ONLY
+    segments: int = 1
+    stride: Pair = 1
+    padding: Pair | None = None
+    bias: bool = False
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        checks.integer("in_channels", self.in_channels)
+        checks.integer("out_channels", self.out_channels)
+        checks.segments(self.segments, self.in_channels, self.out_channels)
+        kernel = checks.pair("kernel_size", self.kernel_size)
+        stride = checks.pair("stride", self.stride)
+        padding = (kernel[0] // 2, kernel[1] // 2) if self.padding is None else checks.pair("padding", self.padding, at_least=0)
+        checks.boolean("bias", self.bias)
+        checks.text("name", self.name)
+        for field, value in (("kernel_size", kernel), ("stride", stride), ("padding", padding)):
+            object.__setattr__(self, field, value)  # pairs from here on: one form to read
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """(out_channels, height, width) of the output; ValueError where the window does not fit."""
+        _expect_channels(shape, self.in_channels)
+        sides = zip(("height", "width"), shape[1:], self.kernel_size, self.stride, self.padding, strict=True)  # type: ignore[arg-type]
+        return Shape(self.out_channels, *(_window(*side) for side in sides))
+
+
+@dataclass(frozen=True)
+class LinearSpec:
+    """Fully connected layer from `in_features` (the flattened input map) to `out_features`."""
+
+    in_features: int
+    out_features: int
+    _: KW_ONLY
+    bias: bool = True
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        checks.integer("in_features", self.in_features)
+        checks.integer("out_features", self.out_features)
+        checks.boolean("bias", self.bias)
+        checks.text("name", self.name)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """(out_features, 1, 1); the input may be any map with in_features elements."""
+        if shape.elements != self.in_features:
+            raise ValueError(
+                f"shape is {tuple(shape)} with {shape.elements} elements, but must have {self.in_features} (in_features)"
+            )
+        return Shape(self.out_features, 1, 1)
+
+
+@dataclass(frozen=True)
+class PoolSpec:
+    """Max or average over a sliding window, or over the whole map (kind "global_average": kernel and stride play no part).
+
+    padding "tensorflow" is "same" as TensorFlow means it: ceil(side / stride) outputs, the odd pixel going to the end.
+    """
+
+    kind: Literal["max", "average", "global_average"]
+    kernel_size: int = 3
+    _: KW_ONLY
+    stride: int = 2
+    padding: int | Literal["tensorflow"] = 0
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        checks.one_of("kind", self.kind, ("max", "average", "global_average"))
+        checks.integer("kernel_size", self.kernel_size)
+        checks.integer("stride", self.stride)
+        if self.padding != "tensorflow":
+            # A window may never lie wholly in the padding, so the padding is at most half of it (torch has the same bound).
+            checks.integer(
+                "padding",
+                self.padding,
+                at_least=0,
+                at_most=self.kernel_size // 2,
+                because="half the kernel; or 'tensorflow'",
+            )
+        checks.text("name", self.name)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """(channels, height, width) after pooling; ValueError where the window does not fit."""
+        if self.kind == "global_average":
+            return Shape(shape.channels, 1, 1)
+        if self.padding == "tensorflow":
+            return Shape(shape.channels, *(-(-side // self.stride) for side in shape[1:]))
+        sides = (
+            _window(n, s, self.kernel_size, self.stride, self.padding)
+            for n, s in zip(("height", "width"), shape[1:], strict=True)
+        )
+        return Shape(shape.channels, *sides)
+
+
+@dataclass(frozen=True)
+class BatchNormSpec:
+    """Batch normalization: a trained scale and shift a channel, and two statistics a channel that are kept, not trained."""
+
+    channels: int
+    _: KW_ONLY
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        checks.integer("channels", self.channels)
+        checks.text("name", self.name)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """The input's shape."""
+        _expect_channels(shape, self.channels, "channels")
+        return shape
+
+
+@dataclass(frozen=True)
+class ActivationSpec:
+    """Elementwise non-linearity, "relu" or "elu"."""
+
+    kind: Literal["relu", "elu"] = "relu"
+    _: KW_ONLY
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        checks.one_of("kind", self.kind, ("relu", "elu"))
+        checks.text("name", self.name)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """The input's shape."""
+        return shape
+
+
+@dataclass(frozen=True)
+class AddSpec:
+    """Sum of two maps of one shape: where a residual connection comes back."""
+
+    _: KW_ONLY
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        checks.text("name", self.name)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """The shape of either input."""
+        return shape
+
+
+Spec = ConvSpec | LinearSpec | PoolSpec | BatchNormSpec | ActivationSpec | AddSpec

@@ -1,0 +1,148 @@
+"""Xception (Section 3, Figure 5) in torch, to be read from top to bottom beside the figure.
+
+Tensors are (N, C, H, W). Shapes in comments are for a 299x299 image and the paper's widths.
+"""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from xception_edu import checks
+from xception_edu.architectures import XceptionConfig
+from xception_edu.layers import SegmentedConv2d, SeparableConv2d, activation_layer, he_init
+
+
+class SeparableConvBN(nn.Module):
+    """One separable convolution with its BN: every SeparableConv of Figure 5. The dials `segments`, `order`, `activation` act here.
+
+    Shape: (N, in_channels, H, W) to (N, out_channels, H, W).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, config: XceptionConfig):
+        super().__init__()
+        if config.order == "spatial_first":
+            self.conv = SeparableConv2d(in_channels, out_channels, segments=config.segments, activation=config.activation)
+        else:
+            segments = out_channels if config.segments == "channels" else config.segments
+            self.conv = nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, 1, bias=False),
+                activation_layer(config.activation),
+                SegmentedConv2d(out_channels, out_channels, segments=segments),
+            )
+        self.bn = _batch_norm(out_channels, config)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) to (N, out_channels, H, W)."""
+        return self.bn(self.conv(x))
+
+
+class DownsamplingBlock(nn.Module):
+    """[ReLU, Sep, ReLU, Sep, MaxPool 3x3/2] beside a strided 1x1: the three entry blocks and the first exit block.
+
+    Shape: (N, in_channels, H, W) to (N, out_channels, ceil(H/2), ceil(W/2)).
+    """
+
+    def __init__(self, in_channels: int, inner_channels: int, out_channels: int, config: XceptionConfig, *, leading_relu: bool):
+        super().__init__()
+        self.leading_relu = leading_relu
+        self.padding = config.padding
+        self.sep1 = SeparableConvBN(in_channels, inner_channels, config)
+        self.sep2 = SeparableConvBN(inner_channels, out_channels, config)
+        self.residual = config.residual
+        if config.residual:
+            self.skip = nn.Conv2d(in_channels, out_channels, 1, stride=2, bias=False)
+            self.skip_bn = _batch_norm(out_channels, config)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) to (N, out_channels, ceil(H/2), ceil(W/2))."""
+        inputs = x
+        if self.leading_relu:
+            x = F.relu(x)  # never in place: the skip reads what comes in, before this ReLU
+        x = self.sep1(x)
+        x = self.sep2(F.relu(x))
+        x = max_pool(x, self.padding)
+        return x + self.skip_bn(self.skip(inputs)) if self.residual else x
+
+
+class MiddleFlowBlock(nn.Module):
+    """3 x [ReLU, Sep], added to the input. Shape: (N, channels, H, W) to the same."""
+
+    def __init__(self, channels: int, config: XceptionConfig):
+        super().__init__()
+        self.sep1 = SeparableConvBN(channels, channels, config)
+        self.sep2 = SeparableConvBN(channels, channels, config)
+        self.sep3 = SeparableConvBN(channels, channels, config)
+        self.residual = config.residual
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, channels, H, W) to the same."""
+        inputs = x
+        x = self.sep1(F.relu(x))
+        x = self.sep2(F.relu(x))
+        x = self.sep3(F.relu(x))
+        return x + inputs if self.residual else x
+
+
+class Xception(nn.Module):
+    """The network of Figure 5 with the dials of `config`. Shape: (N, in_channels, H, W) to logits (N, num_classes)."""
+
+    def __init__(self, config: XceptionConfig = XceptionConfig()):  # noqa: B008 (frozen)
+        super().__init__()
+        self.config = config
+        first, second, *entry = config.scaled_entry_widths
+        exit_block, late, last = config.scaled_exit_widths
+        self.conv1 = nn.Conv2d(config.in_channels, first, 3, stride=config.stem_stride, bias=False)
+        self.bn1 = _batch_norm(first, config)
+        self.conv2 = nn.Conv2d(first, second, 3, bias=False)
+        self.bn2 = _batch_norm(second, config)
+        self.entry = nn.Sequential()
+        for i, (width_in, width) in enumerate(zip([second, *entry], entry, strict=False)):
+            self.entry.append(DownsamplingBlock(width_in, width, width, config, leading_relu=i > 0))
+        middle = entry[-1]
+        self.middle = nn.Sequential(*(MiddleFlowBlock(middle, config) for _ in range(config.middle_blocks)))
+        self.exit = DownsamplingBlock(middle, middle, exit_block, config, leading_relu=True)
+        self.sep3 = SeparableConvBN(exit_block, late, config)
+        self.sep4 = SeparableConvBN(late, last, config)
+        self.fc = nn.Sequential()
+        for width_in, width in zip([last, *config.fc_widths], config.fc_widths, strict=False):
+            self.fc.extend([nn.Linear(width_in, width), nn.ReLU()])
+        self.dropout = nn.Dropout(config.dropout)
+        self.classifier = nn.Linear(config.fc_widths[-1] if config.fc_widths else last, config.num_classes)
+        self.apply(he_init)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Images (N, in_channels, H, W) to the last feature map, (N, 2048, 10, 10)."""
+        if x.dim() != 4 or x.shape[1] != self.config.in_channels:
+            raise ValueError(f"x has shape {tuple(x.shape)}, but must be (N, {self.config.in_channels}, H, W)")
+        x = F.relu(self.bn1(self.conv1(x)))  # (N, 32, 149, 149)
+        x = F.relu(self.bn2(self.conv2(x)))  # (N, 64, 147, 147)
+        x = self.entry(x)  # (N, 728, 19, 19)
+        x = self.middle(x)
+        x = self.exit(x)  # (N, 1024, 10, 10), and no ReLU between this addition and sep3
+        x = F.relu(self.sep3(x))  # (N, 1536, 10, 10)
+        return F.relu(self.sep4(x))  # (N, 2048, 10, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (N, in_channels, H, W) to logits (N, num_classes)."""
+        x = self.forward_features(x).mean(dim=(2, 3))
+        return self.classifier(self.dropout(self.fc(x)))
+
+
+def xception(config: XceptionConfig = XceptionConfig()) -> Xception:  # noqa: B008 (frozen)
+    """Build the network that `config` says, with He weights."""
+    return Xception(config)
+
+
+def max_pool(x: Tensor, padding: str) -> Tensor:
+    """3x3 max pooling at stride 2, sides to ceil(side / 2); padding is minus infinity, never zero.
+
+    "tensorflow": an odd side is padded (1, 1), an even one (0, 1). torch has no such rule, but ceil_mode lets the last
+    window hang over the end, which is the same. "symmetric": (1, 1) always, as most ports have it.
+    """
+    checks.one_of("padding", padding, ("tensorflow", "symmetric"))
+    if padding == "symmetric":
+        return F.max_pool2d(x, 3, stride=2, padding=1)
+    return F.max_pool2d(x, 3, stride=2, padding=(x.shape[2] % 2, x.shape[3] % 2), ceil_mode=True)
+
+
+def _batch_norm(channels: int, config: XceptionConfig) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=config.bn_eps, momentum=0.01)  # torch's 0.01 is Keras' 0.99
