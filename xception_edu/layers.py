@@ -109,7 +109,8 @@ class SegmentedConv2d(nn.Module):
 
     def extra_repr(self) -> str:
         """What print shows between the parentheses."""
-        return f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, segments={self.segments}, stride={self.stride}"
+        sizes = f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+        return f"{self.in_channels}, {self.out_channels}, segments={self.segments}, {sizes}"
 
 
 class SeparableConv2d(nn.Module):
@@ -149,17 +150,11 @@ class SeparableConv2d(nn.Module):
         return self.pointwise(self.activation(self.depthwise(x)))
 
 
-def _conv_bn_act(conv: nn.Module, channels: int, batch_norm: bool, activation: str | None) -> nn.Sequential:
-    """A convolution, and after it BN and an activation where asked for: Inception has both after each of its two steps."""
-    return nn.Sequential(
-        conv, nn.BatchNorm2d(channels, eps=1e-3) if batch_norm else nn.Identity(), activation_layer(activation)
-    )
+class _Inception(nn.Module):
+    """What the forms of Figures 2 to 4 have in common: their arguments, checked and kept in `form`.
 
-
-class SimplifiedInception(nn.Module):
-    """Figure 2: `segments` separate towers, each its own 1x1 and then its own k x k; outputs are concatenated.
-
-    Tower i is as wide as segment i of out_channels. BN and activation, where asked for, follow both steps.
+    Each is a 1x1 and a spatial convolution in `segments` pieces of out_channels; BN and activation follow both where asked for.
+    Shape: (N, in_channels, H, W) to (N, out_channels, H, W).
     """
 
     def __init__(
@@ -173,52 +168,49 @@ class SimplifiedInception(nn.Module):
         activation: str | None = None,
     ):
         super().__init__()
-        checks.integer("in_channels", in_channels)
-        checks.integer("kernel_size", kernel_size)
-        checks.segments(segments, out_channels, out_channels)
-        checks.boolean("batch_norm", batch_norm)
+        self.form = {
+            "in_channels": checks.integer("in_channels", in_channels),
+            "out_channels": checks.integer("out_channels", out_channels),
+            "kernel_size": checks.odd("kernel_size", kernel_size),
+            "segments": checks.segments(segments, out_channels, out_channels),
+            "batch_norm": checks.boolean("batch_norm", batch_norm),
+            "activation": activation,
+        }
+        checks.one_of("activation", activation, ACTIVATIONS)
+
+    def _step(self, in_channels: int, out_channels: int, kernel_size: int) -> nn.Sequential:
+        """A regular convolution with its BN and activation."""
+        return self._finished(nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False))
+
+    def _finished(self, conv: nn.Module) -> nn.Sequential:
+        norm = nn.BatchNorm2d(conv.out_channels, eps=1e-3) if self.form["batch_norm"] else nn.Identity()
+        he_init(conv)
+        return nn.Sequential(conv, norm, activation_layer(self.form["activation"]))
+
+
+class SimplifiedInception(_Inception):
+    """Figure 2: `segments` separate towers, each its own 1x1 and then its own k x k; outputs are concatenated."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3, **form):
+        super().__init__(in_channels, out_channels, kernel_size, **form)
         self.towers = nn.ModuleList(
-            nn.Sequential(
-                _conv_bn_act(nn.Conv2d(in_channels, n, 1, bias=False), n, batch_norm, activation),
-                _conv_bn_act(nn.Conv2d(n, n, kernel_size, padding=kernel_size // 2, bias=False), n, batch_norm, activation),
-            )
-            for n in _piece_sizes(out_channels, segments)
+            nn.Sequential(self._step(in_channels, n, 1), self._step(n, n, kernel_size))
+            for n in _piece_sizes(out_channels, self.form["segments"])
         )
-        self.apply(he_init)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) to (N, out_channels, H, W)."""
         return torch.cat([tower(x) for tower in self.towers], dim=1)
 
 
-class ReformulatedInception(nn.Module):
-    """Figure 3, drawn as code: one large 1x1, then `segments` k x k convolutions over non-overlapping pieces of its output.
+class ReformulatedInception(_Inception):
+    """Figure 3, drawn as code: one large 1x1, then a k x k over each of `segments` non-overlapping pieces of its output."""
 
-    SegmentedInception is the same function with the pieces in one grouped convolution.
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int = 3,
-        *,
-        segments: int,
-        batch_norm: bool = False,
-        activation: str | None = None,
-    ):
-        super().__init__()
-        checks.integer("in_channels", in_channels)
-        checks.integer("kernel_size", kernel_size)
-        checks.segments(segments, out_channels, out_channels)
-        checks.boolean("batch_norm", batch_norm)
-        self.sizes = _piece_sizes(out_channels, segments)
-        self.pointwise = _conv_bn_act(nn.Conv2d(in_channels, out_channels, 1, bias=False), out_channels, batch_norm, activation)
-        self.spatial = nn.ModuleList(
-            _conv_bn_act(nn.Conv2d(n, n, kernel_size, padding=kernel_size // 2, bias=False), n, batch_norm, activation)
-            for n in self.sizes
-        )
-        self.apply(he_init)
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3, **form):
+        super().__init__(in_channels, out_channels, kernel_size, **form)
+        self.sizes = _piece_sizes(out_channels, self.form["segments"])
+        self.pointwise = self._step(in_channels, out_channels, 1)
+        self.spatial = nn.ModuleList(self._step(n, n, kernel_size) for n in self.sizes)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) to (N, out_channels, H, W)."""
@@ -226,29 +218,13 @@ class ReformulatedInception(nn.Module):
         return torch.cat([conv(piece) for conv, piece in zip(self.spatial, pieces, strict=True)], dim=1)
 
 
-class SegmentedInception(nn.Module):
-    """Figures 3 and 4 as one 1x1 and one segmented k x k: the paper's whole spectrum by the one argument `segments`.
+class SegmentedInception(_Inception):
+    """Figures 3 and 4 as one 1x1 and one SegmentedConv2d: the paper's whole spectrum by the one argument `segments`."""
 
-    BN and activation, where asked for, follow both steps.
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int = 3,
-        *,
-        segments: int,
-        batch_norm: bool = False,
-        activation: str | None = None,
-    ):
-        super().__init__()
-        checks.integer("in_channels", in_channels)
-        checks.boolean("batch_norm", batch_norm)
-        spatial = SegmentedConv2d(out_channels, out_channels, checks.integer("kernel_size", kernel_size), segments=segments)
-        self.pointwise = _conv_bn_act(nn.Conv2d(in_channels, out_channels, 1, bias=False), out_channels, batch_norm, activation)
-        self.spatial = _conv_bn_act(spatial, out_channels, batch_norm, activation)
-        he_init(self.pointwise[0])
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3, **form):
+        super().__init__(in_channels, out_channels, kernel_size, **form)
+        self.pointwise = self._step(in_channels, out_channels, 1)
+        self.spatial = self._finished(SegmentedConv2d(out_channels, out_channels, kernel_size, segments=self.form["segments"]))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) to (N, out_channels, H, W)."""
@@ -256,30 +232,20 @@ class SegmentedInception(nn.Module):
 
 
 class ExtremeInception(SegmentedInception):
-    """Figure 4: a 1x1, then one k x k for each of its output channels. Almost a separable convolution, the other way round."""
+    """Figure 4: a 1x1, then one k x k a channel of its output; a separable convolution has the two the other way round."""
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int = 3,
-        *,
-        batch_norm: bool = False,
-        activation: str | None = None,
-    ):
-        super().__init__(
-            in_channels, out_channels, kernel_size, segments=out_channels, batch_norm=batch_norm, activation=activation
-        )
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3, **form):
+        super().__init__(in_channels, out_channels, kernel_size, segments=out_channels, **form)
 
 
 class SpatiallySeparableConv2d(nn.Module):
-    """k x 1, then 1 x k, both regular over all channels: "separable" as image processing means it, and not what the paper means."""
+    """k x 1, then 1 x k, both over all channels: "separable" as image processing means it, and the paper does not."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3):
         super().__init__()
         checks.integer("in_channels", in_channels)
         checks.integer("out_channels", out_channels)
-        half = checks.integer("kernel_size", kernel_size) // 2
+        half = checks.odd("kernel_size", kernel_size) // 2
         self.vertical = nn.Conv2d(in_channels, out_channels, (kernel_size, 1), padding=(half, 0), bias=False)
         self.horizontal = nn.Conv2d(out_channels, out_channels, (1, kernel_size), padding=(0, half), bias=False)
         self.apply(he_init)

@@ -12,7 +12,7 @@ from xception_edu.layers import SegmentedConv2d, SeparableConv2d, activation_lay
 
 
 class SeparableConvBN(nn.Module):
-    """One separable convolution with its BN: every SeparableConv of Figure 5. The dials `segments`, `order`, `activation` act here.
+    """A SeparableConv of Figure 5 with its BN; the dials `segments`, `order` and `activation` act here.
 
     Shape: (N, in_channels, H, W) to (N, out_channels, H, W).
     """
