@@ -50,7 +50,7 @@ class ModuleConfig:
     def __post_init__(self) -> None:
         checks.integer("in_channels", self.in_channels)
         checks.integer("out_channels", self.out_channels)
-        checks.integer("kernel_size", self.kernel_size)
+        checks.odd("kernel_size", self.kernel_size)
         checks.one_of("order", self.order, ORDERS)
         checks.one_of("activation", self.activation, ACTIVATIONS)
         checks.segments(self.segments, self.spatial_channels, self.spatial_channels)

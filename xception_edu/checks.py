@@ -13,7 +13,7 @@ def integer(name: str, value: object, *, at_least: int = 1, at_most: int | None 
 
 
 def odd(name: str, value: object) -> int:
-    """Return `value` if it is an odd integer of at least 1, so that half of it as padding keeps the sides; ValueError otherwise."""
+    """Return `value` if it is an odd integer of at least 1: half of it as padding keeps the sides; ValueError otherwise."""
     if integer(name, value) % 2 == 0:
         raise ValueError(f"{name} is {value!r}, but must be odd: half of it is the padding that keeps height and width")
     return value  # type: ignore[return-value]

@@ -67,7 +67,7 @@ def segmented_to_regular(conv: SegmentedConv2d) -> nn.Conv2d:
 
 
 def regroup(stack: nn.Sequential) -> nn.Sequential:
-    """A stack of extreme modules (1x1 first), cut again: its first 1x1, then separable convolutions (3x3 first), then its last 3x3.
+    """A stack of extreme modules (1x1 first), cut again: the first 1x1, then separable convolutions, then the last 3x3.
 
     [P1 S1][P2 S2][P3 S3] and P1 [S1 P2][S2 P3] S3 are the same steps in the same order, which is why the paper calls the
     order unimportant once modules are stacked (Section 1.2). For one module alone it does matter. The modules must be
