@@ -71,7 +71,7 @@ def measured_layers(model: nn.Module, shape: Shape | tuple[int, int, int]) -> li
 
     `shape` is (channels, height, width). The runs of one SegmentedConv2d are one layer. The model is left as it was.
     """
-    shape = Shape(*shape)
+    shape = Shape.of(shape)
     shadow = copy.deepcopy(model).to("meta").eval()
     unseen = dict(shadow.named_modules())
     with torch.no_grad(), ModuleTracker() as tracker, _Counter(tracker) as counter:
