@@ -101,6 +101,15 @@ def test_the_shared_convolution_of_a_model_counts_its_parameters_once():
     assert cost == Cost(params=16, macs=2 * 16 * 4, inputs=32, activations=32)
 
 
+class Net(nn.Module):
+    def forward(self, x):
+        return x.relu()
+
+
+def test_what_a_model_computes_itself_is_counted_at_its_root_however_short_its_name():
+    assert [(layer.name, layer.operator) for layer in measured_layers(Net(), (4, 2, 2))] == [("", "relu")]
+
+
 def test_measuring_leaves_the_model_as_it_was():
     model = segmented_module(ModuleConfig(4, 4, 2)).train()
     before = [p.clone() for p in model.parameters()]

@@ -61,7 +61,8 @@ class _Counter(TorchDispatchMode):
             written = out[0] if isinstance(out, tuple) else out
             macs = flop_registry[packet](*args, **(kwargs or {}), out_val=out) // 2 if packet in flop_registry else 0
             cost = Cost(macs=macs, inputs=sum(m.numel() for m in maps), activations=written.numel())
-            module = max(self.tracker.parents, key=len)  # names nest, so the longest is the innermost
+            # Names nest, so the longest is the innermost; "Global" is the tracker's word for the world around the model.
+            module = max(self.tracker.parents - {"Global"}, key=len)
             self.layers.append(MeasuredLayer(module, packet.__name__, cost))
         return out
 
