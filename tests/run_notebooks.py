@@ -37,10 +37,10 @@ def normalized(notebook):
             todo += re.findall(r"IPY_MODEL_(\w+)", str(models[model]))
     if models:
         notebook.metadata["widgets"][STATE]["state"] = used
-    text = nbformat.writes(notebook, indent=1) + "\n"
+    text = nbformat.writes(notebook)
     for i, model in enumerate(used, 1):
         text = text.replace(model, f"{i:032x}")
-    return text
+    return nbformat.writes(nbformat.reads(text, 4), indent=1) + "\n"  # once more, for keys in the order of the new ids
 
 
 if __name__ == "__main__":

@@ -50,17 +50,17 @@ def test_python_is_the_same_in_all_places():
 
 def test_the_readmes_file_tree_is_true():
     tree = re.search(r"```text\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)[1]
-    folder, seen = ROOT, set()
+    named = {"": set()}
     for line in tree.splitlines():
-        path = line.split("  ")[0].rstrip() if not line.startswith(" ") else line.strip().split("  ")[0]
-        parent = ROOT if not line.startswith(" ") else folder
-        if not line.startswith(" "):
-            folder = ROOT / path
-        assert (parent / path).exists(), f"README names {path}, which is not there"
-        seen.add((parent / path).resolve())
-    for module in (ROOT / "xception_edu").glob("[a-z]*"):
-        if module.name != "__pycache__":
-            assert module.resolve() in seen, f"README does not name {module.name}"
+        name = line.split()[0].rstrip("/")
+        folder = list(named)[-1] if line.startswith("  ") else ""
+        named[folder].add(name)
+        if not folder:
+            named[name] = set()
+        assert (ROOT / folder / name).exists(), f"README names {name}, which is not there"
+    there = {path.name for path in (ROOT / "xception_edu").iterdir() if path.name != "__pycache__"}
+    assert named["xception_edu"] == there
+    assert {"notebooks", "figures", "results", "tests", "xception_edu"} <= named[""]
 
 
 def test_the_readmes_links_lead_somewhere():
