@@ -183,7 +183,7 @@ def canonical_inception(shape: Shape, *, widths: tuple[int, int, int, int] = (64
     """Figure 1, the canonical Inception V3 module, as its four towers from left to right; outputs are concatenated.
 
     `widths` are the towers' outputs: 1x1; 1x1 then 3x3; 1x1 then two 3x3; 3x3 average pooling then 1x1. The two 1x1 that
-    lead into 3x3 are 48 and 64 wide, as in the network's first module (288 = 64 + 64 + 96 + 64 channels come out).
+    lead into 3x3 are 48 and 64 wide, as in the network's second and third module (288 = 64 + 64 + 96 + 64 channels).
     """
     one, three, double, pool = checks.integers("widths", widths, length=4)
     c = shape.channels

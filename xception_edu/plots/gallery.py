@@ -1,0 +1,132 @@
+"""Every figure of `figures/`: what is drawn from what, on which page; writing them, and comparing them with what is there."""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from matplotlib.figure import Figure
+
+from xception_edu import architectures
+from xception_edu.architectures import ModuleConfig, XceptionConfig
+from xception_edu.plots import block_diagrams, cost_charts, network_diagram, pieces, style
+from xception_edu.specs import Shape
+
+SHAPE, MODULE = Shape(12, 35, 35), ModuleConfig(12, 12, 3)  # Figures 2 to 4: few channels, so that each can be seen
+
+
+class Drawing(NamedTuple):
+    """A function that draws, what makes its data, and its page; `heading` is for charts, a block diagram writes its own."""
+
+    draw: Callable[..., object]
+    data: Callable[[], Any]
+    page: Callable[[], tuple[Figure, Any]] = style.page
+    heading: tuple[str, ...] = ()
+
+
+# The file of a figure has the name of the function that draws it.
+FIGURES = {
+    drawing.draw.__name__: drawing
+    for drawing in (
+        Drawing(
+            block_diagrams.draw_figure_1_canonical_inception,
+            lambda: architectures.canonical_inception(Shape(288, 35, 35)),
+        ),
+        Drawing(
+            block_diagrams.draw_figure_2_simplified_inception,
+            lambda: architectures.simplified_inception(MODULE, SHAPE),
+        ),
+        Drawing(block_diagrams.draw_figure_3_equivalent_module, lambda: architectures.module(MODULE, SHAPE)),
+        Drawing(block_diagrams.draw_figure_4_extreme_inception, lambda: architectures.extreme_inception(12, 12, SHAPE)),
+        Drawing(network_diagram.draw_figure_5_xception, architectures.xception),
+        Drawing(
+            cost_charts.draw_cost_curves,
+            lambda: [cost_charts.segments_curve(728, 19), cost_charts.segments_curve(256, 37)],
+            partial(style.charts, 4, 2, height=850, left=50, top=130, right=24, bottom=46, across=60, down=44),
+            (
+                "From one segment to one a channel: what the module costs",
+                "A 1×1 and a 3×3 over S segments, as many channels out as in. Nearly all of the saving is there by S = 32;",
+                "what then remains is the 1×1. Activations stay the same, so each byte moved gets less and less work.",
+            ),
+        ),
+        Drawing(
+            cost_charts.draw_xception_shares,
+            lambda: cost_charts.xception_shares(architectures.xception()),
+            partial(style.charts, 1, 2, height=280, left=142, top=100, right=116, bottom=16, across=232),
+            (
+                "Where Xception keeps its parameters and does its work",
+                "A color is a kind of layer, the same in both charts: the names are on the left.",
+            ),
+        ),
+        Drawing(
+            cost_charts.draw_xception_over_segments,
+            lambda: cost_charts.xception_over_segments((1, 2, 4, 8, 16, 32, 64, "channels"), XceptionConfig()),
+            partial(style.charts, 1, 1, height=420, left=50, top=112, right=24, bottom=70),
+            (
+                "Xception with fewer segments, widths unchanged",
+                "Only the 3×3 grow, so a fair comparison of segment counts has to match parameters or MACs by width.",
+                "Gray, at the foot: every layer that is no part of a separable convolution, and batch normalization.",
+            ),
+        ),
+    )
+}
+
+
+def figure(name: str, data: Any = None) -> Figure:
+    """The figure of FIGURES, drawn, from its own data or from other data of the same kind; ValueError for another name."""
+    if name not in FIGURES:
+        raise ValueError(f"name is {name!r}, but must be one of {', '.join(FIGURES)}")
+    drawing = FIGURES[name]
+    with style.context():
+        page, axes = drawing.page()
+        drawing.draw(axes, drawing.data() if data is None else data)
+        if not drawing.heading:
+            return style.fit(page)
+        width, height = page.get_size_inches() * style.DPI
+        behind = style.in_pixels(page.add_axes((0, 0, 1, 1), zorder=-1), width, height)
+        pieces.heading(behind, *drawing.heading)
+    return page
+
+
+def write(out: str | os.PathLike[str]) -> int:
+    """Write every figure as SVG to the folder `out`, made if missing; 0. ValueError where that cannot be."""
+    folder = _folder(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in FIGURES:
+            (folder / f"{name}.svg").write_bytes(style.svg(figure(name)))
+    except OSError as error:
+        raise ValueError(f"out is {str(out)!r}, but must be a folder that can be written ({error.strerror})") from None
+    return 0
+
+
+def check(out: str | os.PathLike[str]) -> int:
+    """Compare the folder `out` with what `write` would write, and print a line for each file that is not the same.
+
+    0 if nothing differs, is missing or does not belong there (names with a leading dot do not count), otherwise 1.
+    ValueError if `out` is a file or cannot be read.
+    """
+    folder = _folder(out)
+    try:
+        there = {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.exists() else set()
+        faults = [_fault(folder / f"{name}.svg", name) for name in FIGURES]
+    except OSError as error:
+        raise ValueError(f"out is {str(out)!r}, but must be a folder that can be read ({error.strerror})") from None
+    faults += [f"{folder / name}: drawn by no function" for name in sorted(there - {f"{name}.svg" for name in FIGURES})]
+    for fault in filter(None, faults):
+        print(fault)
+    return int(any(faults))
+
+
+def _folder(out: str | os.PathLike[str]) -> Path:
+    if not isinstance(out, (str, os.PathLike)) or not str(out) or "\0" in str(out):
+        raise ValueError(f"out is {out!r}, but must be the path of a folder")
+    return Path(out)
+
+
+def _fault(path: Path, name: str) -> str:
+    """What is wrong with the figure's file, or nothing."""
+    if not path.exists():
+        return f"{path}: missing"
+    return "" if path.read_bytes() == style.svg(figure(name)) else f"{path}: differs from what is drawn now"

@@ -1,0 +1,52 @@
+"""Pictures for notebooks: figures and images, sharp on any screen, with words for those who cannot see them."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from xception_edu.plots import gallery, style
+
+
+class Picture:
+    """A figure as a notebook shows it: a PNG, and as text the sentence that says what is to be seen.
+
+    `sharpness` is the number of the PNG's pixels a pixel of the page: 2 for lines and letters, 1 for photographs.
+    """
+
+    def __init__(self, figure: Figure, words: str, *, sharpness: int = 2):
+        self.figure, self.words, self.sharpness = figure, words, sharpness
+
+    def __repr__(self) -> str:
+        return f"Picture: {self.words}"
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        file = io.BytesIO()
+        with style.context():
+            self.figure.savefig(file, format="png", dpi=self.sharpness * style.DPI, metadata={"Software": None})
+        width, height = (round(inches * style.DPI) for inches in self.figure.get_size_inches())
+        return file.getvalue(), {"width": width, "height": height}
+
+
+def show(name: str, data: object = None, *, words: str) -> Picture:
+    """A figure of the gallery, from its own data or from `data`; `words` say what it shows."""
+    return Picture(gallery.figure(name, data), words)
+
+
+def show_images(images: Sequence[np.ndarray], titles: Sequence[str], *, words: str, columns: int = 4) -> Picture:
+    """Images side by side, (H, W, 3) in color or (H, W) as grey, each from its own darkest to its own brightest value."""
+    rows = -(-len(images) // columns)
+    cell = style.WIDTH / columns
+    height, width = images[0].shape[:2]
+    with style.context():
+        figure = Figure(
+            figsize=(style.WIDTH / style.DPI, rows * (cell * height / width + 24) / style.DPI), layout="constrained"
+        )
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        for ax in axes:
+            ax.set_axis_off()
+        for ax, image, title in zip(axes, images, titles, strict=False):
+            ax.imshow(image, cmap="gray", interpolation="nearest" if max(image.shape) < 64 else "antialiased")
+            ax.set_title(title, fontsize=style.TEXT)
+    return Picture(figure, words, sharpness=1)

@@ -1,0 +1,120 @@
+"""One look for every figure: colors by concept, sizes, a page measured in pixels, and SVG that never changes by itself.
+
+A figure is as wide as a README column, WIDTH pixels at DPI dots an inch; one unit of a page is one pixel of it.
+"""
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from matplotlib import patheffects, style
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+WIDTH = 830  # pixels, the width at which a README shows a picture
+DPI = 96  # CSS pixels an inch: with it, 8 points are 10.7 pixels in a browser
+
+# Okabe and Ito's palette, which people with the common color deficiencies can tell apart. One color a concept, everywhere.
+COLORS = {
+    "pointwise": "#0072B2",  # 1x1 convolution
+    "spatial": "#E69F00",  # k x k convolution over one or more segments
+    "depthwise": "#D55E00",  # k x k convolution with a segment a channel
+    "pooling": "#009E73",
+    "elementwise": "#999999",  # batch normalization and activations
+    "join": "#333333",  # concatenation and addition; also inputs and outputs
+    "residual": "#CC79A7",
+    "linear": "#F0E442",  # fully connected layers, the classifier
+}
+INK, QUIET, PAPER = "#222222", "#5F5F5F", "#FFFFFF"  # text, second text (6 to 1 on white), background
+
+TITLE, TEXT, MEDIUM, SMALL = 12.0, 9.0, 8.5, 8.0  # points; the smallest is 10.7 pixels
+
+RC = {
+    "font.family": ["DejaVu Sans"],  # comes with matplotlib, so that text has the same size on every machine
+    "font.size": TEXT,
+    "text.color": INK,
+    "axes.labelcolor": QUIET,
+    "axes.edgecolor": QUIET,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.labelsize": SMALL,
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "axes.unicode_minus": True,
+    "figure.dpi": DPI,
+    "savefig.dpi": DPI,
+    "figure.facecolor": PAPER,  # white also where the page around it is dark
+    "savefig.facecolor": PAPER,
+    "svg.fonttype": "path",  # letters as outlines: the same picture where the font is missing
+    "svg.hashsalt": "xception_edu",  # names inside the file are hashes; a fixed salt keeps them from run to run
+}
+
+
+@contextmanager
+def context() -> Iterator[None]:
+    """Matplotlib's own defaults and then RC, whatever the reader has set; the reader's settings come back at the end."""
+    with style.context(["default", RC]):
+        yield
+
+
+def page() -> tuple[Figure, Axes]:
+    """A white page with axes that fill it, for a block diagram; `fit` makes it as high as the diagram turns out to be."""
+    figure = Figure(figsize=(WIDTH / DPI, WIDTH / DPI), dpi=DPI)
+    return figure, figure.add_axes((0, 0, 1, 1))
+
+
+def fit(figure: Figure) -> Figure:
+    """Give a page the size of what was drawn `in_pixels` on its first axes."""
+    ax = figure.axes[0]
+    figure.set_size_inches(ax.get_xlim()[1] / DPI, ax.get_ylim()[0] / DPI)
+    return figure
+
+
+def charts(
+    rows: int, columns: int, *, height: int, left: int, top: int, right: int, bottom: int, across: int = 0, down: int = 0
+) -> tuple[Figure, Any]:
+    """A page of WIDTH x height pixels with axes, as `Figure.subplots` returns them; margins and gaps in pixels."""
+    figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI)
+    wide = (WIDTH - left - right - across * (columns - 1)) / columns
+    high = (height - top - bottom - down * (rows - 1)) / rows
+    sides = {"left": left / WIDTH, "right": 1 - right / WIDTH, "top": 1 - top / height, "bottom": bottom / height}
+    gaps = {"wspace": across / wide, "hspace": down / high}
+    return figure, figure.subplots(rows, columns, gridspec_kw=sides | gaps)
+
+
+def in_pixels(ax: Axes, width: float, height: float) -> Axes:
+    """Make one unit of `ax` one pixel of a page of width x height, y counting downward."""
+    ax.set(xlim=(0, width), ylim=(height, 0), aspect="equal")
+    ax.set_axis_off()
+    return ax
+
+
+def tint(color: str, strength: float) -> tuple[float, float, float]:
+    """`color` thinned with white: strength 1 is the color, 0 is white."""
+    red, green, blue = (1 - strength * (1 - part) for part in to_rgb(color))
+    return red, green, blue
+
+
+def halo(width: float = 3.0) -> list[patheffects.AbstractPathEffect]:
+    """A white rim, so that a line or a word stays readable where it crosses another."""
+    return [patheffects.withStroke(linewidth=width, foreground=PAPER)]
+
+
+def svg(figure: Figure) -> bytes:
+    """The figure as an SVG file's bytes: the same figure gives the same bytes, in every run."""
+    buffer = io.BytesIO()
+    with context():
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()
+
+
+def save_svg(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write `svg(figure)` to `path`."""
+    with open(path, "wb") as file:
+        file.write(svg(figure))
