@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # One thread a process: both cores are busy with processes already. No progress bars in compared notebooks.
-TESTENV := OMP_NUM_THREADS=1 PYTHONHASHSEED=0 TQDM_DISABLE=1 MPLBACKEND=agg
+TESTENV := OMP_NUM_THREADS=1 PYTHONHASHSEED=0 TQDM_DISABLE=1
 
 .PHONY: lab test notebooks figures clean
 .DEFAULT_GOAL := lab

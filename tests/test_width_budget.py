@@ -93,5 +93,5 @@ def test_both_budgets_at_once_are_an_error():
 
 
 def test_an_image_too_small_is_an_error():
-    with pytest.raises(ValueError, match="must be at least 3"):
+    with pytest.raises(ValueError, match="input_size is 3, but must be"):
         width_for(XceptionConfig(), macs=MACS, input_size=3)

@@ -35,14 +35,15 @@ def _parser(command: str, description: str) -> Parser:
     return Parser(prog=f"python -m xception_edu {command}", description=description, allow_abbrev=False)
 
 
-def _segments(value: str) -> int | str:
-    """An integer, or the word "channels"."""
-    if value == "channels":
-        return value
+def _integer(value: str) -> int:
     try:
         return int(value)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"is {value!r}, but must be an integer of at least 1, or 'channels'") from None
+        raise argparse.ArgumentTypeError(f"is {value!r}, but must be an integer of at least 1") from None
+
+
+def _segments(value: str) -> int | str:
+    return value if value == "channels" else _integer(value)
 
 
 def run_costs(argv: Sequence[str]) -> int:
@@ -51,7 +52,7 @@ def run_costs(argv: Sequence[str]) -> int:
     parser.add_argument(
         "name", choices=DEFAULT_INPUT_SIZE, help="which network; `module` is the paper's module at 728 channels"
     )
-    parser.add_argument("--input-size", type=int, help=f"side of the image in pixels (default: {DEFAULT_INPUT_SIZE})")
+    parser.add_argument("--input-size", type=_integer, help=f"side of the image in pixels (default: {DEFAULT_INPUT_SIZE})")
     parser.add_argument(
         "--segments", type=_segments, help="1 is regular, `channels` is depthwise (default); of xception and module"
     )

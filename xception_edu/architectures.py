@@ -133,7 +133,8 @@ def xception(config: XceptionConfig = XceptionConfig(), input_size: int | tuple[
 
     Layers stand in the order of the computation, a block's strided 1x1 projection after its two separable convolutions.
     """
-    shape = Shape(config.in_channels, *checks.pair("input_size", input_size))
+    smallest = 3 + 2 * config.stem_stride  # what leaves the stem's two unpadded 3x3 convolutions one pixel
+    shape = Shape(config.in_channels, *checks.pair("input_size", input_size, at_least=smallest))
     first, second, *blocks = config.scaled_entry_widths
     exit_block, late, last = config.scaled_exit_widths
     layers = chain(

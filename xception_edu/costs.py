@@ -70,7 +70,9 @@ def block_diagonal_weights(in_channels: int, out_channels: int, segments: int) -
 
 def cost_of(spec: Spec, shape: Shape) -> Cost:
     """Cost of one layer on an input of `shape`, (channels, height, width); ValueError where the two do not fit."""
-    shape = Shape(*shape)
+    if not isinstance(spec, Spec):
+        raise ValueError(f"spec is {spec!r}, but must be one of the classes in xception_edu.specs")
+    shape = Shape.of(shape)
     out = spec.output_shape(shape)
     params = buffers = macs = 0
     match spec:
@@ -86,8 +88,6 @@ def cost_of(spec: Spec, shape: Shape) -> Cost:
             params, buffers = (1 + spec.scale) * spec.channels, 2 * spec.channels
         case PoolSpec() | ActivationSpec() | AddSpec():
             pass
-        case _:
-            raise ValueError(f"spec is {spec!r}, but must be one of the classes in xception_edu.specs")
     inputs = 2 * shape.elements if isinstance(spec, AddSpec) else shape.elements
     return Cost(params=params, buffers=buffers, macs=macs, inputs=inputs, activations=out.elements)
 

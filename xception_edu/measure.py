@@ -61,7 +61,8 @@ class _Counter(TorchDispatchMode):
             written = out[0] if isinstance(out, tuple) else out
             macs = flop_registry[packet](*args, **(kwargs or {}), out_val=out) // 2 if packet in flop_registry else 0
             cost = Cost(macs=macs, inputs=sum(m.numel() for m in maps), activations=written.numel())
-            module = max(self.tracker.parents, key=len)  # names nest, so the longest is the innermost
+            # Names nest, so the longest is the innermost; "Global" is the tracker's word for the world around the model.
+            module = max(self.tracker.parents - {"Global"}, key=len)
             self.layers.append(MeasuredLayer(module, packet.__name__, cost))
         return out
 
@@ -72,7 +73,7 @@ def measured_layers(model: nn.Module, shape: Shape | tuple[int, int, int], *, me
     `shape` is (channels, height, width). The runs of one SegmentedConv2d are one layer. The model is left as it was.
     `method` is what to run, such as "forward_with_aux" of InceptionV3; what it does not run is not counted.
     """
-    shape = Shape(*shape)
+    shape = Shape.of(shape)
     shadow = copy.deepcopy(model).to("meta").eval()
     shadow.forward = getattr(shadow, method)  # called through the module, so that the tracker sees it enter
     unseen = dict(shadow.named_modules())
@@ -117,7 +118,7 @@ def stage_shapes(model: nn.Module, shape: Shape | tuple[int, int, int]) -> list[
         for part, stage in parts:
             stage.register_forward_hook(_recorder(stages, f"{name}.{part}".rstrip(".")))
     with torch.no_grad():
-        shadow(torch.empty(1, *Shape(*shape), device="meta"))
+        shadow(torch.empty(1, *Shape.of(shape), device="meta"))
     return stages
 
 

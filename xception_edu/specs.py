@@ -31,6 +31,13 @@ class Shape(_Shape):
             checks.integer(name, value)
         return super().__new__(cls, channels, height, width)
 
+    @classmethod
+    def of(cls, value: object) -> "Shape":
+        """A Shape from any (channels, height, width); ValueError otherwise."""
+        if not isinstance(value, (tuple, list)) or len(value) != 3:
+            raise ValueError(f"shape is {value!r}, but must be (channels, height, width)")
+        return cls(*value)
+
     @property
     def elements(self) -> int:
         """Number of values in the map: channels * height * width."""

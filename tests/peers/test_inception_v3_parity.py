@@ -72,7 +72,7 @@ def difference(ours: torch.Tensor, theirs: torch.Tensor) -> float:
 # ---- torchvision ----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # the schemas live as long as the library, and torchvision is imported once
 def operator_schemas():
     """Two operators that torchvision's compiled part would define; its import fails without, on another build of torch."""
     library = torch.library.Library("torchvision", "FRAGMENT")

@@ -1,0 +1,93 @@
+"""The command line: what it prints, and one line with exit status 2 for a wrong argument."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xception_edu import architectures
+from xception_edu.__main__ import COMMANDS, main
+from xception_edu.costs import total
+
+
+def refused(argv, capsys):
+    """The one line on standard error with which the command line refuses `argv`."""
+    with pytest.raises(SystemExit) as stop:
+        main(argv)
+    out, err = capsys.readouterr()
+    assert stop.value.code == 2
+    assert out == ""
+    assert err.count("\n") == 1, err
+    return err
+
+
+def test_xceptions_totals_as_json(capsys):
+    assert main(["costs", "xception", "--format", "json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["name"] == "xception"
+    assert data["input"] == [3, 299, 299]
+    assert (data["totals"]["params"], data["totals"]["macs"]) == (22_855_952, 8_357_403_496)
+
+
+def test_costs_as_csv_and_as_a_table(capsys):
+    main(["costs", "module", "--segments", "5", "--input-size", "9", "--format", "csv"])
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    config = architectures.ModuleConfig(728, 728, 5)
+    assert int(rows[-1]["params"]) == total(architectures.module(config, architectures.Shape(728, 9, 9))).params
+    main(["costs", "vgg16"])
+    assert "138,357,544" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_the_module_runs_as_a_program():
+    run = subprocess.run([sys.executable, "-m", "xception_edu", "costs", "module"], capture_output=True, text=True, check=True)
+    assert "pointwise" in run.stdout
+    run = subprocess.run([sys.executable, "-m", "xception_edu", "costs", "modul"], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr.count("\n")) == (2, "", 1)
+
+
+@pytest.mark.parametrize(
+    ("argv", "parts"),
+    [
+        ([], ["command"]),
+        (["cost"], ["command", "'cost'", "costs"]),
+        (["costs"], ["name"]),
+        (["costs", "resnet"], ["name", "'resnet'", "xception"]),
+        (["costs", "xception", "--segments", "0"], ["segments", "0", "from 1 to 64"]),
+        (["costs", "xception", "--segments", "65"], ["segments", "65", "from 1 to 64"]),
+        (["costs", "module", "--segments", "729"], ["segments", "729", "from 1 to 728"]),
+        (["costs", "xception", "--segments", "many"], ["--segments", "'many'", "integer"]),
+        (["costs", "vgg16", "--segments", "3"], ["--segments", "3", "vgg16"]),
+        (["costs", "xception", "--input-size", "x"], ["--input-size", "'x'", "integer"]),
+        (["costs", "xception", "--input-size", "-3"], ["input_size", "-3", "at least 7"]),
+        (["costs", "xception", "--input-size", "6"], ["input_size", "6", "at least 7"]),
+        (["costs", "xception", "--format", "xml"], ["--format", "'xml'", "json"]),
+        (["costs", "xception", "--sise", "3"], ["--sise"]),
+        (["figures"], ["--out"]),
+    ],
+)
+def test_a_wrong_argument_is_one_line_that_names_it(argv, parts, capsys):
+    line = refused(argv, capsys)
+    assert all(part in line for part in parts), line
+
+
+@given(
+    st.sampled_from(["xception", "module"]),
+    st.one_of(st.integers(max_value=0), st.integers(min_value=729), st.text(max_size=5)),
+)
+def test_generated_wrong_segments_are_refused(name, value):
+    with pytest.raises(SystemExit) as stop:
+        main(["costs", name, f"--segments={value}"])
+    assert stop.value.code == 2
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert f"xception_edu {command}" in capsys.readouterr().out

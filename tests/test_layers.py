@@ -1,0 +1,103 @@
+"""Claims about the continuum in torch."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional as F
+
+from tests.configurations import channels_and_segments
+from xception_edu.layers import (
+    ExtremeInception,
+    SegmentedConv2d,
+    SegmentedInception,
+    SeparableConv2d,
+    SpatiallySeparableConv2d,
+)
+from xception_edu.specs import segment_sizes
+
+
+def images(channels, side=7, n=2):
+    return torch.randn(n, channels, side, side, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+@given(channels_and_segments(), st.sampled_from([1, 3, (1, 3)]), st.sampled_from([1, 2]), st.booleans())
+def test_a_segmented_convolution_is_a_regular_one_with_block_diagonal_weights(case, kernel_size, stride, bias):
+    ins, outs, segments = case
+    conv = SegmentedConv2d(ins, outs, kernel_size, segments=segments, stride=stride, bias=bias).double()
+    if bias:
+        nn.init.normal_(conv.bias)
+    x = images(ins)
+    expected = F.conv2d(x, conv.dense_weight(), conv.bias, stride=stride, padding=conv.padding)
+    assert torch.allclose(conv(x), expected, rtol=0, atol=1e-12)
+
+
+@given(channels_and_segments())
+def test_piece_i_of_the_output_sees_only_piece_i_of_the_input(case):
+    ins, outs, segments = case
+    connected = SegmentedConv2d(ins, outs, 1, segments=segments).dense_weight()[:, :, 0, 0] != 0
+    blocks = [torch.ones(o, i) for i, o in zip(segment_sizes(ins, segments), segment_sizes(outs, segments), strict=True)]
+    assert torch.equal(connected, torch.block_diag(*blocks).bool())
+
+
+@given(channels_and_segments())
+def test_at_most_three_runs_and_one_where_segments_divide(case):
+    ins, outs, segments = case
+    conv = SegmentedConv2d(ins, outs, segments=segments)
+    assert len(conv.weights) <= 3
+    if ins % segments == outs % segments == 0:
+        assert [w.shape for w in conv.weights] == [(outs, ins // segments, 3, 3)]  # torch's own grouped weight
+
+
+def test_the_two_ends_are_regular_and_depthwise():
+    x = images(6)
+    one, depthwise = (SegmentedConv2d(6, 6, segments=s).double() for s in (1, 6))
+    assert torch.equal(one(x), F.conv2d(x, one.weights[0], padding=1))
+    assert torch.equal(depthwise(x), F.conv2d(x, depthwise.weights[0], padding=1, groups=6))
+
+
+@given(channels_and_segments())
+def test_he_initialization_goes_by_the_fan_in_of_one_segment(case):
+    ins, outs, segments = case
+    torch.manual_seed(0)
+    conv = SegmentedConv2d(ins * 20, outs * 20, segments=segments)
+    for weight, (_, piece_in, _) in zip(conv.weights, conv.runs, strict=True):
+        assert float(weight.detach().std()) == pytest.approx((2 / (9 * piece_in)) ** 0.5, rel=0.25)
+
+
+def test_a_separable_convolution_is_depthwise_then_pointwise():
+    conv = SeparableConv2d(4, 6, 5, depth_multiplier=3, stride=2, bias=True).double()
+    x = images(4, 9)
+    steps = F.conv2d(
+        F.conv2d(x, conv.depthwise.weights[0], stride=2, padding=2, groups=4), conv.pointwise.weight, conv.pointwise.bias
+    )
+    assert conv(x).shape == (2, 6, 5, 5)
+    assert torch.equal(conv(x), steps)
+
+
+def test_an_activation_in_between_is_there_only_when_asked_for():
+    x = images(3)
+    linear, relu = SeparableConv2d(3, 3).double(), SeparableConv2d(3, 3, activation="relu").double()
+    relu.load_state_dict(linear.state_dict())
+    assert torch.equal(relu(x), linear.pointwise(linear.depthwise(x).relu()))
+    assert torch.allclose(linear(2 * x - x.flip(0)), 2 * linear(x) - linear(x.flip(0)))  # without one, the pair is linear
+
+
+def test_the_extreme_module_has_as_many_segments_as_channels():
+    extreme, module = ExtremeInception(4, 6), SegmentedInception(4, 6, segments=6)
+    module.load_state_dict(extreme.state_dict())
+    x = images(4).float()
+    assert torch.equal(extreme(x), module(x))
+
+
+def test_spatially_separable_mixes_all_channels_twice():
+    conv = SpatiallySeparableConv2d(4, 6)
+    assert sum(p.numel() for p in conv.parameters()) == 3 * (4 * 6 + 6 * 6)
+    assert conv(images(4).float()).shape == (2, 6, 7, 7)
+
+
+def test_what_is_no_batch_of_such_channels_is_refused():
+    for shape in [(2, 5, 7, 7), (4, 7, 7)]:
+        with pytest.raises(ValueError, match=r"x has shape .* must be \(N, 4, H, W\)"):
+            SegmentedConv2d(4, 4, segments=2)(torch.zeros(shape))
