@@ -81,7 +81,7 @@ CASES = [
             name=not_text,
         ),
     ),
-    (BatchNormSpec, dict(channels=3), dict(channels=not_positive_integers, name=not_text)),
+    (BatchNormSpec, dict(channels=3), dict(channels=not_positive_integers, scale=not_boolean, name=not_text)),
     (ActivationSpec, dict(kind="relu"), dict(kind=not_an_option, name=not_text)),
     (AddSpec, {}, dict(name=not_text)),
     (

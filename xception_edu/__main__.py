@@ -8,7 +8,7 @@ from typing import NoReturn
 from xception_edu import architectures, costs
 from xception_edu.specs import Shape
 
-DEFAULT_INPUT_SIZE = {"xception": 299, "vgg16": 224, "module": 19}
+DEFAULT_INPUT_SIZE = {"xception": 299, "inception_v3": 299, "inception_v3_paper": 299, "vgg16": 224, "module": 19}
 
 
 class Parser(argparse.ArgumentParser):
@@ -53,7 +53,9 @@ def run_costs(argv: Sequence[str]) -> int:
         "name", choices=DEFAULT_INPUT_SIZE, help="which network; `module` is the paper's module at 728 channels"
     )
     parser.add_argument("--input-size", type=_integer, help=f"side of the image in pixels (default: {DEFAULT_INPUT_SIZE})")
-    parser.add_argument("--segments", type=_segments, help="1 is regular, `channels` is depthwise (default); not for vgg16")
+    parser.add_argument(
+        "--segments", type=_segments, help="1 is regular, `channels` is depthwise (default); of xception and module"
+    )
     parser.add_argument("--format", choices=("table", "json", "csv"), default="table")
     args = parser.parse_args(argv)
     size = DEFAULT_INPUT_SIZE[args.name] if args.input_size is None else args.input_size
@@ -63,9 +65,12 @@ def run_costs(argv: Sequence[str]) -> int:
     elif args.name == "module":
         pieces = 728 if segments == "channels" else segments
         layers = architectures.module(architectures.ModuleConfig(728, 728, pieces), Shape(728, size, size))
+    elif args.segments is not None:
+        parser.error(f"argument --segments: is {args.segments!r}, but {args.name} has no segments: leave it out")
+    elif args.name.startswith("inception_v3"):
+        variant = "standard" if args.name == "inception_v3" else "paper_count"
+        layers = architectures.inception_v3(architectures.InceptionV3Config(variant=variant), size)
     else:
-        if args.segments is not None:
-            parser.error(f"argument --segments: is {args.segments!r}, but {args.name} has no segments: leave it out")
         layers = architectures.vgg(architectures.VGGConfig(input_size=size))
     write = {"table": costs.as_table, "json": costs.as_json, "csv": costs.as_csv}[args.format]
     print(write(args.name, layers).rstrip("\n"))

@@ -1,19 +1,27 @@
-"""The dials of the networks, and the paper's figures as lists of layers for counting by hand.
+"""The paper's figures and whole networks as lists of layers for counting by hand; the dials come from `dials`.
 
-A network here is a list of `(spec, input shape)` pairs. The torch networks read the same dials and nothing else from
-this file: the structure is written down twice, so that agreement of the two counts proves something.
+A network here is a list of `(spec, input shape)` pairs. The torch networks read the same dials and nothing of this
+file: the structure is written down twice, so that agreement of the two counts proves something.
 """
 
-from dataclasses import KW_ONLY, dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from xception_edu import checks
+
+# "X as X": the dials are part of this module's public names too.
+from xception_edu.dials import ACTIVATIONS as ACTIVATIONS
+from xception_edu.dials import ORDERS as ORDERS
+from xception_edu.dials import InceptionV3Config as InceptionV3Config
+from xception_edu.dials import ModuleConfig as ModuleConfig
+from xception_edu.dials import VGGConfig as VGGConfig
+from xception_edu.dials import XceptionConfig as XceptionConfig
 from xception_edu.specs import (
     ActivationSpec,
     AddSpec,
     BatchNormSpec,
     ConvSpec,
     LinearSpec,
+    Pair,
     PoolSpec,
     Shape,
     Spec,
@@ -21,132 +29,6 @@ from xception_edu.specs import (
 )
 
 Layers = list[tuple[Spec, Shape]]
-Order = Literal["pointwise_first", "spatial_first"]
-Activation = Literal["relu", "elu"] | None
-
-ORDERS = ("pointwise_first", "spatial_first")
-ACTIVATIONS = (None, "relu", "elu")
-
-
-# ---- dials ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class ModuleConfig:
-    """The paper's module: a 1x1 and a segmented k x k convolution, `activation` between the two.
-
-    order "pointwise_first" is the simplified Inception module (Figures 2 to 4), "spatial_first" the separable
-    convolution. One segment is a 1x1 *plus* a regular convolution, not a regular convolution alone (Section 1.2).
-    """
-
-    in_channels: int
-    out_channels: int
-    segments: int
-    _: KW_ONLY
-    kernel_size: int = 3
-    order: Order = "pointwise_first"
-    activation: Activation = None
-
-    def __post_init__(self) -> None:
-        checks.integer("in_channels", self.in_channels)
-        checks.integer("out_channels", self.out_channels)
-        checks.odd("kernel_size", self.kernel_size)
-        checks.one_of("order", self.order, ORDERS)
-        checks.one_of("activation", self.activation, ACTIVATIONS)
-        checks.segments(self.segments, self.spatial_channels, self.spatial_channels)
-
-    @property
-    def spatial_channels(self) -> int:
-        """Width of the segmented convolution, the most segments there can be: the 1x1 changes the channel count."""
-        return self.out_channels if self.order == "pointwise_first" else self.in_channels
-
-
-@dataclass(frozen=True, kw_only=True)
-class VGGConfig:
-    """A VGG-style stack: stages of plain 3x3 convolutions, each stage closed by 2x2/2 max pooling; defaults are VGG-16."""
-
-    widths: tuple[int, ...] = (64, 128, 256, 512, 512)
-    depths: tuple[int, ...] = (2, 2, 3, 3, 3)
-    fc_widths: tuple[int, ...] = (4096, 4096)
-    num_classes: int = 1000
-    in_channels: int = 3
-    input_size: int = 224  # fixes the first fully connected layer, which sees the flattened map
-
-    def __post_init__(self) -> None:
-        for name in ("widths", "depths", "fc_widths"):
-            object.__setattr__(self, name, checks.integers(name, getattr(self, name), shortest=name != "fc_widths"))
-        if len(self.widths) != len(self.depths):
-            raise ValueError(f"depths is {self.depths!r}, but must have {len(self.widths)} entries, one a stage of widths")
-        checks.integer("num_classes", self.num_classes)
-        checks.integer("in_channels", self.in_channels)
-        checks.integer("input_size", self.input_size, at_least=2 ** len(self.widths), because="each stage halves the sides")
-
-
-@dataclass(frozen=True, kw_only=True)
-class XceptionConfig:
-    """Every dial of the network of Figure 5; the defaults are the paper's ImageNet network.
-
-    entry_widths are the two plain convolutions and the entry blocks, the last of them being the middle flow's width;
-    exit_widths are the exit block's output and the two last separable convolutions. `segments` applies to every
-    separable layer: "channels" is depthwise. `width` scales every width but the input's and the classes'.
-    stem_stride=1 suits images of 28 to 96 pixels.
-    """
-
-    num_classes: int = 1000
-    in_channels: int = 3
-    entry_widths: tuple[int, ...] = (32, 64, 128, 256, 728)
-    middle_blocks: int = 8
-    exit_widths: tuple[int, ...] = (1024, 1536, 2048)
-    segments: int | Literal["channels"] = "channels"
-    order: Order = "spatial_first"
-    activation: Activation = None  # between depthwise and pointwise; Section 4.7 found none to be best
-    residual: bool = True
-    fc_widths: tuple[int, ...] = ()  # (4096, 4096) in the paper's JFT runs with FC layers
-    dropout: float = 0.0  # before the classifier; 0.5 in the paper's ImageNet runs
-    padding: Literal["tensorflow", "symmetric"] = "tensorflow"  # where max pooling puts the odd pixel
-    bn_eps: float = 1e-3
-    width: float = 1.0
-    stem_stride: int = 2
-
-    def __post_init__(self) -> None:
-        checks.integer("num_classes", self.num_classes)
-        checks.integer("in_channels", self.in_channels)
-        # JSON knows no tuples: what a config file brings as lists becomes tuples here.
-        object.__setattr__(self, "entry_widths", checks.integers("entry_widths", self.entry_widths, shortest=3))
-        object.__setattr__(self, "exit_widths", checks.integers("exit_widths", self.exit_widths, length=3))
-        object.__setattr__(self, "fc_widths", checks.integers("fc_widths", self.fc_widths))
-        checks.integer("middle_blocks", self.middle_blocks, at_least=0)
-        checks.one_of("order", self.order, ORDERS)
-        checks.one_of("activation", self.activation, ACTIVATIONS)
-        checks.boolean("residual", self.residual)
-        checks.number("dropout", self.dropout, at_least=0, below=1)
-        checks.one_of("padding", self.padding, ("tensorflow", "symmetric"))
-        checks.number("bn_eps", self.bn_eps, above=0)
-        checks.number("width", self.width, above=0)
-        checks.integer("stem_stride", self.stem_stride, at_most=2)
-        if self.segments != "channels":
-            # The narrowest layer that is cut: a separable layer's input, or its output where the 1x1 comes first.
-            cut = self.scaled_entry_widths[1:] if self.order == "spatial_first" else self.scaled_entry_widths[2:]
-            narrowest = min(*cut, *self.scaled_exit_widths)
-            checks.integer(
-                "segments", self.segments, at_most=narrowest, because="the narrowest layer; or 'channels' for depthwise"
-            )
-
-    def _scaled(self, widths: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(max(1, round(w * self.width)) for w in widths)
-
-    @property
-    def scaled_entry_widths(self) -> tuple[int, ...]:
-        """entry_widths times the width multiplier, rounded, at least 1."""
-        return self._scaled(self.entry_widths)
-
-    @property
-    def scaled_exit_widths(self) -> tuple[int, ...]:
-        """exit_widths times the width multiplier, rounded, at least 1."""
-        return self._scaled(self.exit_widths)
-
-
-# ---- the figures, as layers -----------------------------------------------------------------------------------------
 
 
 def chain(shape: Shape, *specs: Spec) -> Layers:
@@ -221,7 +103,7 @@ def extreme_inception(in_channels: int, out_channels: int, shape: Shape) -> Laye
     return module(ModuleConfig(in_channels, out_channels, out_channels), shape)
 
 
-def vgg(config: VGGConfig = VGGConfig()) -> Layers:
+def vgg(config: VGGConfig = VGGConfig()) -> Layers:  # noqa: B008 (frozen)
     """A VGG-style stack: [3x3 convolution with bias, ReLU] a depth, 2x2 max pooling a stage, then fully connected layers."""
     shape = Shape(config.in_channels, config.input_size, config.input_size)
     layers: Layers = []
@@ -246,7 +128,7 @@ def _classifier(shape: Shape, fc_widths: tuple[int, ...], num_classes: int) -> L
     return layers + chain(shape, LinearSpec(shape.elements, num_classes, name="classifier"))
 
 
-def xception(config: XceptionConfig = XceptionConfig(), input_size: int | tuple[int, int] = 299) -> Layers:
+def xception(config: XceptionConfig = XceptionConfig(), input_size: int | tuple[int, int] = 299) -> Layers:  # noqa: B008 (frozen)
     """The whole network of Figure 5 for an input of `input_size` pixels, one side or (height, width).
 
     Layers stand in the order of the computation, a block's strided 1x1 projection after its two separable convolutions.
@@ -315,3 +197,109 @@ def _middle_block(config: XceptionConfig, name: str, shape: Shape) -> Layers:
             config, f"{name}_sep{i}", shape, shape.channels
         )
     return layers + chain(shape, AddSpec(name=f"{name}_add")) if config.residual else layers
+
+
+# ---- Inception V3 ---------------------------------------------------------------------------------------------------
+
+# A tower is a list of steps: (output channels, kernel), or (output channels, kernel, stride) without padding; "average" and
+# "max" pool at stride 1, "max /2" and "average /2" at stride 2 without padding; a list is steps side by side, which end it.
+Step = tuple[int, Pair] | tuple[int, Pair, int] | str | list[tuple[int, Pair]]
+Tower = list[Step]
+
+
+def _inception_a(pool: int) -> list[Tower]:
+    """Side 35: the module of Figure 1 with its second tower at 5x5."""
+    return [[(64, 1)], [(48, 1), (64, 5)], [(64, 1), (96, 3), (96, 3)], ["average", (pool, 1)]]
+
+
+def _reduction_a() -> list[Tower]:
+    """Side 35 to 17."""
+    return [[(384, 3, 2)], [(64, 1), (96, 3), (96, 3, 2)], ["max /2"]]
+
+
+def _inception_b(width: int, double: int) -> list[Tower]:
+    """Side 17: 7x7 as 1x7 and 7x1; `double` is where the tower with two 7x7 starts."""
+    row, column = (1, 7), (7, 1)
+    twice: Tower = [(double, 1), (width, column), (width, row), (width, column), (192, row)]
+    return [[(192, 1)], [(width, 1), (width, row), (192, column)], twice, ["average", (192, 1)]]
+
+
+def _reduction_b(pool: str) -> list[Tower]:
+    """Side 17 to 8."""
+    return [[(192, 1), (320, 3, 2)], [(192, 1), (192, (1, 7)), (192, (7, 1)), (192, 3, 2)], [f"{pool} /2"]]
+
+
+def _inception_c() -> list[Tower]:
+    """Side 8: towers that end in a 1x3 and a 3x1 side by side."""
+    ends: Step = [(384, (1, 3)), (384, (3, 1))]
+    return [[(320, 1)], [(384, 1), ends], [(448, 1), (384, 3), ends], ["average", (192, 1)]]
+
+
+def inception_v3(config: InceptionV3Config = InceptionV3Config(), input_size: int | tuple[int, int] = 299) -> Layers:  # noqa: B008 (frozen)
+    """Inception V3 for an input of `input_size` pixels, one side or (height, width), with its auxiliary tower if so asked.
+
+    Layers stand in the order of the computation: module by module, tower by tower, the auxiliary tower last. Concatenation
+    is free. Raises ValueError where a side of the image is below `config.smallest_input`.
+    """
+    shape = Shape(config.in_channels, *checks.pair("input_size", input_size, at_least=config.smallest_input))
+    stem: Tower = [(32, 3, 2), (32, 3, 1), (64, 3), "max /2", (80, 1), (192, 3, 1), "max /2"]
+    layers, shape = _tower(config, "stem", shape, stem)
+    to_17 = [*map(_inception_a, config.pool_projections), _reduction_a(), _inception_b(128, 128)]
+    to_17 += [_inception_b(160, 160), _inception_b(160, 160), _inception_b(192, config.last_double_7x7)]
+    to_8 = [_reduction_b(config.last_reduction_pool), _inception_c(), _inception_c()]
+    for i, towers in enumerate(to_17 + to_8):
+        if i == len(to_17):
+            aux_shape = shape
+        more, shape = _side_by_side(config, f"mixed{i}", shape, towers)
+        layers += more
+    layers += chain(shape, PoolSpec("global_average", name="pool"))
+    layers += _classifier(output_shape(layers), (), config.num_classes)
+    return layers + _auxiliary_tower(config, aux_shape) if config.aux else layers
+
+
+def _auxiliary_tower(config: InceptionV3Config, shape: Shape) -> Layers:
+    """5x5 average pooling at stride 3, a 1x1, a 5x5 without padding, and a classifier of its own, on the last 17x17 map."""
+    layers = chain(shape, PoolSpec("average", 5, stride=3, name="aux_pool"))
+    more, shape = _tower(config, "aux", output_shape(layers), [(128, 1), (768, 5, 1)])
+    layers += more + chain(shape, PoolSpec("global_average", name="aux_global_pool"))
+    return layers + chain(output_shape(layers), LinearSpec(shape.channels, config.num_classes, name="aux_classifier"))
+
+
+def _side_by_side(config: InceptionV3Config, name: str, shape: Shape, towers: list[Tower]) -> tuple[Layers, Shape]:
+    """Towers on one input: their layers, and the shape of their concatenated outputs."""
+    built = [_tower(config, f"{name}_tower{i}", shape, steps) for i, steps in enumerate(towers, 1)]
+    channels = sum(out.channels for _, out in built)
+    return [layer for layers, _ in built for layer in layers], built[0][1]._replace(channels=channels)
+
+
+def _tower(config: InceptionV3Config, name: str, shape: Shape, steps: Tower) -> tuple[Layers, Shape]:
+    """One step after another: the layers, and the shape that leaves them."""
+    layers: Layers = []
+    for i, step in enumerate(steps, 1):
+        if isinstance(step, str):
+            layers += _pool(f"{name}_pool{i}", shape, step)
+            shape = output_shape(layers)
+        elif isinstance(step, tuple):
+            layers += _unit(config, f"{name}_conv{i}", shape, *step)
+            shape = output_shape(layers)
+        else:
+            layers += [layer for j, end in enumerate(step) for layer in _unit(config, f"{name}_conv{i + j}", shape, *end)]
+            shape = shape._replace(channels=sum(width for width, _ in step))
+    return layers, shape
+
+
+def _pool(name: str, shape: Shape, step: str) -> Layers:
+    stride = 2 if step.endswith("/2") else 1
+    return chain(
+        shape, PoolSpec("max" if step.startswith("max") else "average", 3, stride=stride, padding=2 - stride, name=name)
+    )
+
+
+def _unit(config: InceptionV3Config, name: str, shape: Shape, width: int, kernel: Pair, stride: int | None = None) -> Layers:
+    """Convolution, BN, ReLU; in the first Keras version convolution with bias, ReLU, BN. A stated stride is unpadded."""
+    first_keras = config.variant == "paper_count"
+    padding = None if stride is None else 0
+    conv = ConvSpec(shape.channels, width, kernel, stride=stride or 1, padding=padding, bias=first_keras, name=name)
+    norm = BatchNormSpec(width, scale=config.bn_scale, name=f"{name}_bn")
+    relu = ActivationSpec(name=f"{name}_relu")
+    return chain(shape, conv, relu, norm) if first_keras else chain(shape, conv, norm, relu)

@@ -85,7 +85,7 @@ def cost_of(spec: Spec, shape: Shape) -> Cost:
             macs = spec.in_features * spec.out_features
             params = macs + spec.bias * spec.out_features
         case BatchNormSpec():
-            params = buffers = 2 * spec.channels
+            params, buffers = (1 + spec.scale) * spec.channels, 2 * spec.channels
         case PoolSpec() | ActivationSpec() | AddSpec():
             pass
     inputs = 2 * shape.elements if isinstance(spec, AddSpec) else shape.elements

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from xception_edu import checks
-from xception_edu.architectures import ACTIVATIONS, ModuleConfig
+from xception_edu.dials import ACTIVATIONS, ModuleConfig
 
 
 def he_init(module: nn.Module) -> None:

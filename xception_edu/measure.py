@@ -67,13 +67,15 @@ class _Counter(TorchDispatchMode):
         return out
 
 
-def measured_layers(model: nn.Module, shape: Shape | tuple[int, int, int]) -> list[MeasuredLayer]:
+def measured_layers(model: nn.Module, shape: Shape | tuple[int, int, int], *, method: str = "forward") -> list[MeasuredLayer]:
     """Every layer of the model in the order of the computation, in inference form, for one image of `shape`.
 
     `shape` is (channels, height, width). The runs of one SegmentedConv2d are one layer. The model is left as it was.
+    `method` is what to run, such as "forward_with_aux" of InceptionV3; what it does not run is not counted.
     """
     shape = Shape.of(shape)
     shadow = copy.deepcopy(model).to("meta").eval()
+    shadow.forward = getattr(shadow, method)  # called through the module, so that the tracker sees it enter
     unseen = dict(shadow.named_modules())
     with torch.no_grad(), ModuleTracker() as tracker, _Counter(tracker) as counter:
         shadow(torch.empty(1, *shape, device="meta"))
@@ -101,3 +103,25 @@ def _own_tensors(module: nn.Module) -> Cost:
 def measured_cost(model: nn.Module, shape: Shape | tuple[int, int, int]) -> Cost:
     """Cost of the whole model for one image of `shape`, (channels, height, width): the sum of its measured layers."""
     return sum((layer.cost for layer in measured_layers(model, shape)), Cost())
+
+
+def stage_shapes(model: nn.Module, shape: Shape | tuple[int, int, int]) -> list[tuple[str, Shape]]:
+    """Name and output shape of every stage that runs, in order, for one image of `shape`, (channels, height, width).
+
+    Stages are the model's direct children; an nn.Sequential's children count one by one. On the meta device, so without
+    work; the model is left as it was. A vector of n features is (n, 1, 1).
+    """
+    shadow = copy.deepcopy(model).to("meta").eval()
+    stages: list[tuple[str, Shape]] = []
+    for name, child in shadow.named_children():
+        parts = child.named_children() if isinstance(child, nn.Sequential) else [("", child)]
+        for part, stage in parts:
+            stage.register_forward_hook(_recorder(stages, f"{name}.{part}".rstrip(".")))
+    with torch.no_grad():
+        shadow(torch.empty(1, *Shape.of(shape), device="meta"))
+    return stages
+
+
+def _recorder(stages: list[tuple[str, Shape]], name: str) -> Any:
+    """A hook that notes the output's shape under `name`."""
+    return lambda module, args, out: stages.append((name, Shape(*out.shape[1:], *(1,) * (4 - out.dim()))))

@@ -174,14 +174,19 @@ class PoolSpec:
 
 @dataclass(frozen=True)
 class BatchNormSpec:
-    """Batch normalization: a trained scale and shift a channel, and two statistics a channel that are kept, not trained."""
+    """Batch normalization: a trained scale and shift a channel, and two statistics a channel that are kept, not trained.
+
+    scale=False leaves the scale (gamma) out, as TensorFlow and Keras do in Inception V3.
+    """
 
     channels: int
     _: KW_ONLY
+    scale: bool = True
     name: str = ""
 
     def __post_init__(self) -> None:
         checks.integer("channels", self.channels)
+        checks.boolean("scale", self.scale)
         checks.text("name", self.name)
 
     def output_shape(self, shape: Shape) -> Shape:

@@ -1,0 +1,180 @@
+"""The dials of the networks: frozen, checked, and all that the lists of layers and the torch networks have in common."""
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Literal
+
+from xception_edu import checks
+
+Order = Literal["pointwise_first", "spatial_first"]
+Activation = Literal["relu", "elu"] | None
+
+ORDERS = ("pointwise_first", "spatial_first")
+ACTIVATIONS = (None, "relu", "elu")
+
+
+@dataclass(frozen=True)
+class ModuleConfig:
+    """The paper's module: a 1x1 and a segmented k x k convolution, `activation` between the two.
+
+    order "pointwise_first" is the simplified Inception module (Figures 2 to 4), "spatial_first" the separable
+    convolution. One segment is a 1x1 *plus* a regular convolution, not a regular convolution alone (Section 1.2).
+    """
+
+    in_channels: int
+    out_channels: int
+    segments: int
+    _: KW_ONLY
+    kernel_size: int = 3
+    order: Order = "pointwise_first"
+    activation: Activation = None
+
+    def __post_init__(self) -> None:
+        checks.integer("in_channels", self.in_channels)
+        checks.integer("out_channels", self.out_channels)
+        checks.odd("kernel_size", self.kernel_size)
+        checks.one_of("order", self.order, ORDERS)
+        checks.one_of("activation", self.activation, ACTIVATIONS)
+        checks.segments(self.segments, self.spatial_channels, self.spatial_channels)
+
+    @property
+    def spatial_channels(self) -> int:
+        """Width of the segmented convolution, the most segments there can be: the 1x1 changes the channel count."""
+        return self.out_channels if self.order == "pointwise_first" else self.in_channels
+
+
+@dataclass(frozen=True, kw_only=True)
+class VGGConfig:
+    """A VGG-style stack: stages of plain 3x3 convolutions, each stage closed by 2x2/2 max pooling; defaults are VGG-16."""
+
+    widths: tuple[int, ...] = (64, 128, 256, 512, 512)
+    depths: tuple[int, ...] = (2, 2, 3, 3, 3)
+    fc_widths: tuple[int, ...] = (4096, 4096)
+    num_classes: int = 1000
+    in_channels: int = 3
+    input_size: int = 224  # fixes the first fully connected layer, which sees the flattened map
+
+    def __post_init__(self) -> None:
+        for name in ("widths", "depths", "fc_widths"):
+            object.__setattr__(self, name, checks.integers(name, getattr(self, name), shortest=name != "fc_widths"))
+        if len(self.widths) != len(self.depths):
+            raise ValueError(f"depths is {self.depths!r}, but must have {len(self.widths)} entries, one a stage of widths")
+        checks.integer("num_classes", self.num_classes)
+        checks.integer("in_channels", self.in_channels)
+        checks.integer("input_size", self.input_size, at_least=2 ** len(self.widths), because="each stage halves the sides")
+
+
+@dataclass(frozen=True, kw_only=True)
+class XceptionConfig:
+    """Every dial of the network of Figure 5; the defaults are the paper's ImageNet network.
+
+    entry_widths are the two plain convolutions and the entry blocks, the last of them being the middle flow's width;
+    exit_widths are the exit block's output and the two last separable convolutions. `segments` applies to every
+    separable layer: "channels" is depthwise. `width` scales every width but the input's and the classes'.
+    stem_stride=1 suits images of 28 to 96 pixels.
+    """
+
+    num_classes: int = 1000
+    in_channels: int = 3
+    entry_widths: tuple[int, ...] = (32, 64, 128, 256, 728)
+    middle_blocks: int = 8
+    exit_widths: tuple[int, ...] = (1024, 1536, 2048)
+    segments: int | Literal["channels"] = "channels"
+    order: Order = "spatial_first"
+    activation: Activation = None  # between depthwise and pointwise; Section 4.7 found none to be best
+    residual: bool = True
+    fc_widths: tuple[int, ...] = ()  # (4096, 4096) in the paper's JFT runs with FC layers
+    dropout: float = 0.0  # before the classifier; 0.5 in the paper's ImageNet runs
+    padding: Literal["tensorflow", "symmetric"] = "tensorflow"  # where max pooling puts the odd pixel
+    bn_eps: float = 1e-3
+    width: float = 1.0
+    stem_stride: int = 2
+
+    def __post_init__(self) -> None:
+        checks.integer("num_classes", self.num_classes)
+        checks.integer("in_channels", self.in_channels)
+        # JSON knows no tuples: what a config file brings as lists becomes tuples here.
+        object.__setattr__(self, "entry_widths", checks.integers("entry_widths", self.entry_widths, shortest=3))
+        object.__setattr__(self, "exit_widths", checks.integers("exit_widths", self.exit_widths, length=3))
+        object.__setattr__(self, "fc_widths", checks.integers("fc_widths", self.fc_widths))
+        checks.integer("middle_blocks", self.middle_blocks, at_least=0)
+        checks.one_of("order", self.order, ORDERS)
+        checks.one_of("activation", self.activation, ACTIVATIONS)
+        checks.boolean("residual", self.residual)
+        checks.number("dropout", self.dropout, at_least=0, below=1)
+        checks.one_of("padding", self.padding, ("tensorflow", "symmetric"))
+        checks.number("bn_eps", self.bn_eps, above=0)
+        checks.number("width", self.width, above=0)
+        checks.integer("stem_stride", self.stem_stride, at_most=2)
+        if self.segments != "channels":
+            # The narrowest layer that is cut: a separable layer's input, or its output where the 1x1 comes first.
+            cut = self.scaled_entry_widths[1:] if self.order == "spatial_first" else self.scaled_entry_widths[2:]
+            narrowest = min(*cut, *self.scaled_exit_widths)
+            checks.integer(
+                "segments", self.segments, at_most=narrowest, because="the narrowest layer; or 'channels' for depthwise"
+            )
+
+    def _scaled(self, widths: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(max(1, round(w * self.width)) for w in widths)
+
+    @property
+    def scaled_entry_widths(self) -> tuple[int, ...]:
+        """entry_widths times the width multiplier, rounded, at least 1."""
+        return self._scaled(self.entry_widths)
+
+    @property
+    def scaled_exit_widths(self) -> tuple[int, ...]:
+        """exit_widths times the width multiplier, rounded, at least 1."""
+        return self._scaled(self.exit_widths)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InceptionV3Config:
+    """Dials of Inception V3 (Szegedy et al., arXiv 1512.00567), the network that the paper compares with.
+
+    variant "standard" is the network of the TensorFlow, Keras and torchvision releases. "paper_count" is the author's first
+    Keras version (August 2016), whose trained parameters are exactly Table 3's 23,626,728: narrower pool projections, a
+    narrower start of the last double 7x7, convolutions with bias, then ReLU, then BN, and an average pool in the last grid
+    reduction. The equal count does not prove that the paper's timings were made with it.
+
+    aux adds the auxiliary tower. bn_scale=False leaves out BN's gamma, as TensorFlow and Keras do. padding_counted says
+    whether average pools divide by the padding as well: torchvision does, TensorFlow does not.
+    """
+
+    variant: Literal["standard", "paper_count"] = "standard"
+    aux: bool = False
+    num_classes: int = 1000
+    in_channels: int = 3
+    dropout: float = 0.0  # before the classifier
+    bn_eps: float = 1e-3
+    bn_scale: bool = True
+    padding_counted: bool = False
+
+    def __post_init__(self) -> None:
+        checks.one_of("variant", self.variant, ("standard", "paper_count"))
+        checks.boolean("aux", self.aux)
+        checks.integer("num_classes", self.num_classes)
+        checks.integer("in_channels", self.in_channels)
+        checks.number("dropout", self.dropout, at_least=0, below=1)
+        checks.number("bn_eps", self.bn_eps, above=0)
+        checks.boolean("bn_scale", self.bn_scale)
+        checks.boolean("padding_counted", self.padding_counted)
+
+    @property
+    def pool_projections(self) -> tuple[int, int, int]:
+        """Width of the 1x1 behind the average pool, in each of the three modules at side 35."""
+        return (32, 64, 64) if self.variant == "standard" else (32, 32, 32)
+
+    @property
+    def last_double_7x7(self) -> int:
+        """Width at which the tower with two 7x7 starts, in the last module at side 17."""
+        return 192 if self.variant == "standard" else 160
+
+    @property
+    def last_reduction_pool(self) -> Literal["max", "average"]:
+        """How the pooling tower pools in the reduction from side 17 to 8."""
+        return "max" if self.variant == "standard" else "average"
+
+    @property
+    def smallest_input(self) -> int:
+        """Fewest pixels a side: what leaves one position for the last 3x3 window, or for the auxiliary tower's 5x5."""
+        return 299 if self.aux else 75
