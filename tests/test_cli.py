@@ -50,6 +50,12 @@ def test_the_module_runs_as_a_program():
     assert (run.returncode, run.stdout, run.stderr.count("\n")) == (2, "", 1)
 
 
+def test_a_reader_that_stops_early_leaves_no_traceback():
+    command = f"{sys.executable} -m xception_edu costs xception | head -n 1"
+    run = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert (run.stdout.count("\n"), run.stderr) == (1, "")
+
+
 @pytest.mark.parametrize(
     ("argv", "parts"),
     [

@@ -36,6 +36,12 @@ def test_the_network_has_the_layers_that_section_3_counts():
     assert sum(hasattr(m, "skip") for m in residual) == 4
 
 
+def test_batch_normalization_is_that_of_keras():
+    with without_memory():
+        norms = [m for m in xception().modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert {(m.eps, m.momentum) for m in norms} == {(1e-3, 0.01)}
+
+
 @given(xception_configs())
 @settings(max_examples=25)
 def test_any_configuration_runs_and_gives_logits(config):
@@ -79,7 +85,7 @@ def test_activations_keep_unit_scale_with_he_weights():
     stds = []
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            module.register_forward_pre_hook(lambda m, args: stds.append(float(args[0].std())))
+            module.register_forward_pre_hook(lambda m, args: stds.append(float(args[0].detach().std())))
     model(torch.randn(8, 3, 64, 64))
     assert min(stds) > 0.2  # far above the 0.03 at which BN's epsilon of 1e-3 begins to shrink what comes out
 

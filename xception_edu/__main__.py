@@ -1,6 +1,7 @@
 """Command line: python -m xception_edu {costs,figures,...}. Exit status 2 and one line where an argument is wrong."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -26,9 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("command", choices=COMMANDS, help="what to do; `COMMAND --help` explains each")
     command = parser.parse_args(arguments[:1]).command
     try:
-        return COMMANDS[command](arguments[1:])
+        status = COMMANDS[command](arguments[1:])
+        sys.stdout.flush()
+        return status
     except ValueError as error:
         Parser(prog=f"{parser.prog} {command}").error(str(error))
+    except BrokenPipeError:  # the reader, `head` say, has seen enough; what is still buffered has nowhere to go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _parser(command: str, description: str) -> Parser:
