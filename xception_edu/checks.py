@@ -20,13 +20,19 @@ def odd(name: str, value: object) -> int:
 
 
 def number(
-    name: str, value: object, *, above: float = -math.inf, at_least: float = -math.inf, below: float = math.inf
+    name: str,
+    value: object,
+    *,
+    above: float = -math.inf,
+    at_least: float = -math.inf,
+    below: float = math.inf,
+    at_most: float = math.inf,
 ) -> float:
-    """Return `value` if it is a finite real number with above < value, at_least <= value < below; ValueError otherwise."""
+    """Return `value` if it is a finite real number with above < value < below, at_least <= value <= at_most; or ValueError."""
     real = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not real or not (above < value and at_least <= value < below):  # type: ignore[operator]
+    if not real or not (above < value < below and at_least <= value <= at_most):  # type: ignore[operator]
         bounds = [f"above {above:g}"] * (above > -math.inf) + [f"of at least {at_least:g}"] * (at_least > -math.inf)
-        bounds += [f"below {below:g}"] * (below < math.inf)
+        bounds += [f"below {below:g}"] * (below < math.inf) + [f"of at most {at_most:g}"] * (at_most < math.inf)
         raise ValueError(f"{name} is {value!r}, but must be a finite number {' and '.join(bounds)}".rstrip())
     return value  # type: ignore[return-value]
 

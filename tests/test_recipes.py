@@ -1,0 +1,157 @@
+"""Recipes as data: what is refused, what survives JSON, and that the measured results are theirs."""
+
+import json
+import math
+import pathlib
+from dataclasses import FrozenInstanceError, fields, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.configurations import not_positive_integers
+from tests.test_bad_input import not_an_option, not_boolean, not_positive, not_text
+from xception_edu.dials import XceptionConfig
+from xception_edu.recipes import DIGITS, PHOTOS, RECIPES, Recipe, differences, learning_rate
+
+RESULTS = pathlib.Path(__file__).parent.parent / "results"
+
+negative = st.one_of(st.floats(max_value=-1e-9), st.just(float("nan")), st.just(float("inf")), st.text(max_size=3), st.none())
+not_a_share = st.one_of(negative, st.floats(min_value=1, allow_infinity=False), st.booleans())
+above_one = st.one_of(not_positive, st.floats(min_value=1.0001, allow_infinity=False))
+WRONG = {
+    "name": not_text,
+    "dataset": not_an_option,
+    "model": st.one_of(st.none(), st.integers(), st.text(max_size=3), st.just({"segments": 4})),
+    "image_size": st.one_of(not_positive_integers, st.sampled_from([12, 31, 100])),
+    "seed": st.one_of(st.integers(max_value=-1), st.integers(min_value=2**63), st.floats(), st.booleans(), st.none()),
+    "batch_size": not_positive_integers,
+    "epochs": not_positive_integers,
+    "optimizer": not_an_option,
+    "learning_rate": not_positive,
+    "schedule": not_an_option,
+    "warmup_epochs": negative,
+    "decay_rate": above_one,
+    "decay_epochs": not_positive,
+    "momentum": not_a_share,
+    "weight_decay": negative,
+    "label_smoothing": not_a_share,
+    "polyak_decay": not_a_share,
+    "bn_momentum": above_one,
+    "random_shift": st.one_of(st.integers(max_value=-1), st.just(16), st.floats(), st.booleans()),
+    "random_rotation": negative,
+    "random_zoom": not_a_share,
+    "random_light": not_a_share,
+    "random_flip": st.one_of(not_boolean, st.just(True)),  # and True for digits
+    "fill": not_an_option,
+    "keep_checkpoints": not_positive_integers,
+    "threads": st.one_of(
+        st.integers(max_value=0), st.integers(min_value=1025), st.floats(), st.booleans(), st.text(max_size=3)
+    ),
+}
+
+
+@st.composite
+def recipes(draw):
+    """Recipes that are right, with fields drawn far from their defaults."""
+    share = st.floats(0, 0.99)
+    return replace(
+        draw(st.sampled_from([DIGITS, PHOTOS])),
+        model=XceptionConfig(num_classes=draw(st.integers(1, 99)), segments=draw(st.sampled_from(["channels", 1, 7]))),
+        image_size=draw(st.integers(4, 12)) * 8,
+        seed=draw(st.integers(0, 2**63 - 1)),
+        epochs=draw(st.integers(1, 10**6)),
+        optimizer=draw(st.sampled_from(["sgd", "adamw"])),
+        learning_rate=draw(st.floats(1e-9, 10)),
+        schedule=draw(st.sampled_from(["cosine", "steps"])),
+        warmup_epochs=draw(st.floats(0, 9)),
+        decay_rate=draw(st.floats(0.01, 1)),
+        decay_epochs=draw(st.floats(0.1, 9)),
+        momentum=draw(share),
+        polyak_decay=draw(share),
+        random_light=draw(share),
+        threads=draw(st.none() | st.integers(1, 1024)),
+    )
+
+
+def test_every_field_has_wrong_values_here():
+    assert set(WRONG) == {f.name for f in fields(Recipe)}
+
+
+@given(st.data(), st.sampled_from(sorted(WRONG)))
+def test_a_wrong_value_is_refused_with_its_name_and_value(data, name):
+    value = data.draw(WRONG[name])
+    with pytest.raises(ValueError, match=name) as error:
+        replace(DIGITS, **{name: value})
+    if not isinstance(value, list):  # a NaN or an int prints as itself; a list's entries are named one by one
+        assert repr(value) in str(error.value)
+
+
+def test_a_recipe_cannot_be_changed():
+    with pytest.raises(FrozenInstanceError):
+        DIGITS.epochs = 3
+
+
+@given(recipes())
+def test_json_gives_the_same_recipe_back(recipe):
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"epoch": 3}, "epoch is no field of Recipe"),
+        ({"model": {"segment": 3}}, "model.segment is no field of XceptionConfig"),
+        ({"model": {"segments": 0}}, "model.segments is 0"),
+        ({"model": 3}, "model is 3"),
+    ],
+)
+def test_a_dictionary_with_a_wrong_field_is_refused(change, says):
+    with pytest.raises(ValueError, match=says):
+        Recipe.from_dict(DIGITS.to_dict() | change)
+
+
+def test_a_dictionary_without_a_needed_field_is_refused():
+    with pytest.raises(ValueError, match="dataset is missing"):
+        Recipe.from_dict({"name": "digits"})
+
+
+def test_differences_name_the_fields_with_both_values():
+    other = replace(DIGITS, epochs=3, model=replace(DIGITS.model, segments=4))
+    assert differences(DIGITS, DIGITS) == []
+    assert differences(DIGITS, other) == ["epochs is 15 and 3", "model.segments is 'channels' and 4"]
+
+
+@given(recipes(), st.floats(0, 1))
+def test_the_learning_rate_never_exceeds_the_highest_nor_falls_below_zero(recipe, share):
+    assert 0 <= learning_rate(recipe, share * recipe.epochs) <= recipe.learning_rate
+
+
+def test_the_cosine_rises_for_the_warm_up_and_ends_at_zero():
+    recipe = replace(DIGITS, epochs=10, learning_rate=0.4, warmup_epochs=2.0)
+    assert learning_rate(recipe, 0) == 0
+    assert learning_rate(recipe, 1) == pytest.approx(0.2 * (1 + math.cos(math.pi / 10)) / 2)
+    assert learning_rate(recipe, 5) == pytest.approx(0.2)
+    assert learning_rate(recipe, 10) == pytest.approx(0)
+
+
+def test_the_papers_imagenet_schedule_can_be_said():
+    """Section 4.3: 0.045, times 0.94 every 2 epochs."""
+    recipe = replace(DIGITS, learning_rate=0.045, schedule="steps", warmup_epochs=0.0)
+    rates = [learning_rate(recipe, epoch) for epoch in (0, 1.99, 2, 3.99, 4, 120)]
+    assert rates == pytest.approx([0.045, 0.045, 0.0423, 0.0423, 0.039762, 0.045 * 0.94**60])
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_measured_results_are_of_the_recipe_as_it_is_now(name):
+    results = json.loads((RESULTS / f"train_{name}.json").read_text())
+    assert Recipe.from_dict(results["recipe"]) == RECIPES[name]
+    assert len(results["seeds"]) == len(results["runs"]) >= 3
+    assert results["top1"]["mean"] == pytest.approx(sum(run["top1"] for run in results["runs"]) / len(results["runs"]))
+    assert {"command", "commit", "machine", "cores", "python", "torch", "xception_edu"} <= set(results)
+
+
+def test_digits_reach_97_percent_within_two_minutes():
+    results = json.loads((RESULTS / "train_digits.json").read_text())
+    assert results["top1"]["mean"] >= 0.97
+    assert results["wall_seconds"]["mean"] <= 120

@@ -1,0 +1,5 @@
+"""Explorers: pictures that move in the notebook. Python counts every position once; the browser only draws. Never torch."""
+
+from xception_edu.explorers.segments import segments_explorer
+
+__all__ = ["segments_explorer"]

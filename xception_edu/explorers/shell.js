@@ -1,0 +1,125 @@
+// What every explorer shares: controls, state, data table, line of code. Nothing here or in an explorer's own script
+// computes: every number and every sentence is looked up in the table that Python sent; sums are of pixels only.
+
+const integers = new Intl.NumberFormat("en-US");
+const decimals = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+
+// An HTML element with attributes and children, which are elements or text.
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+}
+
+// A name that is free in the page; it never enters the widget's state.
+const unique = (name) => `xe-${name}-${Math.random().toString(36).slice(2)}`;
+
+// Radio buttons that look like one switch: the keyboard and screen readers know what they are.
+function choice(control, labels, pick) {
+  const group = make("fieldset", { class: "xe-choice" }, make("legend", {}, control.label));
+  const name = unique(control.name);
+  const inputs = control.options.map((option, i) => {
+    const input = make("input", { type: "radio", name, value: option });
+    input.addEventListener("change", () => pick(option));
+    group.append(make("label", {}, input, make("span", {}, labels[i])));
+    return input;
+  });
+  const show = (value) => inputs.forEach((input, i) => { input.checked = control.options[i] === value; });
+  return { group, show };
+}
+
+// The slider over every integer from 1, a button at each end, and a readout that is also spoken.
+function slider(control, pick) {
+  const id = unique(control.name);
+  const input = make("input", { id, type: "range", min: 1, step: 1 });
+  const fewer = make("button", { type: "button", "aria-label": `${control.label}: one fewer` }, "−");
+  const more = make("button", { type: "button", "aria-label": `${control.label}: one more` }, "+");
+  const output = make("output", { for: id, "aria-live": "polite" });
+  const bar = make("div", { class: "xe-slider" }, make("label", { for: id }, control.label), fewer, input, more, output);
+  input.addEventListener("input", () => pick(input.valueAsNumber));
+  fewer.addEventListener("click", () => { input.stepDown(); pick(input.valueAsNumber); });
+  more.addEventListener("click", () => { input.stepUp(); pick(input.valueAsNumber); });
+  const show = (value, most, words) => {
+    input.max = most;
+    input.valueAsNumber = value;
+    input.setAttribute("aria-valuetext", words.long);
+    output.textContent = words.short;
+    fewer.disabled = value === 1;
+    more.disabled = value === most;
+  };
+  return { bar, show };
+}
+
+// The numbers of every slider position behind a toggle: filled when opened, and again when another choice is made.
+function dataTable() {
+  const body = make("div", { class: "xe-scroll", tabindex: 0, role: "region", "aria-label": "Data table" });
+  const summary = make("summary");
+  const details = make("details", { class: "xe-data" }, summary, body);
+  const line = (tag, cells) => make("tr", {}, ...cells.map((cell) => make(tag, {}, cell)));
+  let wanted = null, filled = null, marked = null;
+  const fill = () => {
+    if (!details.open) return;
+    if (filled !== wanted.key) {
+      const rows = wanted.rows().map((row) => line("td", row));
+      body.replaceChildren(make("table", {}, make("thead", {}, line("th", wanted.head)), make("tbody", {}, ...rows)));
+      filled = wanted.key;
+    }
+    marked?.removeAttribute("aria-current");
+    marked = body.querySelector("tbody").rows[wanted.current];
+    marked.setAttribute("aria-current", "true");
+  };
+  details.addEventListener("toggle", fill);
+  const show = (data) => { wanted = data; summary.textContent = data.title; fill(); };
+  return { details, show };
+}
+
+// The state as a line of code, to paste into a cell.
+function codeLine() {
+  const code = make("code"), button = make("button", { type: "button" }, "Copy");
+  button.addEventListener("click", async () => {
+    try { await navigator.clipboard.writeText(code.textContent); button.textContent = "Copied"; } catch {
+      getSelection().selectAllChildren(code); // not allowed here: leave it selected, for Ctrl+C
+      button.textContent = "Selected";
+    }
+    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+  });
+  const element = make("div", { class: "xe-code" }, make("span", {}, "This state as code"), code, button);
+  return { element, show: (text) => { code.textContent = text; } };
+}
+
+// Wire an explorer. `build(table)` gives its own part: `panels`, elements to show; `labels(control)`, words for the options
+// of a choice; `most(state)`, the slider's last position; and `draw(state)`, which shows a state and returns its words,
+// `short` and `long`, and its `data` table. Whoever changes the state, here or in Python, draw follows the model.
+function explore({ model, el }, build) {
+  const table = JSON.parse(model.get("_table")), [first, ...choices] = table.controls;
+  const own = build(table), data = dataTable(), code = codeLine();
+  const state = () => Object.fromEntries(table.controls.map(({ name }) => [name, model.get(name)]));
+  const set = (change) => {
+    const next = { ...state(), ...change };
+    next[first.name] = Math.min(next[first.name], own.most(next)); // another choice may end the slider earlier
+    for (const [name, value] of Object.entries(next)) model.set(name, value);
+    model.save_changes();
+  };
+  const range = slider(first, (value) => set({ [first.name]: value }));
+  const switches = choices.map((control) => choice(control, own.labels(control), (value) => set({ [control.name]: value })));
+  const row = make("div", { class: "xe-choices" }, ...switches.map((s) => s.group));
+  const root = make("div", { class: "xe" }, row, range.bar, ...own.panels, data.details, code.element);
+  // Else JupyterLab's shortcuts take the arrow keys, and "d d" deletes the cell. Ctrl+S and its kin go on to JupyterLab.
+  root.addEventListener("keydown", (e) => { if (!(e.ctrlKey || e.metaKey || e.altKey)) e.stopPropagation(); });
+  const draw = () => {
+    const now = state(), most = own.most(now), drawn = JSON.stringify(now);
+    if (now[first.name] > most || root.dataset.state === drawn) return; // half of a change, or nothing new
+    const words = own.draw(now);
+    range.show(now[first.name], most, words);
+    switches.forEach((s, i) => s.show(now[choices[i].name]));
+    data.show(words.data);
+    code.show(table.call.join(Object.entries(now).map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(", ")));
+    root.dataset.state = drawn;
+  };
+  const events = table.controls.map(({ name }) => `change:${name}`);
+  events.forEach((event) => model.on(event, draw));
+  draw();
+  el.append(root);
+  return () => events.forEach((event) => model.off(event, draw));
+}
