@@ -1,8 +1,13 @@
-"""Train a recipe with several seeds and write what was reached to results/: `python benchmarks/train_seeds.py digits photos`
+"""Train a recipe with several seeds and write down what it took and reached.
 
-Each seed is a whole run of the command line in a process of its own, timed from start to end, imports included.
+    python benchmarks/train_seeds.py digits
+
+Each seed is a process of its own, timed from its start to its end, imports included. Writes results/train_NAME.json: every run,
+and mean and spread (sample standard deviation) over the seeds.
 """
 
+import argparse
+import importlib.metadata
 import json
 import os
 import pathlib
@@ -13,87 +18,90 @@ import sys
 import tempfile
 import time
 
-import torch
-
-import xception_edu
+from xception_edu import __version__
 from xception_edu.recipes import RECIPES
 
 ROOT = pathlib.Path(__file__).parent.parent
-SEEDS = (0, 1, 2)
 
 
-def run(name, seed):
-    """One run: the last line of its metrics, and the seconds that the whole command took."""
+def measure(name: str, seed: int) -> dict:
+    """One run: the last line of its metrics, seconds of the clock and of the processors, and the load before it."""
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable,
-            "-m",
-            "xception_edu",
-            "train",
-            "--recipe",
-            name,
-            "--seed",
-            str(seed),
-            "--out",
-            f"{folder}/run",
-        ]
-        start = time.perf_counter()
-        subprocess.run(command, check=True, cwd=ROOT)
-        seconds = time.perf_counter() - start
-        lines = pathlib.Path(folder, "run", "metrics.jsonl").read_text().splitlines()
-    last = json.loads(lines[-1])
-    speed = statistics.median(json.loads(line)["images_per_second"] for line in lines)
+        command = [sys.executable, "-m", "xception_edu", "train", "--recipe", name, "--seed", str(seed), "--out", folder]
+        started, before = time.perf_counter(), os.times()
+        subprocess.run(command, check=True, env=os.environ | {"TQDM_DISABLE": "1"})
+        wall, after = time.perf_counter() - started, os.times()
+        metrics = (pathlib.Path(folder) / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        config = json.loads((pathlib.Path(folder) / "config.json").read_text(encoding="utf-8"))
+    lines = [json.loads(line) for line in metrics]
+    cpu = (after.children_user - before.children_user) + (after.children_system - before.children_system)
     return {
         "seed": seed,
-        "top1": last["top1"],
-        "loss": last["loss"],
-        "wall_seconds": round(seconds, 1),
-        "images_per_second": speed,
+        **{key: lines[-1][key] for key in ("epoch", "step", "loss", "top1", "top5")},
+        "wall_seconds": round(wall, 1),
+        "cpu_seconds": round(cpu, 1),
+        "images_per_second": round(statistics.median(line["images_per_second"] for line in lines), 1),
+        "load_average_before": round(load, 2),
+        **{key: config[key] for key in ("threads", "device")},
     }
 
 
-def spread(runs, key):
-    """Mean and standard deviation over the runs."""
+def spread(runs: list[dict], key: str) -> dict:
+    """Mean, sample standard deviation and range of one number over the runs."""
     values = [run[key] for run in runs]
-    return {"mean": statistics.mean(values), "standard_deviation": statistics.stdev(values)}
+    return {
+        "mean": round(statistics.mean(values), 6),
+        "std": round(statistics.stdev(values), 6),
+        "min": min(values),
+        "max": max(values),
+    }
 
 
-def processor():
+def processor() -> str:
     """The processor's name, where the system tells it."""
     info = pathlib.Path("/proc/cpuinfo")
-    names = (
-        [line.partition(": ")[2] for line in info.read_text().splitlines() if line.startswith("model name")]
-        if info.exists()
-        else []
-    )
-    return names[0] if names else platform.processor()
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
-def measure(name):
-    """Results of a recipe over SEEDS, with all that is needed to repeat them."""
-    load = os.getloadavg()[0]
-    runs = [run(name, seed) for seed in SEEDS]
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
-    return {
-        "recipe": RECIPES[name].to_dict(),
-        "command": f"python benchmarks/train_seeds.py {name}",
-        "top1": spread(runs, "top1"),
-        "wall_seconds": spread(runs, "wall_seconds"),
-        "images_per_second": spread(runs, "images_per_second"),
-        "seeds": list(SEEDS),
-        "runs": runs,
-        "machine": processor(),
+def commit() -> str:
+    """The commit that was measured, with "-dirty" if files differed from it."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return run.stdout.strip() or "unknown"
+
+
+def main() -> None:
+    """Measure, and write the results file."""
+    parser = argparse.ArgumentParser(description="Train a recipe with several seeds; write results/train_NAME.json.")
+    parser.add_argument("name", choices=RECIPES)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    args = parser.parse_args()
+    if len(args.seeds) < 2:
+        parser.error("argument --seeds: must be two or more: a spread needs them")
+    runs = []
+    for seed in args.seeds:
+        runs.append(measure(args.name, seed))
+        print(json.dumps(runs[-1]), flush=True)
+    results = {
+        "recipe": RECIPES[args.name].to_dict(),
+        "command": f"python -m xception_edu train --recipe {args.name} --seed SEED --out DIR",
+        "measured_by": f"python benchmarks/train_seeds.py {args.name} --seeds {' '.join(map(str, args.seeds))}",
+        "machine": f"{processor()}, {platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
-        "load_before": round(load, 2),
         "python": platform.python_version(),
-        "torch": torch.__version__,
-        "xception_edu": xception_edu.__version__,
-        "commit": commit,
+        "torch": importlib.metadata.version("torch"),
+        "xception_edu": __version__,
+        "commit": commit(),
+        "seeds": args.seeds,
+        "runs": runs,
+        **{key: spread(runs, key) for key in ("top1", "top5", "wall_seconds", "cpu_seconds", "images_per_second")},
     }
+    path = ROOT / "results" / f"train_{args.name}.json"
+    path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    for recipe in sys.argv[1:]:
-        result = measure(recipe)
-        (ROOT / "results" / f"train_{recipe}.json").write_text(json.dumps(result, indent=1) + "\n")
-        print(recipe, result["top1"], result["wall_seconds"])
+    main()

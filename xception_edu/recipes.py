@@ -165,18 +165,14 @@ DIGITS = Recipe(
 PHOTOS = Recipe(
     name="photos",
     dataset="photos",
-    image_size=48,
-    model=XceptionConfig(
-        num_classes=10,
-        entry_widths=(16, 32, 64, 96),
-        middle_blocks=1,
-        exit_widths=(128, 160, 192),
-    ),
+    image_size=64,
+    model=XceptionConfig(num_classes=10, entry_widths=(16, 32, 64, 96), middle_blocks=1, exit_widths=(128, 160, 192)),
     epochs=10,
-    random_flip=True,
-    random_shift=6,
+    random_shift=8,
     random_rotation=15.0,
     random_zoom=0.2,
+    random_light=0.3,
+    random_flip=True,
 )
 
 RECIPES = {recipe.name: recipe for recipe in (DIGITS, PHOTOS)}
