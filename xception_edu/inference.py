@@ -35,7 +35,8 @@ def fold_batchnorm(model: nn.Module) -> nn.Module:
 def _pairs(model: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
     for parent in model.modules():
         for conv, bn in PAIRS:
-            if hasattr(parent, conv) and isinstance(getattr(parent, bn, None), nn.BatchNorm2d):
+            after_relu = getattr(parent, "relu_before_bn", False)  # the ReLU between the two keeps them apart
+            if hasattr(parent, conv) and isinstance(getattr(parent, bn, None), nn.BatchNorm2d) and not after_relu:
                 yield parent, conv, bn
 
 
@@ -46,13 +47,15 @@ def _last_convolution(module: nn.Module) -> nn.Conv2d | SegmentedConv2d:
 @torch.no_grad()
 def _fold(conv: nn.Conv2d | SegmentedConv2d, bn: nn.BatchNorm2d) -> None:
     """Scale the convolution's weights and shift its bias in place; in float64, so that only the last step rounds."""
-    scale = bn.weight.double() / (bn.running_var.double() + bn.eps).sqrt()
+    scale = (bn.running_var.double() + bn.eps).rsqrt()
+    if bn.weight is not None:
+        scale = scale * bn.weight.double()
     bias = torch.zeros_like(scale) if conv.bias is None else conv.bias.double()
     shifted = (bias - bn.running_mean.double()) * scale + bn.bias.double()
     weights = list(conv.weights) if isinstance(conv, SegmentedConv2d) else [conv.weight]
     for weight, part in zip(weights, scale.split([len(w) for w in weights]), strict=True):
         weight.copy_(weight.double() * part[:, None, None, None])
-    conv.bias = nn.Parameter(shifted.to(bn.weight.dtype), requires_grad=bn.bias.requires_grad)
+    conv.bias = nn.Parameter(shifted.to(weights[0].dtype), requires_grad=bn.bias.requires_grad)
 
 
 def export_onnx(model: nn.Module, path: str | os.PathLike[str], input_size: int | tuple[int, int] = 299) -> None:
