@@ -54,10 +54,12 @@ def _read(path: Path) -> WeightFile:
             if KERAS_MEMBER in archive.namelist():
                 return _read_keras(archive)
         return _read_torch(path)
+    # A .safetensors begins with the length of its header, whose first byte may look like a pickle's.
+    fits = 8 + int.from_bytes(start[:8], "little") <= path.stat().st_size
+    if start[8:9] == b"{" and (fits or not start.startswith(PICKLE)):
+        return _read_safetensors(path)
     if start.startswith(PICKLE):
         return _read_torch(path)
-    if start[8:9] == b"{":
-        return _read_safetensors(path)
     found = "is empty" if not start else f"begins with {start[:8]!r}"
     raise ValueError(f"{found}, but must be .h5, .keras, .pth or .safetensors")
 

@@ -4,6 +4,7 @@ A network is a list of `Layer`; the translations know nothing of Xception, so an
 """
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from torch import Tensor
@@ -119,11 +120,10 @@ def keras_kind(name: str) -> str | None:
     return next((kind for kind, pattern in KERAS_KINDS.items() if pattern.fullmatch(name)), None)
 
 
-def keras_layer_counts(groups: dict[str, list[tuple[str, str]]]) -> tuple[int, int]:
+def keras_layer_counts(groups: Iterable[str]) -> tuple[int, int]:
     """(plain convolutions, separable convolutions) among the layers of a Keras file."""
-    weights = [(name, {weight for weight, _ in group}) for name, group in groups.items()]
-    separables = sum(keras_kind(name) == "separable" or "depthwise_kernel" in found for name, found in weights)
-    convolutions = sum(keras_kind(name) == "conv" or bool(re.fullmatch(r"block1_conv\d", name)) for name, _ in weights)
+    separables = sum(keras_kind(name) == "separable" or bool(re.fullmatch(r"block\d+_sepconv\d", name)) for name in groups)
+    convolutions = sum(keras_kind(name) == "conv" or bool(re.fullmatch(r"block1_conv\d", name)) for name in groups)
     return convolutions, separables
 
 

@@ -42,9 +42,7 @@ def test_preprocessing_is_timms(size):
 
     noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     image = Image.fromarray(noise)
-    transform = create_transform(
-        (3, 299, 299), interpolation="bicubic", mean=(0.5,) * 3, std=(0.5,) * 3, crop_pct=0.8975
-    )
+    transform = create_transform((3, 299, 299), interpolation="bicubic", mean=(0.5,) * 3, std=(0.5,) * 3, crop_pct=0.8975)
     torch.testing.assert_close(preprocess(image), transform(image), atol=1e-6, rtol=0)
 
 
