@@ -12,7 +12,7 @@ import os
 import tempfile
 import urllib.request
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -123,7 +123,7 @@ def _renamed(file: WeightFile, source: str, config: XceptionConfig | None) -> tu
     return _move(tensors, names, _four_dimensional), names
 
 
-def _move(tensors: dict[str, Tensor], names: dict[str, str], convert) -> dict[str, Tensor]:
+def _move(tensors: dict[str, Tensor], names: dict[str, str], convert: Callable[[Tensor, str], Tensor]) -> dict[str, Tensor]:
     renamed = {ours: convert(tensors[theirs], ours) for ours, theirs in names.items() if theirs in tensors}
     return renamed | {key: tensors[key] for key in tensors.keys() - set(names.values())}
 

@@ -142,6 +142,7 @@ def main(path: str) -> None:
     print("\nplanted fault                         max difference")
     for row in result["faults_at_224_against_keras"]:
         print(f"{row['fault']:36}  {row['max_difference']:14.2g}")
+    Path(path).parent.mkdir(exist_ok=True)
     Path(path).write_text(json.dumps(result, indent=2) + "\n")
 
 
