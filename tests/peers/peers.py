@@ -11,6 +11,7 @@ from sklearn.datasets import load_sample_images
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from xception_edu.layers import he_init
 from xception_edu.weight_names import WEIGHTS, xception_layers
 from xception_edu.weights import timm_state_dict
 from xception_edu.xception import Xception
@@ -39,6 +40,7 @@ def photographs(height: int, width: int, count: int = 1) -> Tensor:
 def calibrate(model: Xception, seed: int = 0) -> Xception:
     """He kernels, random gamma, beta and classifier, BN statistics of photographs, logits scaled to a deviation near 1.4."""
     torch.manual_seed(seed)
+    model.apply(he_init)
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         norm.weight.uniform_(0.8, 1.2)
