@@ -4,7 +4,9 @@ BIN := .venv/bin
 # One thread a process: both cores are busy with processes already. No progress bars in compared notebooks.
 TESTENV := OMP_NUM_THREADS=1 PYTHONHASHSEED=0 TQDM_DISABLE=1
 
-.PHONY: lab test notebooks figures clean
+PEERS := .venv-peers/bin
+
+.PHONY: lab test peers parity notebooks figures clean
 .DEFAULT_GOAL := lab
 
 .venv/installed: pyproject.toml constraints.txt
@@ -26,6 +28,19 @@ test: .venv/installed
 	$(TESTENV) $(BIN)/python -m pytest -p tests.strict_notebooks --nbval --nbval-current-env \
 		--nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout 120 -n 2 --dist loadscope notebooks
 	$(TESTENV) $(BIN)/python -m xception_edu figures --out figures --check
+	$(MAKE) peers
+
+.venv-peers/installed: tests/peers/requirements.txt tests/peers/requirements-no-deps.txt constraints.txt
+	test -x $(PEERS)/python || $(PYTHON) -m venv .venv-peers
+	$(PEERS)/python -m pip install --quiet --disable-pip-version-check --requirement tests/peers/requirements.txt
+	$(PEERS)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/peers/requirements-no-deps.txt
+	touch $@
+
+peers: .venv-peers/installed
+	$(PEERS)/python -m pytest tests/peers
+
+parity: .venv-peers/installed
+	PYTHONPATH=. $(PEERS)/python tests/peers/parity.py results/parity.json
 
 notebooks: .venv/installed
 	$(TESTENV) $(BIN)/python tests/run_notebooks.py notebooks/*.ipynb
@@ -34,5 +49,5 @@ figures: .venv/installed
 	$(TESTENV) $(BIN)/python -m xception_edu figures --out figures
 
 clean:
-	rm -rf .venv build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis test-artifacts
+	rm -rf .venv .venv-peers build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis test-artifacts
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -103,7 +103,37 @@ def run_train(argv: Sequence[str]) -> int:
     return train.command(argv)
 
 
-COMMANDS = {"costs": run_costs, "figures": run_figures, "train": run_train}
+def run_predict(argv: Sequence[str]) -> int:
+    """Print the five likeliest classes of every image."""
+    from xception_edu import predict
+
+    return predict.command(_parser("predict", "The five likeliest classes of each image, with their probabilities."), argv)
+
+
+def run_import_weights(argv: Sequence[str]) -> int:
+    """Write somebody's weight file as ours."""
+    from xception_edu import weights
+
+    parser = _parser("import-weights", "Read Xception's weights from a file of Keras, timm or Cadene; write ours.")
+    parser.add_argument("file", help=".weights.h5, .keras, .h5, .pth or .safetensors")
+    parser.add_argument("--out", required=True, help=".safetensors file to write")
+    parser.add_argument("--from", dest="source", choices=weights.SOURCES, help="whose file it is (default: as its keys say)")
+    parser.add_argument("--no-top", action="store_true", help="leave the classifier at its initial weights")
+    args = parser.parse_args(argv)
+    if not args.out.endswith(".safetensors"):
+        parser.error(f"argument --out: is {args.out!r}, but must end in .safetensors")
+    weights.save_weights(weights.import_weights(args.file, source=args.source, include_top=not args.no_top), args.out)
+    print(args.out)
+    return 0
+
+
+COMMANDS = {
+    "costs": run_costs,
+    "figures": run_figures,
+    "train": run_train,
+    "predict": run_predict,
+    "import-weights": run_import_weights,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,0 +1,141 @@
+"""What is on a photograph: any image file to the network's input, and the five likeliest classes."""
+
+import argparse
+import importlib.resources
+import json
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor, nn
+
+from xception_edu import checks
+from xception_edu.weights import PUBLISHED, import_weights, load_pretrained
+
+CROP = 299
+RESIZED = 333  # 299 / 0.8975, the crop fraction of the published weights
+TALLEST = 8  # times the shorter side: what lies beyond cannot reach the center crop
+
+
+def load_image(path: str | os.PathLike[str]) -> Image.Image:
+    """An image file as upright 8-bit RGB: any mode Pillow reads, EXIF rotation applied, transparency over white.
+
+    Of an animation the first frame. Raises ValueError that names the file if it is no image, or cut short.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's about large or slightly odd files: they are read or they fail
+            with Image.open(path) as image:
+                image.load()
+                return _to_rgb(ImageOps.exif_transpose(image))
+    except Exception as error:  # Pillow's decoders raise what they like on broken files
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{os.fspath(path)}: cannot be read as an image: {reason}") from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":
+        return _from_deep_gray(image)
+    if image.has_transparency_data:
+        over = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(over, image.convert("RGBA")).convert("RGB")
+    if image.mode == "LAB":
+        return _from_lab(image)
+    return image.convert("RGB")
+
+
+def _from_deep_gray(image: Image.Image) -> Image.Image:
+    """Gray of 16 bits and more (which Pillow's own conversion would clip at 255), by the range that its values suggest."""
+    gray = np.nan_to_num(np.asarray(image, dtype=np.float64))
+    largest = max(gray.max(), 0)
+    ranges = (65535,) if image.mode.startswith("I;16") else (1, 255, 65535) if image.mode == "F" else (255, 65535)
+    white = next((bound for bound in ranges if largest <= bound), largest)
+    return Image.fromarray((gray.clip(0) * (255 / white)).round().astype(np.uint8)).convert("RGB")
+
+
+def _from_lab(image: Image.Image) -> Image.Image:
+    from PIL import ImageCms
+
+    return ImageCms.profileToProfile(image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB")
+
+
+def preprocess(image: Image.Image, size: int = CROP) -> Tensor:
+    """RGB image to (3, size, size) from -1 to 1: shorter side to size / 0.8975, bicubic, then the center (Keras' and timm's).
+
+    For 299 the shorter side becomes 333. Mean and standard deviation are 0.5 for every channel.
+    """
+    checks.integer("size", size)
+    image = _without_ends(image)
+    short = RESIZED if size == CROP else int(size / 0.8975)
+    width, height = image.size
+    scale = short / min(width, height)
+    resized = (short, int(height * scale)) if width <= height else (int(width * scale), short)
+    image = image.resize(resized, Image.Resampling.BICUBIC)
+    left, top = (round((side - size) / 2) for side in resized)
+    pixels = np.array(image.crop((left, top, left + size, top + size)))
+    return torch.from_numpy(pixels).permute(2, 0, 1).float().div(255).sub(0.5).div(0.5)
+
+
+def _without_ends(image: Image.Image) -> Image.Image:
+    """Cut the ends of a very long image, which would cost memory and be cropped away in any case."""
+    width, height = image.size
+    most = TALLEST * min(width, height)
+    cut_x, cut_y = max(width - most, 0) // 2, max(height - most, 0) // 2
+    return image.crop((cut_x, cut_y, width - cut_x, height - cut_y)) if cut_x or cut_y else image
+
+
+def class_names(num_classes: int, labels: str | os.PathLike[str] | None = None) -> list[str]:
+    """A name for each class: from a file with one a line; else ImageNet's for 1000 classes; else "class 0" and so on."""
+    if labels is not None:
+        try:
+            names = Path(labels).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"{os.fspath(labels)}: cannot be read as class names: {error}") from error
+        if len(names) != num_classes:
+            raise ValueError(f"{os.fspath(labels)}: has {len(names)} lines, but the network has {num_classes} classes")
+        return names
+    if num_classes != 1000:
+        return [f"class {i}" for i in range(num_classes)]
+    text = (importlib.resources.files("xception_edu") / "imagenet_classes.txt").read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if not line.startswith("#")]
+
+
+@torch.no_grad()
+def predict(model: nn.Module, images: Tensor, top: int = 5) -> list[list[tuple[int, float]]]:
+    """For each of (N, 3, H, W) images the likeliest classes, most likely first, as (index, probability)."""
+    probabilities = model(images).softmax(dim=1)
+    values, classes = probabilities.topk(min(top, probabilities.shape[1]))
+    return [list(zip(c, v, strict=True)) for c, v in zip(classes.tolist(), values.tolist(), strict=True)]
+
+
+def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
+    """`python -m xception_edu predict`: print the top five of every image; exit status 1 if one could not be read."""
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="photographs of any size and mode")
+    parser.add_argument("--weights", required=True, help="weight file of any supported kind, or `imagenet` to download")
+    parser.add_argument("--labels", help="text file with one class name a line (default for 1000 classes: ImageNet's)")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    args = parser.parse_args(argv)
+    model = load_pretrained(args.weights) if args.weights in PUBLISHED else import_weights(args.weights)
+    if model.config.in_channels != 3:
+        raise ValueError(f"{args.weights}: takes {model.config.in_channels} channels, but images have 3")
+    names = class_names(model.config.num_classes, args.labels)
+    results, failed = [], 0
+    for path in args.images:
+        try:
+            [top] = predict(model, preprocess(load_image(path))[None])
+        except ValueError as error:
+            print(f"{parser.prog}: error: {error}", file=sys.stderr)
+            failed = 1
+            continue
+        results.append({"file": path, "top": [{"class": i, "name": names[i], "probability": p} for i, p in top]})
+    print(json.dumps(results, indent=2) if args.format == "json" else "\n".join(map(_as_text, results)))
+    return failed
+
+
+def _as_text(result: dict) -> str:
+    return "\n".join([result["file"], *(f"  {guess['probability']:.4f}  {guess['name']}" for guess in result["top"])])
