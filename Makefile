@@ -24,7 +24,7 @@ test: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(TESTENV) $(BIN)/python -m pytest -n 2 --dist loadfile
+	$(TESTENV) $(BIN)/python -m pytest -rs -n 2 --dist loadfile
 	$(TESTENV) $(BIN)/python -m pytest -p tests.strict_notebooks --nbval --nbval-current-env \
 		--nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout 120 -n 2 --dist loadscope notebooks
 	$(TESTENV) $(BIN)/python -m xception_edu figures --out figures --check

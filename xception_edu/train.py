@@ -11,6 +11,7 @@ import functools
 import hashlib
 import logging
 import math
+import os
 import signal
 import sys
 import threading
@@ -224,7 +225,9 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False, device: str 
 def loop(run: Run, data: Dataset, signals: list[int]) -> None:
     """Step after step to the end of the recipe, or until a signal is noted."""
     recipe, steps, size = run.recipe, run.recipe.epochs * run.steps_an_epoch, run.recipe.batch_size
-    with tqdm(total=steps * size, initial=run.step * size, unit=" images", desc=recipe.name, smoothing=0.05) as bar:
+    quiet = "TQDM_DISABLE" in os.environ  # tqdm reads it itself, but not in a notebook
+    done = run.step * size
+    with tqdm(total=steps * size, initial=done, unit=" images", desc=recipe.name, smoothing=0.05, disable=quiet) as bar:
         while run.step < steps and not signals:
             started = time.perf_counter()
             for group in run.optimizer.param_groups:
