@@ -114,7 +114,10 @@ def run_import_weights(argv: Sequence[str]) -> int:
     """Write somebody's weight file as ours."""
     from xception_edu import weights
 
-    parser = _parser("import-weights", "Read Xception's weights from a file of Keras, timm or Cadene; write ours.")
+    parser = _parser(
+        "import-weights",
+        "Read the weights of Xception or Inception V3 from a file of Keras, timm, torchvision or Cadene; write ours.",
+    )
     parser.add_argument("file", help=".weights.h5, .keras, .h5, .pth or .safetensors")
     parser.add_argument("--out", required=True, help=".safetensors file to write")
     parser.add_argument("--from", dest="source", choices=weights.SOURCES, help="whose file it is (default: as its keys say)")

@@ -116,7 +116,12 @@ def predict(model: nn.Module, images: Tensor, top: int = 5) -> list[list[tuple[i
 def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     """`python -m xception_edu predict`: print the top five of every image; exit status 1 if one could not be read."""
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="photographs of any size and mode")
-    parser.add_argument("--weights", required=True, help="weight file of any supported kind, or `imagenet` to download")
+    parser.add_argument(
+        "--weights",
+        required=True,
+        help="weight file of any supported kind, for images from -1 to 1 as Keras and torchvision publish them; "
+        "or `imagenet` to download",
+    )
     parser.add_argument("--labels", help="text file with one class name a line (default for 1000 classes: ImageNet's)")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     args = parser.parse_args(argv)

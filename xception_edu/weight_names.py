@@ -24,13 +24,16 @@ WEIGHTS = {
     ),
     "linear": (("weight", "weight", "kernel"), ("bias", "bias", "bias")),
 }
+WEIGHTS["batch_shift"] = WEIGHTS["batch_norm"][1:]  # BN without gamma, as in Keras' Inception V3
 # Keras 1, which wrote the released ImageNet file, had other names. Its running_std is a variance all the same.
 KERAS_1 = {"W": "kernel", "b": "bias", "running_mean": "moving_mean", "running_std": "moving_variance"}
 # Names that Keras gives to layers without one: the class and a number; the first spelling is Keras 1's.
+_NORM = re.compile(r"(batchnormalization|batch_normalization)(?:_(\d{1,9}))?")
 KERAS_KINDS = {
     "conv": re.compile(r"(convolution2d|conv2d)(?:_(\d{1,9}))?"),
     "separable": re.compile(r"(separableconvolution2d|separable_conv2d)(?:_(\d{1,9}))?"),
-    "batch_norm": re.compile(r"(batchnormalization|batch_normalization)(?:_(\d{1,9}))?"),
+    "batch_norm": _NORM,
+    "batch_shift": _NORM,
     "linear": re.compile(r"(dense)(?:_(\d{1,9}))?"),
 }
 
@@ -86,10 +89,10 @@ def block_counts(convolutions: int, separables: int) -> tuple[int, int]:
 
 
 def timm_names(layers: list[Layer]) -> dict[str, str]:
-    """Our name of every weight, and timm's."""
+    """Our name of every weight, and timm's (of Inception V3 torchvision's too)."""
     names = {}
     for layer in layers:
-        tracked = (("num_batches_tracked", "num_batches_tracked", ""),) if layer.kind == "batch_norm" else ()
+        tracked = (("num_batches_tracked", "num_batches_tracked", ""),) if layer.kind.startswith("batch_") else ()
         for ours, timm, _ in (*WEIGHTS[layer.kind], *tracked):
             names[f"{layer.ours}.{ours}"] = f"{layer.timm}.{timm}"
     return names
@@ -127,23 +130,19 @@ def keras_layer_counts(groups: Iterable[str]) -> tuple[int, int]:
     return convolutions, separables
 
 
-def keras_names(groups: dict[str, list[tuple[str, str]]], layers: list[Layer]) -> dict[str, str]:
+def keras_names(groups: dict[str, list[tuple[str, str]]], numbered: list[Layer]) -> dict[str, str]:
     """Our name of every weight that the Keras file has, and its key in the file.
 
-    Layers are known by name; those whose names Keras made up, by the order of their numbers. Keras numbers in the order of
-    making; in a .weights.h5 without names in the order of computing, where a skip's BN follows the block's second BN.
+    Layers are known by name; those whose names Keras made up, by the order of their numbers, which is that of `numbered`.
     """
-    by_name = {layer.keras: layer for layer in layers if layer.keras in groups}
-    unnamed = [layer for layer in layers if layer.keras not in groups]
+    by_name = {layer.keras: layer for layer in numbered if layer.keras in groups}
     made_up: dict[str, list[tuple[int, str]]] = {}
     for name in groups:
         for kind, pattern in KERAS_KINDS.items():
             if match := pattern.fullmatch(name):
                 made_up.setdefault(kind, []).append((int(match[2] or 0), name))
     for kind, found in made_up.items():
-        waiting = [layer for layer in unnamed if layer.kind == kind]
-        if kind == "batch_norm" and not found[0][1].startswith("batchnormalization"):
-            waiting = _computing_order(waiting, layers)
+        waiting = [layer for layer in numbered if layer.kind == kind and layer.keras not in groups]
         by_name |= {name: layer for (_, name), layer in zip(sorted(found), waiting, strict=False)}
     names = {}
     for name, layer in by_name.items():
@@ -154,14 +153,20 @@ def keras_names(groups: dict[str, list[tuple[str, str]]], layers: list[Layer]) -
     return names
 
 
-def _computing_order(batch_norms: list[Layer], layers: list[Layer]) -> list[Layer]:
-    """The order of `model.layers` in Keras: a skip's BN just after the block's second BN."""
+def xception_keras_order(layers: list[Layer], groups: Iterable[str]) -> list[Layer]:
+    """Xception's layers in the order in which a Keras file numbers them.
+
+    Keras numbers in the order of making; in a .weights.h5 without names in the order of computing, where a skip's BN
+    follows the block's second BN (which matters only there: with names, only the skips are numbered).
+    """
+    if any(name.startswith("batchnormalization") for name in groups):  # Keras 1 numbers all
+        return layers
     place = {layer.ours: i for i, layer in enumerate(layers)}
 
     def order(layer: Layer) -> float:
         return place[layer.ours.replace("skip_bn", "sep2.bn")] + layer.ours.endswith("skip_bn") / 2
 
-    return sorted(batch_norms, key=order)
+    return sorted(layers, key=order)
 
 
 def from_keras(tensor: Tensor, ours: str) -> Tensor:

@@ -1,7 +1,8 @@
-"""Everyone's Xception weights in our network, ours for timm, and the published ImageNet weights.
+"""Everyone's weights of Xception and Inception V3 in our networks, ours for timm, and the published ImageNet weights.
 
-Reads Keras (.weights.h5, .keras, the old .h5 of the released ImageNet file), timm's legacy_xception and Cadene's files, and
-our own .safetensors. Every key of a file is accounted for, or nothing is returned.
+Reads Keras (.weights.h5, .keras, the old .h5 of the released ImageNet files), timm's legacy_xception and inception_v3,
+torchvision's inception_v3, Cadene's files, and our own .safetensors. Every key of a file is accounted for, or nothing is
+returned.
 """
 
 import dataclasses
@@ -14,34 +15,33 @@ import urllib.request
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
 
 from xception_edu import checks
-from xception_edu.architectures import XceptionConfig
+from xception_edu.dials import InceptionV3Config, XceptionConfig
+from xception_edu.inception_v3 import InceptionV3
+from xception_edu.weight_configs import CONFIGS, RULES, Config, read_config
 from xception_edu.weight_files import WeightFile, read_weight_file
 from xception_edu.weight_names import (
+    Layer,
     block_counts,
     from_keras,
     keras_groups,
     keras_layer_counts,
     keras_names,
     timm_names,
+    xception_keras_order,
     xception_layers,
 )
+from xception_edu.weight_names_inception import inception_keras_order, inception_layers, keras_has_scale
 from xception_edu.xception import Xception
 
 Source = Literal["keras", "timm", "torchvision"]
 SOURCES = ("keras", "timm", "torchvision")
-# What the shapes of weights do not show: each library pads the pooling and guards BN in its own way (epsilon).
-RULES = {
-    "ours": {},
-    "keras": {"padding": "tensorflow", "bn_eps": 1e-3},
-    "timm": {"padding": "symmetric", "bn_eps": 1e-5},
-}
-WIDEST = 65_536  # channels; a wider layer in a file is a mistake or an attack on memory
+TOP = ("classifier.", "aux.classifier.")
 
 # The author's own release, as Keras downloads it. Keras knows it by MD5 0a58e3b7378bc2990ea3b43d5981f1f6.
 PUBLISHED = {
@@ -56,17 +56,24 @@ PUBLISHED = {
 
 def import_weights(
     path: str | os.PathLike[str],
-    config: XceptionConfig | None = None,
+    config: Config | None = None,
     *,
     source: Source | None = None,
     include_top: bool = True,
-) -> Xception:
-    """Xception in eval mode with the weights of a file: Keras', timm's, Cadene's or our own, told apart by their keys.
+) -> Xception | InceptionV3:
+    """Xception or Inception V3 in eval mode with the weights of a file; its keys tell which, and whose it is.
 
-    `config` None reads the dials from the file: our own files carry them; else widths, blocks and classes come from the
-    shapes, padding and BN epsilon from the library's habits (Keras "tensorflow" and 1e-3, timm "symmetric" and 1e-5).
-    `include_top=False` leaves the classifier at its initial weights, whether the file has one or not. BN's counters of
-    batches may be missing, and optimizer state in Keras files is passed over; every other key must fit.
+    Files are Keras' and timm's of both, Cadene's of Xception, torchvision's of Inception V3 (with timm's names), or our own.
+    `config` None reads the dials from the file: our own safetensors carry them; else sizes, classes and the auxiliary tower
+    come from names and shapes, the rest from the library's habits. Xception: Keras has padding "tensorflow" and BN epsilon
+    1e-3, timm "symmetric" and 1e-5. Inception V3: Keras has no gamma in BN and does not count the padding of average pools,
+    torchvision and timm have both. `include_top=False` leaves classifiers (the auxiliary tower's too) at their initial
+    weights, whether the file has them or not. BN's counters of batches may be missing, and optimizer state in Keras files is
+    passed over; every other key must fit.
+
+    Torchvision's `transform_input` is no weight, and our network has no such step: it takes what theirs takes behind it. For
+    torchvision's published weights, and Keras', those are images from -1 to 1, as `predict.preprocess` makes them; a network
+    that was trained on other inputs, such as ImageNet's mean and deviation, wants those.
 
     Raises ValueError that names the file and, by name, all missing, unexpected and mis-shaped weights.
     """
@@ -75,37 +82,70 @@ def import_weights(
     checks.boolean("include_top", include_top)
     file = read_weight_file(path)
     try:
-        found = _source(file)
-        if source not in (None, found):
+        network, found = _origin(file)
+        if source not in (None, found) and (network, source, found) != ("inception_v3", "timm", "torchvision"):
             raise ValueError(f"source is {source!r}, but the keys are of {found!r}")
-        tensors, names = _renamed(file, found, config)
-        config = config or _config(file, tensors, found)
+        if config is not None and not isinstance(config, CONFIGS[network]):
+            raise ValueError(f"config is {type(config).__name__}, but the keys are of {CONFIGS[network].__name__}'s network")
+        tensors, names = _renamed(file, network, found, config)
+        config = config or read_config(network, found, tensors, file.notes)
         state = _checked(tensors, names, config, include_top)
     except ValueError as error:
         raise ValueError(f"{os.fspath(path)}: {error}") from error
-    model = Xception(config)
+    model = _build(config)
     model.load_state_dict(model.state_dict() | state)
     return model.eval()
 
 
-def _source(file: WeightFile) -> str:
+def _build(config: Config) -> Xception | InceptionV3:
+    return Xception(config) if isinstance(config, XceptionConfig) else InceptionV3(config)
+
+
+def _origin(file: WeightFile) -> tuple[str, str]:
+    """Which network the keys are of ("xception" or "inception_v3"), and in whose names."""
     keys = file.tensors.keys()
     if file.kind == "keras":
-        return "keras"
-    if any(key.startswith("block1.rep.") for key in keys):
-        return "timm"
-    if any(key.startswith(("entry.0.", "sep3.", "sep4.")) for key in keys):
-        return "ours"
+        convolutions, separables = keras_layer_counts(keras_groups(list(keys), file.notes))
+        return "inception_v3" if convolutions and not separables else "xception", "keras"
+    marks = {
+        ("xception", "timm"): ("block1.rep.",),
+        ("xception", "ours"): ("entry.0.", "sep3.", "sep4."),
+        ("inception_v3", "torchvision"): ("Conv2d_1a_3x3.", "Mixed_5b.", "Mixed_7c."),
+        ("inception_v3", "ours"): ("mixed0.", "mixed10."),
+    }
+    for origin, starts in marks.items():
+        if any(key.startswith(starts) for key in keys):
+            return origin
     some = ", ".join(itertools.islice(keys, 3)) or "none"
-    raise ValueError(f"its keys ({some}, ...) are no Xception's of Keras, timm or this library (torchvision has no Xception)")
+    raise ValueError(
+        f"its keys ({some}, ...) are of no Xception of Keras, timm or this library (torchvision has no Xception), "
+        "and of no Inception V3 of Keras, torchvision, timm or this library"
+    )
 
 
-def _renamed(file: WeightFile, source: str, config: XceptionConfig | None) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _renamed(file: WeightFile, network: str, source: str, config: Config | None) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors under our names, those that have none under the file's; and for our names the file's, where they differ."""
     tensors = dict(file.tensors)
     if source == "ours":
         return tensors, {}
-    groups = keras_groups(list(tensors), file.notes)
+    groups = keras_groups(list(tensors), file.notes) if source == "keras" else {}
+    layers = (_xception_layers if network == "xception" else _inception_layers)(tensors, groups, source, config)
+    if source == "keras":
+        if network == "xception":
+            numbered = xception_keras_order(layers, groups)
+        else:  # the names of layers that a .weights.h5 notes have numbers of making, its groups those of computing
+            by_making = bool(file.notes) or not any(key.startswith("layers/") for key in tensors)
+            numbered = inception_keras_order(layers, by_making)
+        names = keras_names(groups, numbered)
+        return _move(tensors, names, from_keras), names
+    names = timm_names(layers)
+    if "last_linear.weight" in tensors:  # Cadene's name for the classifier
+        names |= {"classifier.weight": "last_linear.weight", "classifier.bias": "last_linear.bias"}
+    return _move(tensors, names, _four_dimensional), names
+
+
+def _xception_layers(tensors: dict[str, Tensor], groups: dict, source: str, config: XceptionConfig | None) -> list[Layer]:
+    """Xception's layers, as many as the config has, or else the file."""
     if config is not None:
         counts = len(config.entry_widths) - 2, config.middle_blocks
     elif source == "keras":
@@ -113,14 +153,16 @@ def _renamed(file: WeightFile, source: str, config: XceptionConfig | None) -> tu
     else:
         plain = sum(key in ("conv1.weight", "conv2.weight") or key.endswith(".skip.weight") for key in tensors)
         counts = block_counts(plain, sum(key.endswith(".pointwise.weight") for key in tensors))
-    layers = xception_layers(*counts)
+    return xception_layers(*counts)
+
+
+def _inception_layers(tensors: dict[str, Tensor], groups: dict, source: str, config: InceptionV3Config | None) -> list[Layer]:
+    """Inception V3's layers, with auxiliary tower and gammas as the config says, or else the file has them."""
+    if config is not None:
+        return inception_layers(aux=config.aux, bn_scale=config.bn_scale)
     if source == "keras":
-        names = keras_names(groups, layers)
-        return _move(tensors, names, from_keras), names
-    names = timm_names(layers)
-    if "last_linear.weight" in tensors:  # Cadene's name for the classifier
-        names |= {"classifier.weight": "last_linear.weight", "classifier.bias": "last_linear.bias"}
-    return _move(tensors, names, _four_dimensional), names
+        return inception_layers(aux=False, bn_scale=keras_has_scale(groups))
+    return inception_layers(aux=any(key.startswith("AuxLogits.") for key in tensors), bn_scale=True)
 
 
 def _move(tensors: dict[str, Tensor], names: dict[str, str], convert: Callable[[Tensor, str], Tensor]) -> dict[str, Tensor]:
@@ -133,57 +175,13 @@ def _four_dimensional(tensor: Tensor, ours: str) -> Tensor:
     return tensor[:, :, None, None] if ours.endswith(".pointwise.weight") and tensor.dim() == 2 else tensor
 
 
-def _config(file: WeightFile, tensors: dict[str, Tensor], source: str) -> XceptionConfig:
-    """The dials: as the shapes show them, and in our own files as they are written there, if that agrees with the shapes."""
-    seen = _config_from_shapes(tensors, source)
-    if "config" not in file.notes:
-        return seen
-    try:
-        config = XceptionConfig(**json.loads(file.notes["config"]))
-        widths = (config.in_channels, config.scaled_entry_widths, config.middle_blocks, config.scaled_exit_widths)
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise ValueError(f"its config is no XceptionConfig: {error}") from error
-    shown = (seen.in_channels, seen.entry_widths, seen.middle_blocks, seen.exit_widths)
-    if max(config.num_classes, *config.fc_widths, 1) > WIDEST:
-        raise ValueError(f"its config has {config.num_classes} classes and {config.fc_widths}, but {WIDEST} is the most")
-    if widths != shown:
-        raise ValueError(f"its config says (channels, entry, middle blocks, exit) {widths}, but its weights are of {shown}")
-    return config
-
-
-def _config_from_shapes(tensors: dict[str, Tensor], source: str) -> XceptionConfig:
-    """Dials by the shapes of the weights; the paper's where a weight is missing, which the check then names."""
-
-    def size(key: str, default: int, dim: int = 0) -> int:
-        shape = tensors[key].shape if key in tensors else ()
-        return shape[dim] if len(shape) > dim else default
-
-    paper = XceptionConfig()
-    blocks = {kind: {key.split(".")[1] for key in tensors if key.startswith(f"{kind}.")} for kind in ("entry", "middle")}
-    entry = len(blocks["entry"]) or 3
-    widths = [size("conv1.weight", 32), size("conv2.weight", 64)]
-    widths += [size(f"entry.{i}.sep2.bn.weight", paper.entry_widths[min(2 + i, 4)]) for i in range(entry)]
-    exits = zip(("exit.sep2", "sep3", "sep4"), paper.exit_widths, strict=True)
-    exit_widths = [size(f"{name}.bn.weight", default) for name, default in exits]
-    if max(*widths, *exit_widths) > WIDEST:
-        raise ValueError(f"its widths are {widths} and {exit_widths}, but must be at most {WIDEST}")
-    return XceptionConfig(
-        num_classes=size("classifier.weight", 1000),
-        in_channels=size("conv1.weight", 3, dim=1),
-        entry_widths=tuple(widths),
-        middle_blocks=len(blocks["middle"]),
-        exit_widths=tuple(exit_widths),
-        **RULES[source],
-    )
-
-
-def _checked(tensors: dict[str, Tensor], names: dict[str, str], config: XceptionConfig, include_top: bool) -> dict[str, Tensor]:
+def _checked(tensors: dict[str, Tensor], names: dict[str, str], config: Config, include_top: bool) -> dict[str, Tensor]:
     """The state for the model, if every weight is there, fits, and none is left over; ValueError with all names otherwise."""
     with torch.device("meta"):  # shapes without values
-        expected = Xception(config).state_dict()
+        expected = _build(config).state_dict()
     if not include_top:
-        expected = {key: value for key, value in expected.items() if not key.startswith("classifier.")}
-        tensors = {key: value for key, value in tensors.items() if not key.startswith("classifier.")}
+        expected = {key: value for key, value in expected.items() if not key.startswith(TOP)}
+        tensors = {key: value for key, value in tensors.items() if not key.startswith(TOP)}
     needed = {key for key in expected if not key.endswith("num_batches_tracked")}
     missing = needed - tensors.keys()
     shapes = [
@@ -194,7 +192,7 @@ def _checked(tensors: dict[str, Tensor], names: dict[str, str], config: Xception
     problems = _listed("missing", (names.get(key, key) for key in expected if key in missing))
     problems += _listed("unexpected", sorted(tensors.keys() - expected.keys()))
     problems += _listed("mis-shaped (in torch's layout)", shapes)
-    if missing and all(key.startswith("classifier.") for key in missing):
+    if missing and all(key.startswith(TOP) for key in missing):
         problems.append("without the classifier, load it with include_top=False (--no-top)")
     if problems:
         raise ValueError("; ".join(problems))
@@ -213,7 +211,9 @@ def _listed(what: str, names: Iterable[str]) -> list[str]:
 # ---- writing --------------------------------------------------------------------------------------------------------
 
 
-def save_weights(model: Xception, path: str | os.PathLike[str], *, names: Literal["ours", "timm"] = "ours") -> None:
+def save_weights(
+    model: Xception | InceptionV3, path: str | os.PathLike[str], *, names: Literal["ours", "timm"] = "ours"
+) -> None:
     """Write a .safetensors file: with our names and the dials in its metadata, or with timm's names (`timm_state_dict`)."""
     from safetensors.torch import save_file
 
@@ -221,10 +221,13 @@ def save_weights(model: Xception, path: str | os.PathLike[str], *, names: Litera
     path = Path(path)
     if not path.parent.is_dir():
         raise ValueError(f"path is {str(path)!r}, but its folder does not exist")
+    network = "xception" if isinstance(model, Xception) else "inception_v3"
+    if names == "timm" and network != "xception":
+        raise ValueError("names is 'timm', but must be 'ours': only Xception is written for timm")
     tensors = timm_state_dict(model) if names == "timm" else model.state_dict()
     notes = {"format": "pt"}
     if names == "ours":
-        notes |= {"network": "xception", "config": json.dumps(dataclasses.asdict(model.config))}
+        notes |= {"network": network, "config": json.dumps(dataclasses.asdict(model.config))}
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # whoever reads the file finds all of it or nothing
         save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, Path(folder) / "weights", notes)
         os.replace(Path(folder) / "weights", path)
@@ -243,7 +246,7 @@ def timm_state_dict(model: Xception) -> dict[str, Tensor]:
     if model.config.padding != "symmetric":
         warnings.warn(f"padding is {model.config.padding!r}, but timm pads symmetrically: logits will differ", stacklevel=2)
     names = timm_names(xception_layers(len(model.config.entry_widths) - 2, model.config.middle_blocks))
-    difference = model.config.bn_eps - RULES["timm"]["bn_eps"]
+    difference = model.config.bn_eps - RULES["xception", "timm"]["bn_eps"]
     return {
         names[key]: tensor + difference if key.endswith("running_var") else tensor.clone()
         for key, tensor in model.state_dict().items()
@@ -264,7 +267,7 @@ def load_pretrained(name: str = "imagenet", *, include_top: bool = True) -> Xcep
     path = Path(torch.hub.get_dir()) / "checkpoints" / published["url"].rsplit("/", 1)[-1]
     if not path.is_file() or _sha256(path) != published["sha256"]:
         _download(published, path)
-    return import_weights(path, source="keras", include_top=include_top)
+    return cast(Xception, import_weights(path, source="keras", include_top=include_top))
 
 
 def _download(published: dict, path: Path) -> None:
