@@ -302,7 +302,9 @@ def test_bars_of_the_depth_profiles_are_the_stages_and_two_are_cut():
     for i, ax in enumerate(axes):
         profile, quantity = profiles[i // 3], list(depth_profiles.QUANTITIES)[i % 3]
         for j, stage in enumerate(profile.stages):
-            drawn = sum(bar.get_height() for bar in ax.patches if round(bar.get_x() + bar.get_width() / 2) == j)
+            bars = [bar for bar in ax.patches if round(bar.get_x() + bar.get_width() / 2) == j]
+            drawn = sum(bar.get_height() for bar in bars)
+            assert max([bar.get_y() + bar.get_height() for bar in bars], default=0) == pytest.approx(drawn)  # one on the other
             if drawn != pytest.approx(sum(getattr(stage, quantity).values())):
                 missing.append((stage.name, quantity))
     assert missing == [("fc1", "params"), ("fc2", "params")]
