@@ -20,7 +20,7 @@ from matplotlib.transforms import Bbox
 
 from xception_edu import __main__, architectures, costs, paper
 from xception_edu.architectures import ModuleConfig, XceptionConfig
-from xception_edu.plots import block_diagrams, cost_charts, gallery, network_diagram, style
+from xception_edu.plots import block_diagrams, cost_charts, depth_profiles, gallery, network_diagram, style
 from xception_edu.specs import AddSpec, Shape, segment_sizes
 
 ROOT = Path(__file__).parents[1]
@@ -283,6 +283,41 @@ def test_bars_over_segments_are_the_known_counts():
     assert heights[-1] == paper.IMAGENET_SIZE["Xception"].params
 
 
+PROFILED = {"VGG-16": architectures.vgg(), "Inception V3": architectures.inception_v3(), "Xception": architectures.xception()}
+
+
+def test_depth_profiles_add_up_to_the_networks():
+    for profile in gallery.FIGURES["draw_depth_profiles"].data():
+        layers = next(layers for name, layers in PROFILED.items() if profile.title.startswith(name))
+        cost = costs.total(layers)
+        assert profile.total("params") == cost.params
+        assert profile.total("macs") == cost.macs
+        assert profile.total("activation_bytes") == cost.activation_bytes()
+
+
+def test_bars_of_the_depth_profiles_are_the_stages_and_two_are_cut():
+    axes = [ax for ax in page("draw_depth_profiles").figure.axes if ax.axison]
+    profiles = gallery.FIGURES["draw_depth_profiles"].data()
+    missing = []
+    for i, ax in enumerate(axes):
+        profile, quantity = profiles[i // 3], list(depth_profiles.QUANTITIES)[i % 3]
+        for j, stage in enumerate(profile.stages):
+            bars = [bar for bar in ax.patches if round(bar.get_x() + bar.get_width() / 2) == j]
+            drawn = sum(bar.get_height() for bar in bars)
+            assert max([bar.get_y() + bar.get_height() for bar in bars], default=0) == pytest.approx(drawn)  # one on the other
+            if drawn != pytest.approx(sum(getattr(stage, quantity).values())):
+                missing.append((stage.name, quantity))
+    assert missing == [("fc1", "params"), ("fc2", "params")]
+    assert {"103", "17"} <= page("draw_depth_profiles").words
+
+
+def test_depth_profiles_name_the_modules_of_each_network():
+    parts = [profile.parts() for profile in gallery.FIGURES["draw_depth_profiles"].data()]
+    assert parts[0] == [("1", 0, 1), ("2", 2, 3), ("3", 4, 6), ("4", 7, 9), ("5", 10, 12), ("fc", 13, 15)]
+    assert parts[1] == [("stem", 0, 4), ("A", 5, 7), ("B", 8, 12), ("C", 13, 16)]
+    assert parts[2] == [("entry", 0, 4), ("middle", 5, 12), ("exit", 13, 16)]
+
+
 # ---- files ----------------------------------------------------------------------------------------------------------
 
 
@@ -367,7 +402,7 @@ def test_the_command_line_answers_a_bad_folder_in_one_line(flags, tmp_path, caps
 
 
 def test_every_function_that_draws_is_in_the_gallery_under_its_name():
-    modules = (block_diagrams, network_diagram, cost_charts)
+    modules = (block_diagrams, network_diagram, cost_charts, depth_profiles)
     functions = {n: f for m in modules for n, f in inspect.getmembers(m, inspect.isfunction) if n.startswith("draw_")}
     assert {name: picture.draw for name, picture in gallery.FIGURES.items()} == functions
 

@@ -7,6 +7,7 @@ those count a multiply-accumulate as two.
 
 import copy
 import math
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -16,7 +17,7 @@ from torch.utils.flop_counter import flop_registry
 from torch.utils.module_tracker import ModuleTracker
 
 from xception_edu.costs import Cost
-from xception_edu.specs import Shape
+from xception_edu.specs import ActivationSpec, AddSpec, BatchNormSpec, ConvSpec, LinearSpec, PoolSpec, Shape, Spec
 
 aten = torch.ops.aten
 # The operators that make a feature map out of feature maps: how many of their first arguments are maps.
@@ -52,6 +53,7 @@ class _Counter(TorchDispatchMode):
         super().__init__()
         self.tracker = tracker
         self.layers: list[MeasuredLayer] = []
+        self.specs: list[tuple[Spec, Shape]] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         out = func(*args, **(kwargs or {}))
@@ -64,6 +66,7 @@ class _Counter(TorchDispatchMode):
             # Names nest, so the longest is the innermost; "Global" is the tracker's word for the world around the model.
             module = max(self.tracker.parents - {"Global"}, key=len)
             self.layers.append(MeasuredLayer(module, packet.__name__, cost))
+            self.specs.append((_spec_of(packet.__name__, args), _shape_of(maps[0])))
         return out
 
 
@@ -73,21 +76,65 @@ def measured_layers(model: nn.Module, shape: Shape | tuple[int, int, int], *, me
     `shape` is (channels, height, width). The runs of one SegmentedConv2d are one layer. The model is left as it was.
     `method` is what to run, such as "forward_with_aux" of InceptionV3; what it does not run is not counted.
     """
-    shape = Shape.of(shape)
-    shadow = copy.deepcopy(model).to("meta").eval()
-    shadow.forward = getattr(shadow, method)  # called through the module, so that the tracker sees it enter
+    shadow, counter = _run(model, shape, method)
     unseen = dict(shadow.named_modules())
-    with torch.no_grad(), ModuleTracker() as tracker, _Counter(tracker) as counter:
-        shadow(torch.empty(1, *shape, device="meta"))
     layers: list[MeasuredLayer] = []
     for tracked, operator, cost in counter.layers:
-        name = tracked.removeprefix(type(shadow).__name__).removeprefix(".")
+        name = _own_name(shadow, tracked)
         if name in unseen:  # a module's parameters are counted with its first operator, however often it runs
             cost += _own_tensors(unseen.pop(name))
         if layers and layers[-1][:2] == (name, operator):  # the next run of the same segmented convolution
             cost += layers.pop().cost
         layers.append(MeasuredLayer(name, operator, cost))
     return layers
+
+
+def measured_specs(model: nn.Module, shape: Shape | tuple[int, int, int]) -> list[tuple[Spec, Shape]]:
+    """What the model is, read off a run: `(spec, input shape)` pairs as `architectures` lists them, for one image of `shape`.
+
+    A spec's name is the path of the innermost module that called the operator. Each run of a SegmentedConv2d is a
+    convolution of its own, so it comes back as one where its segments divide its channels.
+    """
+    shadow, counter = _run(model, shape, "forward")
+    names = [_own_name(shadow, layer.name) for layer in counter.layers]
+    return [(replace(spec, name=name), at) for name, (spec, at) in zip(names, counter.specs, strict=True)]
+
+
+def _run(model: nn.Module, shape: Shape | tuple[int, int, int], method: str) -> tuple[nn.Module, _Counter]:
+    """A copy of the model without values, and what its operators did on one image."""
+    shadow = copy.deepcopy(model).to("meta").eval()
+    shadow.forward = getattr(shadow, method)  # called through the module, so that the tracker sees it enter
+    with torch.no_grad(), ModuleTracker() as tracker, _Counter(tracker) as counter:
+        shadow(torch.empty(1, *Shape.of(shape), device="meta"))
+    return shadow, counter
+
+
+def _own_name(model: nn.Module, tracked: str) -> str:
+    return tracked.removeprefix(type(model).__name__).removeprefix(".")
+
+
+def _shape_of(x: torch.Tensor) -> Shape:
+    return Shape(*x.shape[1:], *(1,) * (4 - x.dim()))
+
+
+def _spec_of(operator: str, args: tuple) -> Spec:
+    """The spec of an operator of MAP_ARGUMENTS, or of LINEAR, from the arguments that it was called with."""
+    if operator == "convolution":
+        x, weight, bias, stride, padding, *_, groups = args
+        sizes = {"stride": tuple(stride), "padding": tuple(padding)}
+        return ConvSpec(x.shape[1], len(weight), tuple(weight.shape[2:]), segments=groups, bias=bias is not None, **sizes)
+    if "batch_norm" in operator:
+        return BatchNormSpec(args[0].shape[1], scale=args[1] is not None)
+    if "pool2d" in operator:
+        _, kernel, stride, padding, *more = (*args, [0])[: max(4, len(args))]
+        over_the_end = operator.startswith("max") and more[-1:] == [True]  # ceil_mode, as `xception.max_pool` has it
+        kind = "max" if operator.startswith("max") else "average"
+        return PoolSpec(kind, kernel[0], stride=stride[0], padding="tensorflow" if over_the_end else padding[0])
+    if operator in ("addmm", "mm"):
+        return LinearSpec(args[-1].shape[0], args[-1].shape[1], bias=operator == "addmm")
+    if operator in ("relu", "elu"):
+        return ActivationSpec(operator)
+    return AddSpec() if operator == "add" else PoolSpec("global_average")
 
 
 def _own_tensors(module: nn.Module) -> Cost:

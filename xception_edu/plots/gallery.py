@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from xception_edu import architectures
 from xception_edu.architectures import ModuleConfig, XceptionConfig
-from xception_edu.plots import block_diagrams, cost_charts, network_diagram, pieces, style
+from xception_edu.plots import block_diagrams, cost_charts, depth_profiles, network_diagram, pieces, style
 from xception_edu.specs import Shape
 
 SHAPE, MODULE = Shape(12, 35, 35), ModuleConfig(12, 12, 3)  # Figures 2 to 4: few channels, so that each can be seen
@@ -67,6 +67,20 @@ FIGURES = {
                 "Xception with fewer segments, widths unchanged",
                 "Only the 3×3 grow, so a fair comparison of segment counts has to match parameters or MACs by width.",
                 "Gray, at the foot: every layer that is no part of a separable convolution, and batch normalization.",
+            ),
+        ),
+        Drawing(
+            depth_profiles.draw_depth_profiles,
+            lambda: [
+                depth_profiles.depth_profile("VGG-16 at 224×224: five stages, fc", architectures.vgg()),
+                depth_profiles.depth_profile("Inception V3 at 299×299: stem, modules A, B, C", architectures.inception_v3()),
+                depth_profiles.depth_profile("Xception at 299×299: entry, middle and exit flow", architectures.xception()),
+            ],
+            partial(style.charts, 3, 3, height=704, left=42, top=178, right=16, bottom=30, across=36, down=74),
+            (
+                "Three networks along their depth",
+                "From input (left) to classes (right), a bar for each module, or each layer of a stem and of VGG-16.",
+                "A column has one scale; two bars are cut and bear their value. Activations: every map, float32, one image.",
             ),
         ),
     )
