@@ -9,6 +9,7 @@ and mean and spread (sample standard deviation) over the seeds.
 import argparse
 import importlib.metadata
 import json
+import math
 import os
 import pathlib
 import platform
@@ -25,13 +26,12 @@ ROOT = pathlib.Path(__file__).parent.parent
 
 
 def measure(name: str, seed: int) -> dict:
-    """One run: the last line of its metrics, seconds of the clock and of the processors, and the load before it."""
-    load = os.getloadavg()[0]
+    """One run: the last line of its metrics, and the seconds of the clock, of its processors' time, and of all others'."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "xception_edu", "train", "--recipe", name, "--seed", str(seed), "--out", folder]
-        started, before = time.perf_counter(), os.times()
+        started, before, busy = time.perf_counter(), os.times(), busy_seconds()
         subprocess.run(command, check=True, env=os.environ | {"TQDM_DISABLE": "1"})
-        wall, after = time.perf_counter() - started, os.times()
+        wall, after, busy = time.perf_counter() - started, os.times(), busy_seconds() - busy
         metrics = (pathlib.Path(folder) / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
         config = json.loads((pathlib.Path(folder) / "config.json").read_text(encoding="utf-8"))
     lines = [json.loads(line) for line in metrics]
@@ -42,9 +42,20 @@ def measure(name: str, seed: int) -> dict:
         "wall_seconds": round(wall, 1),
         "cpu_seconds": round(cpu, 1),
         "images_per_second": round(statistics.median(line["images_per_second"] for line in lines), 1),
-        "load_average_before": round(load, 2),
+        "cpu_seconds_of_others": round(max(0.0, busy - cpu), 1),  # above a few: the clock says more than the run needs
         **{key: config[key] for key in ("threads", "device")},
     }
+
+
+def busy_seconds() -> float:
+    """Seconds that all processors were busy since the system's start, with anything; NaN where the system does not tell."""
+    stat = pathlib.Path("/proc/stat")
+    if not stat.exists():
+        return math.nan
+    user, nice, system, _, _, *rest = map(
+        int, stat.read_text(encoding="utf-8").split("\n")[0].split()[1:9]
+    )  # not: idle, iowait
+    return (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
 
 
 def spread(runs: list[dict], key: str) -> dict:
