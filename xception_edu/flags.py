@@ -1,6 +1,7 @@
 """Command-line flags made from the fields of a Recipe, by jsonargparse; what is wrong is said in one sentence."""
 
 import argparse
+import functools
 import re
 import types
 from collections.abc import Sequence
@@ -45,6 +46,7 @@ def first_look(argv: Sequence[str]) -> argparse.Namespace:
         raise ValueError(str(error)) from None
 
 
+@functools.lru_cache(maxsize=2)
 def recipe_parser(recipe: Recipe) -> Any:
     """A jsonargparse parser for a run: a flag for each field of the recipe but its name, and for each dial of its model."""
     from jsonargparse import ArgumentParser
