@@ -1,4 +1,4 @@
-"""The parity table: how far our logits are from Keras' and timm's, and what each planted fault would move.
+"""The parity table: how far our logits are from Keras', timm's and torchvision's, and what each planted fault would move.
 
 `make parity` prints it and stores it in results/parity.json.
 """
@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
+import inception_peers
 import torch
 from peers import SIZES, calibrate, keras_logits, keras_xception, photographs, timm_xception, with_config
 from torch import Tensor, nn
@@ -21,7 +22,8 @@ from torch.nn import functional as F
 
 from xception_edu import layers
 from xception_edu import xception as network
-from xception_edu.architectures import XceptionConfig
+from xception_edu.dials import InceptionV3Config, XceptionConfig
+from xception_edu.inception_v3 import InceptionV3
 from xception_edu.xception import Xception
 
 TOLERANCE = 5e-5
@@ -43,6 +45,15 @@ def compare(model: Xception, peer: str, size: tuple[int, int]) -> dict[str, floa
         return difference(model(images), keras_logits(keras_xception(model, size), images))
     model = with_config(model, **TIMM_DIALS)
     return difference(model(images), timm_xception(model)(images))
+
+
+@torch.no_grad()
+def compare_inception(model: InceptionV3, peer: str, size: tuple[int, int]) -> dict[str, float]:
+    """Inception V3 against "keras" or "torchvision" with the same weights, on photographs of `size`."""
+    images = inception_peers.photographs(*size)[::3]
+    if peer == "keras":
+        return difference(model(images), keras_logits(inception_peers.keras_twin(model, *size), images))
+    return difference(model(images), inception_peers.torchvision_twin(model)(images))
 
 
 # ---- planted faults -------------------------------------------------------------------------------------------------
@@ -114,7 +125,16 @@ FAULTS: dict[str, Callable[[Xception, Tensor], Tensor]] = {
 def table() -> dict:
     """Every size against every peer, every fault against Keras, and where it was measured."""
     model = calibrate(Xception(XceptionConfig()))
-    rows = [{"size": list(size), "peer": peer} | compare(model, peer, size) for peer in ("keras", "timm") for size in SIZES]
+    rows = [
+        {"network": "xception", "size": list(size), "peer": peer} | compare(model, peer, size)
+        for peer in ("keras", "timm")
+        for size in SIZES
+    ]
+    dials = {"keras": {"bn_scale": False}, "torchvision": {"padding_counted": True, "aux": True}}
+    for peer, chosen in dials.items():
+        inception = inception_peers.calibrated(InceptionV3Config(**chosen))
+        facts = {"network": "inception_v3", "peer": peer}
+        rows += [facts | {"size": list(size)} | compare_inception(inception, peer, size) for size in SIZES]
     images = photographs(*FAULT_SIZE)
     right = keras_logits(keras_xception(model, FAULT_SIZE), images)
     faults = [{"fault": name} | difference(plant(model, images), right) for name, plant in FAULTS.items()]
@@ -123,7 +143,7 @@ def table() -> dict:
         "command": "make parity",
         "commit": commit,
         "machine": {"processor": platform.machine(), "cores": os.cpu_count(), "system": platform.system()},
-        "versions": {name: version(name) for name in ("torch", "keras", "timm")},
+        "versions": {name: version(name) for name in ("torch", "keras", "timm", "torchvision")},
         "seed": 0,
         "dtype": "float32",
         "tolerance": TOLERANCE,
@@ -135,10 +155,10 @@ def table() -> dict:
 def main(path: str) -> None:
     """Print the table and store it."""
     result = table()
-    print(f"{'size':>9}  {'peer':5}  max difference  logit std")
+    print(f"{'network':12}  {'size':>9}  {'peer':11}  max difference  logit std")
     for row in result["parity"]:
         size = "x".join(map(str, row["size"]))
-        print(f"{size:>9}  {row['peer']:5}  {row['max_difference']:14.1e}  {row['logit_std']:9.2f}")
+        print(f"{row['network']:12}  {size:>9}  {row['peer']:11}  {row['max_difference']:14.1e}  {row['logit_std']:9.2f}")
     print("\nplanted fault                         max difference")
     for row in result["faults_at_224_against_keras"]:
         print(f"{row['fault']:36}  {row['max_difference']:14.2g}")

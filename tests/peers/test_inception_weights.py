@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from inception_peers import calibrated, keras_twin, photographs
 from peers import define_torchvision_operators, keras_logits
-from test_inception_v3_parity import TOLERANCE, calibrated, difference, keras_twin, photographs
+from test_inception_v3_parity import TOLERANCE, difference
 
 from xception_edu.dials import InceptionV3Config
 from xception_edu.inference import fold_batchnorm
