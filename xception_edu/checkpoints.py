@@ -137,13 +137,10 @@ def restore_state(
     model.load_state_dict(_part(tensors, "model."))
     if average is not None:
         average.load_state_dict(_part(tensors, "average."))
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, t in _part(tensors, "optimizer.").items():
         index, key = name.split(".")
-        like = parameters[int(index)]
-        # In the parameter's memory order (channels last): another order adds in another order, and may round differently.
-        state.setdefault(int(index), {})[key] = torch.empty_like(like).copy_(t) if t.shape == like.shape else t
+        state.setdefault(int(index), {})[key] = t
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
