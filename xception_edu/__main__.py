@@ -23,8 +23,11 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status. What the library answers to a wrong argument becomes the one line on standard error."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = Parser(prog="python -m xception_edu", description="Xception made movable: count, draw, train.", allow_abbrev=False)
-    parser.add_argument("command", choices=COMMANDS, help="what to do; `COMMAND --help` explains each")
+    parser = _parser("", "Xception made movable: count, draw, train, predict.")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    lines = (f"  {name:16}{(run.__doc__ or name).splitlines()[0]}" for name, run in COMMANDS.items())
+    parser.epilog = "\n".join(["commands (`COMMAND --help` explains each):", *lines])
+    parser.add_argument("command", choices=COMMANDS, metavar="command", help="what to do")
     command = parser.parse_args(arguments[:1]).command
     try:
         status = COMMANDS[command](arguments[1:])
@@ -38,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser(command: str, description: str) -> Parser:
-    return Parser(prog=f"python -m xception_edu {command}", description=description, allow_abbrev=False)
+    return Parser(prog=f"python -m xception_edu {command}".rstrip(), description=description, allow_abbrev=False)
 
 
 def _integer(value: str) -> int:
