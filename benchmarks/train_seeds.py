@@ -58,6 +58,16 @@ def busy_seconds() -> float:
     return (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
 
 
+def wait_for_quiet(at_most: float) -> None:
+    """Return once the processors were idle for ten seconds, but for a tenth of one, or after `at_most` seconds."""
+    end = time.monotonic() + at_most
+    while time.monotonic() < end:
+        busy = busy_seconds()
+        time.sleep(10)
+        if not busy_seconds() - busy > 1:
+            return
+
+
 def spread(runs: list[dict], key: str) -> dict:
     """Mean, sample standard deviation and range of one number over the runs."""
     values = [run[key] for run in runs]
@@ -89,11 +99,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train a recipe with several seeds; write results/train_NAME.json.")
     parser.add_argument("name", choices=RECIPES)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--wait", type=float, default=0, help="before each seed, seconds to wait at most for an idle machine")
     args = parser.parse_args()
     if len(args.seeds) < 2:
         parser.error("argument --seeds: must be two or more: a spread needs them")
     runs = []
     for seed in args.seeds:
+        wait_for_quiet(args.wait)
         runs.append(measure(args.name, seed))
         print(json.dumps(runs[-1]), flush=True)
     results = {
