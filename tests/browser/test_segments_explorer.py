@@ -163,9 +163,9 @@ def test_in_jupyterlab_the_mouse_moves_slider_buttons_and_choices(explorer):
     explorer.mouse.up()
     assert len(seen) == 4
     here = int(explorer.locator(SLIDER).input_value())
-    explorer.get_by_role("button", name="one more").click()
+    explorer.get_by_role("button", name="next").click()
     check(explorer, segments=here + 1)
-    explorer.get_by_role("button", name="one fewer").click()
+    explorer.get_by_role("button", name="previous").click()
     check(explorer, segments=here)
     pick(explorer, "5×5")
     pick(explorer, "37×37")
@@ -372,9 +372,9 @@ def test_controls_are_named_and_the_focus_is_seen(static):
     for name in ("Wiring of 48 channels, 3 pieces of 10 channels, 2 of 9", "Weights, 48 by 48 channels"):
         assert page.get_by_role("img", name=name).count() == 1
     page.keyboard.press("Home")
-    assert page.get_by_role("button", name="one fewer").is_disabled()
+    assert page.get_by_role("button", name="previous").is_disabled()
     page.keyboard.press("End")
-    assert page.get_by_role("button", name="one more").is_disabled()
+    assert page.get_by_role("button", name="next").is_disabled()
 
 
 def test_nothing_is_cut_or_overlaps_at_any_width(static):

@@ -1,5 +1,6 @@
 """Explorers: pictures that move in the notebook. Python counts every position once; the browser only draws. Never torch."""
 
 from xception_edu.explorers.segments import segments_explorer
+from xception_edu.explorers.walk import walk_explorer
 
-__all__ = ["segments_explorer"]
+__all__ = ["segments_explorer", "walk_explorer"]

@@ -29,24 +29,28 @@ function choice(control, labels, pick) {
   return { group, show };
 }
 
-// The slider over every integer from 1, a button at each end, and a readout that is also spoken.
+// The slider over a list of stops, a button at each end, and a readout that is also spoken. Its own value is the number of
+// the stop, from 1, so that arrows, Home, End and the Page keys go from stop to stop.
 function slider(control, pick) {
   const id = unique(control.name);
   const input = make("input", { id, type: "range", min: 1, step: 1 });
-  const fewer = make("button", { type: "button", "aria-label": `${control.label}: one fewer` }, "−");
-  const more = make("button", { type: "button", "aria-label": `${control.label}: one more` }, "+");
+  const fewer = make("button", { type: "button", "aria-label": `${control.label}: previous` }, "−");
+  const more = make("button", { type: "button", "aria-label": `${control.label}: next` }, "+");
   const output = make("output", { for: id, "aria-live": "polite" });
   const bar = make("div", { class: "xe-slider" }, make("label", { for: id }, control.label), fewer, input, more, output);
-  input.addEventListener("input", () => pick(input.valueAsNumber));
-  fewer.addEventListener("click", () => { input.stepDown(); pick(input.valueAsNumber); });
-  more.addEventListener("click", () => { input.stepUp(); pick(input.valueAsNumber); });
-  const show = (value, most, words) => {
-    input.max = most;
-    input.valueAsNumber = value;
+  let stops = [];
+  const picked = () => pick(stops[input.valueAsNumber - 1]);
+  input.addEventListener("input", picked);
+  fewer.addEventListener("click", () => { input.stepDown(); picked(); });
+  more.addEventListener("click", () => { input.stepUp(); picked(); });
+  const show = (value, now, words) => {
+    stops = now;
+    input.max = stops.length;
+    input.valueAsNumber = stops.indexOf(value) + 1;
     input.setAttribute("aria-valuetext", words.long);
     output.textContent = words.short;
-    fewer.disabled = value === 1;
-    more.disabled = value === most;
+    fewer.disabled = value === stops[0];
+    more.disabled = value === stops.at(-1);
   };
   return { bar, show };
 }
@@ -88,19 +92,22 @@ function codeLine() {
   return { element, show: (text) => { code.textContent = text; } };
 }
 
-// Wire an explorer. `build(table)` gives its own part: `panels`, elements to show; `labels(control)`, words for the options
-// of a choice; `most(state)`, the slider's last position; and `draw(state)`, which shows a state and returns its words,
-// `short` and `long`, and its `data` table. Whoever changes the state, here or in Python, draw follows the model.
+// Wire an explorer. `build(table, set)` gives its own part: `panels`, elements to show; `labels(control)`, words for the
+// options of a choice; `stops(state)`, the slider's values in ascending order; and `draw(state)`, which shows a state and
+// returns its words, `short` and `long`, and its `data` table. Whoever changes the state, here, by `set` or in Python, draw
+// follows the model.
 function explore({ model, el }, build) {
   const table = JSON.parse(model.get("_table")), [first, ...choices] = table.controls;
-  const own = build(table), data = dataTable(), code = codeLine();
+  const data = dataTable(), code = codeLine();
   const state = () => Object.fromEntries(table.controls.map(({ name }) => [name, model.get(name)]));
   const set = (change) => {
     const next = { ...state(), ...change };
-    next[first.name] = Math.min(next[first.name], own.most(next)); // another choice may end the slider earlier
+    const stops = own.stops(next); // another choice may have other stops: the nearest one below
+    next[first.name] = stops.findLast((stop) => stop <= next[first.name]) ?? stops[0];
     for (const [name, value] of Object.entries(next)) model.set(name, value);
     model.save_changes();
   };
+  const own = build(table, set);
   const range = slider(first, (value) => set({ [first.name]: value }));
   const switches = choices.map((control) => choice(control, own.labels(control), (value) => set({ [control.name]: value })));
   const row = make("div", { class: "xe-choices" }, ...switches.map((s) => s.group));
@@ -108,10 +115,10 @@ function explore({ model, el }, build) {
   // Else JupyterLab's shortcuts take the arrow keys, and "d d" deletes the cell. Ctrl+S and its kin go on to JupyterLab.
   root.addEventListener("keydown", (e) => { if (!(e.ctrlKey || e.metaKey || e.altKey)) e.stopPropagation(); });
   const draw = () => {
-    const now = state(), most = own.most(now), drawn = JSON.stringify(now);
-    if (now[first.name] > most || root.dataset.state === drawn) return; // half of a change, or nothing new
+    const now = state(), stops = own.stops(now), drawn = JSON.stringify(now);
+    if (!stops.includes(now[first.name]) || root.dataset.state === drawn) return; // half of a change, or nothing new
     const words = own.draw(now);
-    range.show(now[first.name], most, words);
+    range.show(now[first.name], stops, words);
     switches.forEach((s, i) => s.show(now[choices[i].name]));
     data.show(words.data);
     code.show(table.call.join(Object.entries(now).map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(", ")));

@@ -1,0 +1,5 @@
+"""Every explorer with scenes by the name of its function, with the arguments that it cannot do without."""
+
+SCENE_EXPLORERS = {
+    "walk_explorer": {},
+}

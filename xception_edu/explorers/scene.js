@@ -1,0 +1,92 @@
+// Paints the scenes of the table, shape by shape as explorers/scene.py describes them, with readouts below.
+
+const SPECIAL = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
+const safe = (words) => words.replace(/[&<>"]/g, (character) => SPECIAL[character]);
+const ink = (color) => `var(--${color})`;
+const rim = (edge) => (edge ? ` stroke="${ink(edge)}"` : "");
+const points = (run, begin) => run.map((n, i) => (i % 2 ? `${n}` : `${i ? "L" : begin}${n} `)).join("");
+const LEVELS = "0123456789abcdefghijklmnopqrstuvwxyz";
+
+const PAINT = {
+  rect: (color, x, y, width, height, opacity, edge) =>
+    `<rect x="${x}" y="${y}" width="${width}" height="${height}" fill="${ink(color)}" opacity="${opacity}"${rim(edge)}/>`,
+  line: (color, runs, width, opacity, dash) =>
+    `<path d="${runs.map((run) => points(run, "M")).join("")}" fill="none" stroke="${ink(color)}" stroke-width="${width}" opacity="${opacity}"${dash ? ' stroke-dasharray="5 4"' : ""}/>`,
+  area: (color, run, opacity) => `<path d="${points(run, "M")}Z" fill="${ink(color)}" opacity="${opacity}"/>`,
+  dot: (color, x, y, radius, edge) => `<circle cx="${x}" cy="${y}" r="${radius}" fill="${ink(color)}"${rim(edge)}/>`,
+  text: (color, x, y, words, size, anchor, bold, halo, up) => {
+    const classes = ["xe-words", `xe-words-${size}`, bold && "xe-bold", halo && "xe-halo"].filter(Boolean).join(" ");
+    const turned = up ? ` transform="rotate(-90 ${x} ${y})"` : "";
+    return `<text x="${x}" y="${y}" class="${classes}" fill="${ink(color)}" text-anchor="${anchor}"${turned}>${safe(words)}</text>`;
+  },
+  cells: (names, x, y, pitch, columns, codes, levels) => {
+    const side = pitch - (pitch > 4 ? 1 : 0); // the gap between two cells
+    const cell = (code, i) => {
+      const at = `x="${x + (i % columns) * pitch}" y="${y + Math.floor(i / columns) * pitch}"`;
+      const opacity = LEVELS.indexOf(levels[i]) / (LEVELS.length - 1);
+      return `<rect ${at} width="${side}" height="${side}" fill="${ink(names[LEVELS.indexOf(code)])}" opacity="${opacity}"/>`;
+    };
+    return [...codes].map(cell).join("");
+  },
+  image: (png, x, y, width, height) =>
+    `<image href="data:image/png;base64,${png}" x="${x}" y="${y}" width="${width}" height="${height}" preserveAspectRatio="none"/>`,
+  click: (stop, x, y, width, height, words) =>
+    `<rect class="xe-click" data-stop="${stop}" x="${x}" y="${y}" width="${width}" height="${height}" fill="transparent"><title>${safe(words)}</title></rect>`,
+};
+const paint = (shapes) => shapes.map(([kind, ...values]) => PAINT[kind](...values)).join("");
+
+// One page of the scene: what stands still is painted when a choice changes, the rest at every move.
+function panel([width, height]) {
+  const size = `width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`;
+  const element = make("div", { class: "xe-panel", tabindex: 0 });
+  element.innerHTML = `<svg role="img" ${size}><g></g><g></g></svg>`;
+  const svg = element.firstChild, [still, moving] = svg.children;
+  const show = (below, shapes, alt) => {
+    if (below !== null) still.innerHTML = paint(below);
+    moving.innerHTML = paint(shapes);
+    svg.setAttribute("aria-label", alt);
+  };
+  // Only a picture that is wider than its place is a stop of the Tab key: the arrows scroll it.
+  new ResizeObserver(() => { element.tabIndex = element.scrollWidth > element.clientWidth ? 0 : -1; }).observe(element);
+  return { element, show };
+}
+
+function readouts(columns) {
+  const values = columns.map(() => make("dd"));
+  const pairs = columns.map(([label, unit], i) => make("div", {}, make("dt", {}, label), values[i], make("small", {}, unit)));
+  const show = (row) => row.forEach((value, i) => { values[i].textContent = value; });
+  return { element: make("dl", { class: "xe-readouts" }, ...pairs), show };
+}
+
+function build(table, set) {
+  const [slider, ...choices] = table.controls;
+  const title = make("strong"), note = make("span");
+  const panels = table.panels.map(panel), row = readouts(table.columns);
+  const pictures = make("div", { class: "xe-panels" }, ...panels.map((p) => p.element));
+  pictures.addEventListener("click", (event) => {
+    const { stop } = event.target.dataset ?? {};
+    if (stop) set({ [slider.name]: Number(stop) });
+  });
+  for (const [name, color] of Object.entries(table.palette)) pictures.style.setProperty(`--${name}`, color);
+  const keyOf = (s) => choices.map(({ name }) => s[name]).join(" ");
+  const head = [slider.label, ...table.columns.map(([label, unit]) => (unit ? `${label}, ${unit}` : label))];
+  let painted = null;
+  return {
+    panels: [make("p", { class: "xe-title" }, title, " ", note), pictures, row.element],
+    labels: (control) => control.words,
+    stops: (s) => table.stops[keyOf(s)],
+    draw(s) {
+      const key = keyOf(s), views = table.views[key], current = table.stops[key].indexOf(s[slider.name]), view = views[current];
+      title.textContent = view.title;
+      note.textContent = view.note;
+      panels.forEach((p, i) => p.show(painted === key ? null : table.stills[key][i], view.shapes[i], view.alts[i]));
+      row.show(view.values);
+      painted = key;
+      const rows = () => views.map((one, i) => [table.stops[key][i], ...one.values]);
+      const data = { key, title: `Table of all ${views.length} positions`, head, current, rows };
+      return { short: view.short, long: `${view.title}; ${view.note}`, data };
+    },
+  };
+}
+
+export default { render: (context) => explore(context, build) };
