@@ -22,7 +22,7 @@ def test_the_published_fields_of_vgg_and_inception_are_met():
 
 
 def test_the_gradient_reaches_exactly_the_field():
-    """Xception's stem and first two blocks, as a chain with weights of 1: one output element, and what of the image moves it."""
+    """Xception's stem and first two blocks, as a chain with weights of 1: what moves one output element."""
     config = a.XceptionConfig(entry_widths=(2, 2, 2, 2), middle_blocks=0, exit_widths=(2, 2, 2), padding="symmetric")
     layers = a.xception(config, 299)
     field = at(layers, "entry2_add")
