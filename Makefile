@@ -6,7 +6,7 @@ TESTENV := OMP_NUM_THREADS=1 PYTHONHASHSEED=0 TQDM_DISABLE=1
 
 PEERS := .venv-peers/bin
 
-.PHONY: lab test peers parity notebooks figures clean
+.PHONY: lab test peers parity notebooks figures site clean
 .DEFAULT_GOAL := lab
 
 .venv/installed: pyproject.toml constraints.txt
@@ -47,6 +47,10 @@ notebooks: .venv/installed
 
 figures: .venv/installed
 	$(TESTENV) $(BIN)/python -m xception_edu figures --out figures
+
+# A static copy of the course in build/site, whose explorers move without a kernel and without a network.
+site: .venv/installed
+	$(BIN)/python site/build.py --out build/site $(if $(REPOSITORY),--repository $(REPOSITORY))
 
 clean:
 	rm -rf .venv .venv-peers build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis test-artifacts
