@@ -71,14 +71,16 @@ def make_model(recipe: Recipe) -> Xception:
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum, or AdamW; biases, and gamma and beta of BN, do not decay."""
+    """SGD with momentum, or AdamW; biases, and gamma and beta of BN, do not decay."""
     groups = [
         {"params": [p for p in model.parameters() if p.dim() > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in model.parameters() if p.dim() <= 1], "weight_decay": 0.0},
     ]
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(groups, recipe.learning_rate, betas=(recipe.momentum, 0.999))
-    return torch.optim.SGD(groups, recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
+    return torch.optim.SGD(
+        groups, recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.nesterov and recipe.momentum > 0
+    )
 
 
 def training_batch(data: Dataset, recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
