@@ -112,7 +112,7 @@ class Dataset(NamedTuple):
 def load_dataset(recipe: Recipe, path: str | os.PathLike[str] | None = None, *, skip_corrupt: bool = False) -> "Images":
     """The recipe's data set: images that come with packages, or those at `path`, a folder, a file or a name on the hub.
 
-    Files whose images are cut at random, or are more than file_sets.SMALL_SET bytes, are decoded step by step (a FileSet), streams
+    Files whose images are cut at random, or are more than SMALL_SET bytes, are decoded step by step (a FileSet), streams
     are read as they come (a Stream); all others are kept in memory. With `skip_corrupt` unreadable images are left out.
     ValueError if the images, their number or their classes do not fit the recipe.
     """
