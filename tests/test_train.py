@@ -21,6 +21,7 @@ from xception_edu import checkpoints, train
 from xception_edu.__main__ import main
 from xception_edu.data import Dataset, load_digits
 from xception_edu.dials import XceptionConfig
+from xception_edu.order import epoch_order
 from xception_edu.recipes import DIGITS, PHOTOS, Recipe
 
 # Two epochs of five steps on real digits at 8x8, by a network that is as small as one can be, with dropout.
@@ -150,7 +151,7 @@ def test_an_epoch_shows_each_image_at_most_once(images, batch_size, epoch, seed)
 
 
 def test_epochs_and_seeds_have_orders_of_their_own():
-    orders = {tuple(train._order(seed, epoch, 50).tolist()) for seed in range(3) for epoch in range(3)}
+    orders = {tuple(epoch_order(seed, epoch, 50).tolist()) for seed in range(3) for epoch in range(3)}
     assert len(orders) == 9
 
 
@@ -468,7 +469,7 @@ def test_an_interrupted_command_says_how_to_go_on_and_loses_nothing(tmp_path):
     ("flags", "parts"),
     [
         ([], ["recipe", "None", "'digits'"]),
-        (["--recipe", "digit"], ["recipe", "'digit'", "'digits', 'photos'"]),
+        (["--recipe", "digit"], ["recipe", "'digit'", "'digits', 'photos', 'cifar10'"]),
         (["--recipe"], ["--recipe"]),
         (["--recipe", "digits"], ["out", "missing"]),
         (["--recipe", "digits", "--out"], ["--out"]),
@@ -524,17 +525,24 @@ def test_a_damaged_configuration_is_refused(tmp_path, capsys):
 INTEGERS = st.one_of(st.integers(max_value=-1).map(str), st.sampled_from(["", "x", "1.5", "true", "[3]", "nan", "-", "1e3"]))
 NUMBERS = st.one_of(st.floats(max_value=-1e-6).map(repr), st.sampled_from(["", "x", "true", "[3]", "nan", "inf", "1e999"]))
 CHOICES = st.sampled_from(["", "x", "3", "true", "[]", "sdg", "None "])
+BOOLEANS = st.sampled_from(["", "x", "3", "[]", "sdg", "None "])
 WIDTHS = st.sampled_from(["", "x", "8", "[8]", "[0, 8, 8]", "[8, 8, -8]", "[8, 8, 'a']", "null", "{}"])
 WRONG_WORDS = {
     **dict.fromkeys(("image_size", "seed", "batch_size", "epochs", "random_shift", "keep_checkpoints"), INTEGERS),
+    **dict.fromkeys(("accumulate", "steps_per_epoch", "evaluate_every", "reference_batch_size", "decay_images"), INTEGERS),
+    **dict.fromkeys(("random_erase", "shuffle_buffer", "workers"), INTEGERS),
+    **dict.fromkeys(("held_out_share", "rmsprop_decay", "rmsprop_epsilon", "clip_norm", "random_saturation"), NUMBERS),
+    **dict.fromkeys(("random_crop_area", "random_crop_ratio", "center_crop"), NUMBERS),
+    **dict.fromkeys(("labels", "lr_rule", "decay_by", "l2", "resampling", "precision"), CHOICES),
+    **dict.fromkeys(("random_flip", "nesterov", "streaming", "compile", "sync_bn", "model.residual"), BOOLEANS),
     **dict.fromkeys(("learning_rate", "warmup_epochs", "decay_rate", "decay_epochs", "momentum", "weight_decay"), NUMBERS),
     **dict.fromkeys(("label_smoothing", "polyak_decay", "bn_momentum", "random_rotation", "random_zoom"), NUMBERS),
-    **dict.fromkeys(("dataset", "optimizer", "schedule", "fill", "random_flip"), CHOICES),
+    **dict.fromkeys(("dataset", "optimizer", "schedule", "fill"), CHOICES),
     "random_light": NUMBERS,
     "threads": INTEGERS,
     **{f"model.{name}": INTEGERS for name in ("num_classes", "in_channels", "middle_blocks", "stem_stride", "segments")},
     **{f"model.{name}": NUMBERS for name in ("dropout", "bn_eps", "width")},
-    **{f"model.{name}": CHOICES for name in ("order", "activation", "residual", "padding")},
+    **{f"model.{name}": CHOICES for name in ("order", "activation", "padding")},
     **{f"model.{name}": WIDTHS for name in ("entry_widths", "exit_widths")},
     "model.fc_widths": st.sampled_from(["", "x", "8", "[0]", "[8, 'a']", "{}"]),
 }

@@ -29,7 +29,7 @@ def parse(argv: Sequence[str]) -> tuple[Recipe, argparse.Namespace]:
     else:
         base = RECIPES[known.recipe]
     options, values = parse_flags(recipe_parser(base), argv)
-    if options.data is not None:
+    if options.data is not None and base.dataset in ("digits", "photos"):
         raise ValueError(f"data is {options.data!r}, but must be left out: the images of {base.dataset} come with a package")
     return Recipe.from_dict({"name": base.name} | values), options
 
@@ -65,7 +65,8 @@ def recipe_parser(recipe: Recipe) -> Any:
         "--resume", action="store_true", help="go on with the run that is in --out; its recipe is taken from there"
     )
     run.add_argument("--device", type=str | None, help="such as cpu or cuda; null: the GPU if there is one")
-    run.add_argument("--data", type=str | None, help="not for these recipes: their images come with a package")
+    run.add_argument("--data", type=str | None, help="file, folder or name on the hub; not for digits and photos")
+    run.add_argument("--skip_corrupt", action="store_true", help="leave out images that cannot be read, and count them")
     says = f"fields of the recipe {recipe.name} (dashes or underscores; lists and null as in JSON)"
     group, hints = parser.add_argument_group(says), get_type_hints(Recipe, include_extras=True)
     for f in fields(Recipe):
@@ -82,7 +83,7 @@ def parse_flags(parser: Any, argv: Sequence[str]) -> tuple[argparse.Namespace, d
         values = parser.parse_args(spelled(argv)).as_dict()
     except argparse.ArgumentError as error:
         raise ValueError(_sentence(str(error))) from None
-    options = {name: values.pop(name) for name in ("recipe", "out", "resume", "device", "data")}
+    options = {name: values.pop(name) for name in ("recipe", "out", "resume", "device", "data", "skip_corrupt")}
     return argparse.Namespace(**options), values
 
 
