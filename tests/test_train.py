@@ -21,6 +21,7 @@ from xception_edu import checkpoints, train
 from xception_edu.__main__ import main
 from xception_edu.data import Dataset, load_digits
 from xception_edu.dials import XceptionConfig
+from xception_edu.order import epoch_order
 from xception_edu.recipes import DIGITS, PHOTOS, Recipe
 
 # Two epochs of five steps on real digits at 8x8, by a network that is as small as one can be, with dropout.
@@ -150,7 +151,7 @@ def test_an_epoch_shows_each_image_at_most_once(images, batch_size, epoch, seed)
 
 
 def test_epochs_and_seeds_have_orders_of_their_own():
-    orders = {tuple(train._order(seed, epoch, 50).tolist()) for seed in range(3) for epoch in range(3)}
+    orders = {tuple(epoch_order(seed, epoch, 50).tolist()) for seed in range(3) for epoch in range(3)}
     assert len(orders) == 9
 
 

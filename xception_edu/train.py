@@ -7,8 +7,6 @@ the recipe's seed and the number of the step, so a run continues from a checkpoi
 on a CPU two runs of one recipe give the same bits (on a GPU that is not promised: some of its sums have no fixed order).
 """
 
-import functools
-import hashlib
 import logging
 import math
 import os
@@ -43,6 +41,7 @@ from xception_edu.checkpoints import (
     state_tensors,
 )
 from xception_edu.data import Dataset, augment, load_dataset, pick_device, prepare
+from xception_edu.order import seed_everything
 from xception_edu.recipes import Recipe, learning_rate
 from xception_edu.xception import Xception, xception
 
@@ -85,11 +84,9 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 def training_batch(data: Dataset, recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
     """Images (N, C, H, W) and labels (N,) of step 0, 1, ...; every epoch is a new order, less the last, incomplete batch."""
-    epoch, position = divmod(step, len(data.train_images) // recipe.batch_size)
-    order = _order(recipe.seed, epoch, len(data.train_images)).to(data.train_images.device)
-    index = order[position * recipe.batch_size : (position + 1) * recipe.batch_size]
+    images, labels = data.training_images(recipe, step)
     seed_everything(recipe.seed, "step", step)  # for the augmentation, and for dropout after it
-    return augment(prepare(data.train_images[index], recipe.image_size), recipe), data.train_labels[index]
+    return augment(prepare(images, recipe.image_size), recipe), labels
 
 
 def train_step(
@@ -116,18 +113,6 @@ def evaluate(model: nn.Module, images: Tensor, labels: Tensor, image_size: int, 
         right["top1"] += int(hits[:, 0].sum())
         right["top5"] += int(hits.any(dim=1).sum())
     return {name: count / len(images) for name, count in right.items()}
-
-
-def seed_everything(*parts: int | str) -> None:
-    """Set torch's generators by the seed and what it is for."""
-    digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
-    torch.manual_seed(int.from_bytes(digest) >> 1)
-
-
-@functools.lru_cache(maxsize=1)
-def _order(seed: int, epoch: int, n: int) -> Tensor:
-    seed_everything(seed, "epoch", epoch)
-    return torch.randperm(n)
 
 
 # ---- the loop -------------------------------------------------------------------------------------------------------
