@@ -42,10 +42,12 @@ def evaluate(
         guesses = logits.topk(min(5, logits.shape[1])).indices  # (N, 5), best first
         hits = labels.gather(1, guesses) > 0 if labels.is_floating_point() else guesses == labels[:, None]
         loss = loss_of(logits, labels).double() * len(images)
-        found = torch.stack([hits[:, 0].sum(), hits.any(dim=1).sum(), loss, loss.new_tensor(len(images))])
+        found = torch.stack([hits[:, 0].sum().double(), hits.any(dim=1).sum().double(), loss, torch.ones_like(loss) * len(images)])
         counts = found if counts is None else counts + found
-    top1, top5, loss, images = parallel.total(torch.zeros(4) if counts is None else counts).tolist()
-    return {"top1": top1 / images, "top5": top5 / images, "loss": loss / images, "images": int(images)}
+    if counts is None:  # more ranks than batches
+        counts = torch.zeros(4, dtype=torch.float64, device=parallel.device())
+    top1, top5, loss_sum, seen = parallel.total(counts).tolist()
+    return {"top1": top1 / seen, "top5": top5 / seen, "loss": loss_sum / seen, "images": int(seen)}
 
 
 def trained_model(path: str | Path) -> Xception:

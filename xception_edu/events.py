@@ -29,8 +29,9 @@ class Events:
     def epoch(self, line: Mapping[str, float]) -> None:
         """All numbers of a line of metrics.jsonl, which are then on the disk."""
         if self.writer:
-            for name in line.keys() - {"step"}:
-                self.writer.add_scalar(f"epoch/{name}", line[name], line["step"])
+            for name, value in line.items():
+                if name != "step":
+                    self.writer.add_scalar(f"epoch/{name}", value, line["step"])
             self.writer.flush()
 
     def close(self) -> None:

@@ -98,12 +98,23 @@ def total(counts: Tensor) -> Tensor:
     return counts
 
 
+def device() -> torch.device:
+    """Where tensors must lie to be exchanged: on this rank's GPU, or in its memory."""
+    on_gpu = dist.is_initialized() and dist.get_backend() == "nccl"
+    return torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
+
+
+def signal_of_any(noted: Sequence[int]) -> int:
+    """The number of a signal that one of the ranks noted, or 0: the same answer on every rank."""
+    return mean_and_signal(torch.zeros((), device=device()), noted)[1]
+
+
 def mean_and_signal(loss: Tensor, noted: Sequence[int]) -> tuple[float, int]:
     """Mean of `loss` over the ranks, and the number of a signal that one of them noted, or 0: the same answers on every rank."""
     if ranks() == 1:
         return loss.item(), max(noted, default=0)
     losses = torch.zeros(ranks(), 2, dtype=torch.float64, device=loss.device)
-    losses[rank()] = torch.stack([loss.double(), loss.new_tensor(max(noted, default=0)).double()])
+    losses[rank(), 0], losses[rank(), 1] = loss, max(noted, default=0)
     dist.all_reduce(losses)
     return losses[:, 0].mean().item(), int(losses[:, 1].max())
 

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from xception_edu import parallel
-from xception_edu.data import Dataset, augment, prepare, seed_everything
+from xception_edu.data import Dataset, augment, prepare
+from xception_edu.order import seed_everything
 from xception_edu.recipe import Recipe
 from xception_edu.xception import Xception, xception
 
@@ -57,6 +58,7 @@ def training_batch(data: Dataset, recipe: Recipe, step: int) -> tuple[Tensor, Te
 
 def loss_of(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """Mean loss: of softmax for labels (N,), of a sigmoid a class for (N, classes); in float32 at least."""
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     if labels.is_floating_point():
         return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
     return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)

@@ -1,5 +1,6 @@
 """How a run stops: signals that are noted and acted on between two steps, and errors that are said in one line."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -40,7 +41,20 @@ def noted_signals() -> Iterator[list[int]]:
 
 @contextmanager
 def in_one_line() -> Iterator[None]:
-    """Turn what a reader can put right into a ValueError of one line: wrong values, files, divergence, too little memory."""
+    """Turn what a reader can put right into a ValueError of one line: wrong values, files, divergence, too little memory.
+
+    Where torchrun started several processes, those but the first say which one they are.
+    """
+    try:
+        with _named():
+            yield
+    except ValueError as error:
+        rank = os.environ.get("RANK", "0")
+        raise ValueError(f"{error}" if rank == "0" else f"rank {rank}: {error}") from None
+
+
+@contextmanager
+def _named() -> Iterator[None]:
     try:
         yield
     except OSError as error:
