@@ -1,6 +1,6 @@
 """How good a network is on images that it was not trained on.
 
-    python -m xception_edu evaluate --checkpoint runs/digits/checkpoints/step-00000300.safetensors
+python -m xception_edu evaluate --checkpoint runs/digits/checkpoints/step-00000300.safetensors
 """
 
 import argparse
@@ -42,7 +42,9 @@ def evaluate(
         guesses = logits.topk(min(5, logits.shape[1])).indices  # (N, 5), best first
         hits = labels.gather(1, guesses) > 0 if labels.is_floating_point() else guesses == labels[:, None]
         loss = loss_of(logits, labels).double() * len(images)
-        found = torch.stack([hits[:, 0].sum().double(), hits.any(dim=1).sum().double(), loss, torch.ones_like(loss) * len(images)])
+        found = torch.stack(
+            [hits[:, 0].sum().double(), hits.any(dim=1).sum().double(), loss, torch.ones_like(loss) * len(images)]
+        )
         counts = found if counts is None else counts + found
     if counts is None:  # more ranks than batches
         counts = torch.zeros(4, dtype=torch.float64, device=parallel.device())

@@ -165,5 +165,7 @@ def launch(flags: Sequence[str], *, processes: int = 2, max_restarts: int = 0) -
             raise
     if torchrun.returncode:
         ours = [line for line in said.splitlines() if "xception_edu train: error:" in line]
-        raise RuntimeError(f"training in {processes} processes failed: {(ours or said.splitlines() or ['nothing was said'])[0]}")
+        raise RuntimeError(
+            f"training in {processes} processes failed: {(ours or said.splitlines() or ['nothing was said'])[0]}"
+        )
     return printed
