@@ -1,6 +1,8 @@
-"""What late gradients cost: loss on digits against staleness, over seeds and learning rates; writes results/stale_gradients.json.
+"""What late gradients cost: loss on digits against staleness, over seeds and learning rates.
 
-python benchmarks/stale_gradients.py
+    python benchmarks/stale_gradients.py
+
+Writes results/stale_gradients.json.
 """
 
 import argparse

@@ -67,7 +67,7 @@ def size(recipe: Recipe) -> list[str]:
             raise ValueError(f"{name} by hand is {getattr(by_hand, name)}, but by machine {getattr(by_machine, name)}")
     return [
         f"parameters: {by_hand.params:,}, counted by hand and by machine",
-        f"MACs: {by_hand.macs:,} an image of {recipe.image_size}x{recipe.image_size} forward, likewise; about 3 times that a step",
+        f"MACs: {by_hand.macs:,} an image of {recipe.image_size} pixels a side, likewise; about 3 times that in a step",
     ]
 
 

@@ -68,7 +68,7 @@ def check_parts(batch_size: int, accumulate: int) -> None:
     parts = ranks() * accumulate
     if batch_size % parts:
         raise ValueError(
-            f"batch_size is {batch_size}, but must be a multiple of {parts}: {ranks()} ranks, each with {accumulate} parts a step"
+            f"batch_size is {batch_size}, but must be a multiple of {parts}: {ranks()} ranks, {accumulate} parts each"
         )
 
 
@@ -110,7 +110,7 @@ def signal_of_any(noted: Sequence[int]) -> int:
 
 
 def mean_and_signal(loss: Tensor, noted: Sequence[int]) -> tuple[float, int]:
-    """Mean of `loss` over the ranks, and the number of a signal that one of them noted, or 0: the same answers on every rank."""
+    """Mean of `loss` over the ranks, and the number of a signal that one of them noted, or 0: the same on every rank."""
     if ranks() == 1:
         return loss.item(), max(noted, default=0)
     losses = torch.zeros(ranks(), 2, dtype=torch.float64, device=loss.device)
