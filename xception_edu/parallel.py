@@ -91,11 +91,14 @@ def exchange(model: nn.Module, now: bool) -> AbstractContextManager[None]:
     return nullcontext() if now or not isinstance(model, DistributedDataParallel) else model.no_sync()
 
 
-def total(counts: Tensor) -> Tensor:
-    """Sum over the ranks, in place; every rank gets it."""
+def total(sums: dict[str, Tensor]) -> dict[str, float]:
+    """Each sum over all ranks; every rank gets them. A rank that has none, for want of images, adds nothing."""
+    everyone = [{name: value.item() for name, value in sums.items()}]
     if ranks() > 1:
-        dist.all_reduce(counts)
-    return counts
+        everyone *= ranks()
+        dist.all_gather_object(everyone, everyone[0])
+    names = dict.fromkeys(name for own in everyone for name in own)
+    return {name: sum(own.get(name, 0.0) for own in everyone) for name in names}
 
 
 def device() -> torch.device:

@@ -5,63 +5,21 @@ import importlib.resources
 import json
 import os
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor, nn
 
 from xception_edu import checks
+from xception_edu.images import load_image
 from xception_edu.weights import PUBLISHED, import_weights, load_pretrained
 
 CROP = 299
 RESIZED = 333  # 299 / 0.8975, the crop fraction of the published weights
 TALLEST = 8  # times the shorter side: what lies beyond cannot reach the center crop
-
-
-def load_image(path: str | os.PathLike[str]) -> Image.Image:
-    """An image file as upright 8-bit RGB: any mode Pillow reads, EXIF rotation applied, transparency over white.
-
-    Of an animation the first frame. Raises ValueError that names the file if it is no image, or cut short.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's about large or slightly odd files: they are read or they fail
-            with Image.open(path) as image:
-                image.load()
-                return _to_rgb(ImageOps.exif_transpose(image))
-    except Exception as error:  # Pillow's decoders raise what they like on broken files
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{os.fspath(path)}: cannot be read as an image: {reason}") from error
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        return _from_deep_gray(image)
-    if image.has_transparency_data:
-        over = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(over, image.convert("RGBA")).convert("RGB")
-    if image.mode == "LAB":
-        return _from_lab(image)
-    return image.convert("RGB")
-
-
-def _from_deep_gray(image: Image.Image) -> Image.Image:
-    """Gray of 16 bits and more (which Pillow's own conversion would clip at 255), by the range that its values suggest."""
-    gray = np.nan_to_num(np.asarray(image, dtype=np.float64))
-    largest = max(gray.max(), 0)
-    ranges = (65535,) if image.mode.startswith("I;16") else (1, 255, 65535) if image.mode == "F" else (255, 65535)
-    white = next((bound for bound in ranges if largest <= bound), largest)
-    return Image.fromarray((gray.clip(0) * (255 / white)).round().astype(np.uint8)).convert("RGB")
-
-
-def _from_lab(image: Image.Image) -> Image.Image:
-    from PIL import ImageCms
-
-    return ImageCms.profileToProfile(image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB")
 
 
 def preprocess(image: Image.Image, size: int = CROP) -> Tensor:

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from xception_edu import checks
-from xception_edu.data import Dataset
+from xception_edu.data import Images
 from xception_edu.recipe import Recipe, learning_rate
 from xception_edu.steps import loss_of, make_model, make_optimizer, training_batch
 
 
-def train_stale(recipe: Recipe, data: Dataset, staleness: int, *, steps: int) -> list[float]:
+def train_stale(recipe: Recipe, data: Images, staleness: int, *, steps: int) -> list[float]:
     """Losses of so many steps by the recipe, each with the gradient at the weights of `staleness` steps before.
 
     The first steps, when no weights are so old, take those at the start. Staleness 0 is `steps.train_step`. A run whose loss is
