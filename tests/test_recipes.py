@@ -12,7 +12,20 @@ from hypothesis import strategies as st
 from tests.configurations import not_positive_integers
 from tests.test_bad_input import not_an_option, not_boolean, not_positive, not_text
 from xception_edu.dials import XceptionConfig
-from xception_edu.recipes import DIGITS, PHOTOS, RECIPES, Recipe, differences, learning_rate
+from xception_edu.recipes import (
+    CIFAR10,
+    DIGITS,
+    IMAGENET,
+    IMAGENET_MODERN,
+    JFT,
+    PHOTOS,
+    RECIPES,
+    Recipe,
+    differences,
+    learning_rate,
+    peak_learning_rate,
+    rate_rule,
+)
 
 RESULTS = pathlib.Path(__file__).parent.parent / "results"
 
@@ -24,11 +37,25 @@ WRONG = {
     "dataset": not_an_option,
     "model": st.one_of(st.none(), st.integers(), st.text(max_size=3), st.just({"segments": 4})),
     "image_size": st.one_of(not_positive_integers, st.sampled_from([12, 31, 100])),
+    "labels": st.one_of(not_an_option, st.just("many")),  # and many for digits
+    "held_out_share": st.one_of(not_a_share, st.just(0.0)),
     "seed": st.one_of(st.integers(max_value=-1), st.integers(min_value=2**63), st.floats(), st.booleans(), st.none()),
     "batch_size": not_positive_integers,
+    "accumulate": st.one_of(not_positive_integers, st.sampled_from([3, 65, 128])),
+    "steps_per_epoch": st.one_of(st.integers(max_value=0), st.floats(), st.booleans(), st.text(max_size=3)),
+    "evaluate_every": not_positive_integers,
     "epochs": not_positive_integers,
     "optimizer": not_an_option,
     "learning_rate": not_positive,
+    "reference_batch_size": not_positive_integers,
+    "lr_rule": not_an_option,
+    "decay_by": not_an_option,
+    "decay_images": not_positive_integers,
+    "nesterov": not_boolean,
+    "rmsprop_decay": not_a_share,
+    "rmsprop_epsilon": not_positive,
+    "l2": not_an_option,
+    "clip_norm": negative,
     "schedule": not_an_option,
     "warmup_epochs": negative,
     "decay_rate": above_one,
@@ -38,6 +65,19 @@ WRONG = {
     "label_smoothing": not_a_share,
     "polyak_decay": not_a_share,
     "bn_momentum": above_one,
+    "random_crop_area": st.one_of(above_one, st.just(0.5)),  # and any part of digits
+    "random_crop_ratio": st.one_of(not_positive, st.floats(0.01, 0.99)),
+    "random_saturation": st.one_of(negative, st.floats(1.001, allow_infinity=False), st.booleans(), st.just(0.5)),
+    "random_erase": st.one_of(st.integers(max_value=-1), st.just(17), st.floats(), st.booleans()),
+    "center_crop": above_one,
+    "resampling": not_an_option,
+    "shuffle_buffer": not_positive_integers,
+    "precision": not_an_option,
+    "compile": not_boolean,
+    "sync_bn": not_boolean,
+    "workers": st.one_of(
+        st.integers(max_value=0), st.integers(min_value=1025), st.floats(), st.booleans(), st.text(max_size=3)
+    ),
     "random_shift": st.one_of(st.integers(max_value=-1), st.just(16), st.floats(), st.booleans()),
     "random_rotation": negative,
     "random_zoom": not_a_share,
@@ -64,6 +104,11 @@ def recipes(draw):
         optimizer=draw(st.sampled_from(["sgd", "adamw"])),
         learning_rate=draw(st.floats(1e-9, 10)),
         schedule=draw(st.sampled_from(["cosine", "steps"])),
+        decay_by=draw(st.sampled_from(["epochs", "images"])),
+        decay_images=draw(st.integers(1, 10**7)),
+        batch_size=draw(st.integers(1, 10**4)),
+        lr_rule=draw(st.sampled_from(["none", "linear", "sqrt"])),
+        steps_per_epoch=draw(st.none() | st.integers(1, 10**6)),
         warmup_epochs=draw(st.floats(0, 9)),
         decay_rate=draw(st.floats(0.01, 1)),
         decay_epochs=draw(st.floats(0.1, 9)),
@@ -126,7 +171,7 @@ def test_differences_name_the_fields_with_both_values():
 
 @given(recipes(), st.floats(0, 1))
 def test_the_learning_rate_never_exceeds_the_highest_nor_falls_below_zero(recipe, share):
-    assert 0 <= learning_rate(recipe, share * recipe.epochs) <= recipe.learning_rate
+    assert 0 <= learning_rate(recipe, share * recipe.epochs, 1000) <= peak_learning_rate(recipe)
 
 
 def test_the_cosine_rises_for_the_warm_up_and_ends_at_zero():
@@ -137,14 +182,94 @@ def test_the_cosine_rises_for_the_warm_up_and_ends_at_zero():
     assert learning_rate(recipe, 10) == pytest.approx(0)
 
 
-def test_the_papers_imagenet_schedule_can_be_said():
-    """Section 4.3: 0.045, times 0.94 every 2 epochs."""
-    recipe = replace(DIGITS, learning_rate=0.045, schedule="steps", warmup_epochs=0.0)
-    rates = [learning_rate(recipe, epoch) for epoch in (0, 1.99, 2, 3.99, 4, 120)]
+# ---- the paper's -----------------------------------------------------------------------------------------------------
+
+
+def test_imagenet_is_what_section_4_3_says():
+    said = dict(optimizer="sgd", momentum=0.9, learning_rate=0.045, schedule="steps", decay_rate=0.94, decay_epochs=2.0)
+    said |= dict(weight_decay=1e-5, image_size=299, decay_by="epochs", labels="one")
+    assert {name: getattr(IMAGENET, name) for name in said} == said
+    assert IMAGENET.model == XceptionConfig(num_classes=1000, dropout=0.5)
+    assert IMAGENET.polyak_decay > 0
+
+
+def test_the_papers_imagenet_rate_is_0_045_times_0_94_every_2_epochs():
+    rates = [learning_rate(IMAGENET, epoch) for epoch in (0, 1.99, 2, 3.99, 4, 120)]
     assert rates == pytest.approx([0.045, 0.045, 0.0423, 0.0423, 0.039762, 0.045 * 0.94**60])
 
 
-@pytest.mark.parametrize("name", RECIPES)
+def test_jft_is_what_section_4_3_says():
+    said = dict(optimizer="rmsprop", momentum=0.9, learning_rate=0.001, schedule="steps", decay_rate=0.9, decay_by="images")
+    said |= dict(decay_images=3_000_000, weight_decay=1e-5, image_size=299, labels="many")
+    assert {name: getattr(JFT, name) for name in said} == said
+    assert (JFT.model.dropout, JFT.model.fc_widths) == (0, ())
+    assert JFT.polyak_decay > 0
+
+
+def test_the_papers_jft_rate_read_literally_is_gone_after_one_epoch():
+    assert learning_rate(JFT, 2_999_999 / 350e6, 350_000_000) == 0.001
+    assert learning_rate(JFT, 3_000_001 / 350e6, 350_000_000) == pytest.approx(0.0009)
+    assert learning_rate(JFT, 1, 350_000_000) == pytest.approx(0.001 * 0.9**116)
+    assert learning_rate(JFT, 1, 350_000_000) < 5e-9
+
+
+def test_a_decay_by_images_must_know_how_many_an_epoch_has():
+    with pytest.raises(ValueError, match="epoch_images is None, but must be an integer .*decay_by is 'images'"):
+        learning_rate(JFT, 1)
+
+
+# ---- batch size and learning rate ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rule", "batch_size", "peak", "says"),
+    [
+        ("none", 128, 0.1, "learning rate 0.1 for 128 images a step: left alone by the rule none"),
+        ("linear", 128, 0.2, "learning rate 0.2 for 128 images a step: by the rule linear, 0.1 x 128/64"),
+        ("sqrt", 256, 0.2, "learning rate 0.2 for 256 images a step: by the rule sqrt, 0.1 x sqrt(256/64)"),
+        ("linear", 16, 0.025, "learning rate 0.025 for 16 images a step: by the rule linear, 0.1 x 16/64"),
+        ("linear", 64, 0.1, "learning rate 0.1, meant for the 64 images of a step"),
+    ],
+)
+def test_another_batch_size_changes_the_rate_by_the_rule_and_says_so(rule, batch_size, peak, says):
+    recipe = replace(DIGITS, lr_rule=rule, batch_size=batch_size, warmup_epochs=0.0)
+    assert peak_learning_rate(recipe) == pytest.approx(peak)
+    assert learning_rate(recipe, 0) == pytest.approx(peak)
+    assert rate_rule(recipe) == says
+
+
+# ---- what does not go together ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("recipe", "change", "says"),
+    [
+        (IMAGENET_MODERN, dict(optimizer="adamw", l2="loss"), "l2 is 'loss', but must be 'decay' for adamw"),
+        (JFT, dict(labels="one"), "labels is 'one', but must be 'many' for mosaics"),
+        (CIFAR10, dict(labels="many"), "labels is 'many', but must be 'one' for cifar10"),
+        (JFT, dict(label_smoothing=0.1), "label_smoothing is 0.1, but must be 0 where labels is 'many'"),
+        (DIGITS, dict(random_saturation=0.3), "random_saturation is 0.3, but must be 0: gray"),
+        (PHOTOS, dict(random_crop_area=0.3), "random_crop_area is 0.3, but must be 1 for photos"),
+        (IMAGENET, dict(accumulate=7), "accumulate is 7, but must divide batch_size, which is 1920"),
+        (IMAGENET, dict(accumulate=2000), "accumulate is 2000, but must be an integer from 1 to 1920"),
+    ],
+)
+def test_fields_that_do_not_go_together_are_refused(recipe, change, says):
+    with pytest.raises(ValueError, match=says):
+        replace(recipe, **change)
+
+
+# ---- results ---------------------------------------------------------------------------------------------------------
+
+
+MEASURED = sorted(path.stem.removeprefix("train_") for path in RESULTS.glob("train_*.json"))
+
+
+def test_digits_and_photos_are_measured():
+    assert {"digits", "photos"} <= set(MEASURED)
+
+
+@pytest.mark.parametrize("name", MEASURED)
 def test_the_measured_results_are_of_the_recipe_as_it_is_now(name):
     results = json.loads((RESULTS / f"train_{name}.json").read_text())
     assert Recipe.from_dict(results["recipe"]) == RECIPES[name]

@@ -19,8 +19,9 @@ from torch.nn import functional as F
 from tests.test_cli import refused
 from xception_edu import checkpoints, train
 from xception_edu.__main__ import main
-from xception_edu.data import Dataset, load_digits
+from xception_edu.data import Dataset, load_digits, prepare
 from xception_edu.dials import XceptionConfig
+from xception_edu.order import epoch_order
 from xception_edu.recipes import DIGITS, PHOTOS, Recipe
 
 # Two epochs of five steps on real digits at 8x8, by a network that is as small as one can be, with dropout.
@@ -34,14 +35,14 @@ KINDS = {
     "sgd": TINY,
     "adamw, averaged": replace(TINY, optimizer="adamw", learning_rate=0.01, polyak_decay=0.7),
 }
-KEYS = {"step", "epoch", "loss", "lr", "top1", "top5", "images_per_second"}
+KEYS = {"step", "epoch", "loss", "lr", "top1", "top5", "held_out_loss", "images_per_second"}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def digits_are_read_once():
     digits = load_digits()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "load_dataset", lambda recipe: digits)
+        patch.setattr(train, "load_dataset", lambda recipe, *_, **__: digits)
         yield
 
 
@@ -99,7 +100,7 @@ def test_a_step_of_plain_sgd_is_the_weights_minus_rate_times_gradient():
 
 def test_a_step_trains_even_after_an_evaluation():
     model = train.make_model(TINY)
-    train.evaluate(model, torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]), 8)
+    train.evaluate(model, [(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]))], 8)
     assert not model.training
     train.train_step(model, torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 3]), train.make_optimizer(model, TINY))
     assert model.training
@@ -118,8 +119,10 @@ def test_top1_and_top5_by_hand():
     images = logits[:, None, None].expand(4, 1, 8, 8).contiguous()
     labels = torch.tensor([0, 1, 4, 5])  # first guess, among five, the fifth, not among five
     for batch_size in (1, 3, 4, 250):
-        found = train.evaluate(Shown(), images, labels, 8, batch_size=batch_size)
-        assert found == {"top1": 0.25, "top5": 0.75}
+        batches = zip(images.split(batch_size), labels.split(batch_size), strict=True)
+        found = train.evaluate(Shown(), batches, 8)
+        assert (found["top1"], found["top5"], found["images"]) == (0.25, 0.75, 4)
+        assert found["loss"] == pytest.approx(F.cross_entropy(prepare(images, 8)[:, 0, 0], labels).item(), rel=1e-6)
 
 
 def test_kernels_decay_and_biases_and_bn_do_not():
@@ -150,7 +153,7 @@ def test_an_epoch_shows_each_image_at_most_once(images, batch_size, epoch, seed)
 
 
 def test_epochs_and_seeds_have_orders_of_their_own():
-    orders = {tuple(train._order(seed, epoch, 50).tolist()) for seed in range(3) for epoch in range(3)}
+    orders = {tuple(epoch_order(seed, epoch, 50).tolist()) for seed in range(3) for epoch in range(3)}
     assert len(orders) == 9
 
 
@@ -180,7 +183,7 @@ def test_the_configuration_is_saved_beside_what_it_made(uninterrupted):
 def test_a_saved_network_guesses_as_it_did_in_training(uninterrupted):
     recipe, out = uninterrupted
     digits = load_digits()
-    found = train.evaluate(train.trained_model(newest(out)), digits.test_images, digits.test_labels, recipe.image_size)
+    found = train.evaluate(train.trained_model(newest(out)), digits.held_out(250), recipe.image_size)
     assert found["top1"] == metrics(out)[-1]["top1"]
 
 
@@ -230,7 +233,7 @@ def test_a_signal_before_the_first_step_loses_nothing_either(uninterrupted, tmp_
     recipe, out = uninterrupted
     digits = load_digits()
 
-    def load(recipe):
+    def load(recipe, *_, **__):
         signal.raise_signal(signal.SIGINT)
         return digits
 
@@ -468,7 +471,7 @@ def test_an_interrupted_command_says_how_to_go_on_and_loses_nothing(tmp_path):
     ("flags", "parts"),
     [
         ([], ["recipe", "None", "'digits'"]),
-        (["--recipe", "digit"], ["recipe", "'digit'", "'digits', 'photos'"]),
+        (["--recipe", "digit"], ["recipe", "'digit'", "'digits', 'photos', 'cifar10'"]),
         (["--recipe"], ["--recipe"]),
         (["--recipe", "digits"], ["out", "missing"]),
         (["--recipe", "digits", "--out"], ["--out"]),
@@ -524,17 +527,24 @@ def test_a_damaged_configuration_is_refused(tmp_path, capsys):
 INTEGERS = st.one_of(st.integers(max_value=-1).map(str), st.sampled_from(["", "x", "1.5", "true", "[3]", "nan", "-", "1e3"]))
 NUMBERS = st.one_of(st.floats(max_value=-1e-6).map(repr), st.sampled_from(["", "x", "true", "[3]", "nan", "inf", "1e999"]))
 CHOICES = st.sampled_from(["", "x", "3", "true", "[]", "sdg", "None "])
+BOOLEANS = st.sampled_from(["", "x", "3", "[]", "sdg", "None "])
 WIDTHS = st.sampled_from(["", "x", "8", "[8]", "[0, 8, 8]", "[8, 8, -8]", "[8, 8, 'a']", "null", "{}"])
 WRONG_WORDS = {
     **dict.fromkeys(("image_size", "seed", "batch_size", "epochs", "random_shift", "keep_checkpoints"), INTEGERS),
+    **dict.fromkeys(("accumulate", "steps_per_epoch", "evaluate_every", "reference_batch_size", "decay_images"), INTEGERS),
+    **dict.fromkeys(("random_erase", "shuffle_buffer", "workers"), INTEGERS),
+    **dict.fromkeys(("held_out_share", "rmsprop_decay", "rmsprop_epsilon", "clip_norm", "random_saturation"), NUMBERS),
+    **dict.fromkeys(("random_crop_area", "random_crop_ratio", "center_crop"), NUMBERS),
+    **dict.fromkeys(("labels", "lr_rule", "decay_by", "l2", "resampling", "precision"), CHOICES),
+    **dict.fromkeys(("random_flip", "nesterov", "compile", "sync_bn", "model.residual"), BOOLEANS),
     **dict.fromkeys(("learning_rate", "warmup_epochs", "decay_rate", "decay_epochs", "momentum", "weight_decay"), NUMBERS),
     **dict.fromkeys(("label_smoothing", "polyak_decay", "bn_momentum", "random_rotation", "random_zoom"), NUMBERS),
-    **dict.fromkeys(("dataset", "optimizer", "schedule", "fill", "random_flip"), CHOICES),
+    **dict.fromkeys(("dataset", "optimizer", "schedule", "fill"), CHOICES),
     "random_light": NUMBERS,
     "threads": INTEGERS,
     **{f"model.{name}": INTEGERS for name in ("num_classes", "in_channels", "middle_blocks", "stem_stride", "segments")},
     **{f"model.{name}": NUMBERS for name in ("dropout", "bn_eps", "width")},
-    **{f"model.{name}": CHOICES for name in ("order", "activation", "residual", "padding")},
+    **{f"model.{name}": CHOICES for name in ("order", "activation", "padding")},
     **{f"model.{name}": WIDTHS for name in ("entry_widths", "exit_widths")},
     "model.fc_widths": st.sampled_from(["", "x", "8", "[0]", "[8, 'a']", "{}"]),
 }

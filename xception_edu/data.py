@@ -4,6 +4,7 @@ Nothing is downloaded: `digits` are in scikit-learn's wheel, `photos` in scikit-
 """
 
 import math
+from collections.abc import Iterator
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -12,10 +13,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from xception_edu import checks
-from xception_edu.recipes import Recipe
+from xception_edu.order import batch_indices, rank_rows
+from xception_edu.recipe import Recipe
 
 DIGITS_HELD_OUT = 500  # of 1,797
 PATCHES_A_PHOTO = 400  # training patches from each left half
+LUMA = (0.299, 0.587, 0.114)  # shares of red, green and blue in gray
 LATTICE = 14  # held-out patches from each right half: 14 rows of 14
 
 # The color photographs in the wheels, file by file. The stereo pair counts once: its two pictures show the same.
@@ -34,7 +37,10 @@ PHOTOGRAPHS = {
 
 
 class Dataset(NamedTuple):
-    """Images as uint8 (N, C, H, W) with their labels as int64 (N,), for training and held out, and the classes' names."""
+    """A set that is kept in memory: images as uint8 (N, C, H, W) and their labels, for training and held out.
+
+    Labels are int64 (N,), or float (N, classes) of zeros and ones where an image may have several.
+    """
 
     train_images: Tensor
     train_labels: Tensor
@@ -46,8 +52,29 @@ class Dataset(NamedTuple):
         """The same on `device`."""
         return Dataset(*(t.to(device) for t in self[:4]), self.classes)
 
+    @property
+    def train_size(self) -> int:
+        """Number of training images."""
+        return len(self.train_images)
 
-def load_dataset(recipe: Recipe) -> Dataset:
+    @property
+    def multi_label(self) -> bool:
+        """Whether an image may have several classes."""
+        return self.train_labels.dim() == 2
+
+    def training_images(self, recipe: Recipe, step: int, *, rank: int = 0, ranks: int = 1) -> tuple[Tensor, Tensor]:
+        """Images and labels of step 0, 1, ..., as bytes on the device; of them the rows of one of `ranks` processes."""
+        index = batch_indices(recipe.seed, self.train_size, recipe.batch_size, step)
+        index = index[rank_rows(recipe.batch_size, rank, ranks)].to(self.train_images.device)
+        return self.train_images[index], self.train_labels[index]
+
+    def held_out(self, batch_size: int = 250, *, rank: int = 0, ranks: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches of held-out images and labels; of `ranks` processes each sees every so manieth image."""
+        images, labels = self.test_images[rank::ranks], self.test_labels[rank::ranks]
+        yield from zip(images.split(batch_size), labels.split(batch_size), strict=True)
+
+
+def load_dataset(recipe: Recipe, path: str | None = None, *, skip_corrupt: bool = False) -> Dataset:
     """The recipe's data set; ValueError if its images or classes do not fit the recipe's model or batch size."""
     data = load_digits() if recipe.dataset == "digits" else load_photos(recipe.image_size, recipe.seed)
     facts = {"num_classes": len(data.classes), "in_channels": data.train_images.shape[1]}
@@ -163,27 +190,46 @@ def prepare(images: Tensor, image_size: int) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last)  # twice as fast as the default on a CPU
 
 
-def augment(images: Tensor, recipe: Recipe) -> Tensor:
-    """Each prepared image shifted, turned, zoomed, mirrored and lit at random, as far as the recipe allows.
+def augment(images: Tensor, recipe: Recipe, *, rank: int = 0, ranks: int = 1) -> Tensor:
+    """Each prepared image shifted, turned, zoomed, mirrored, lit, colored and erased at random, as far as the recipe allows.
 
     All geometry is one affine map an image, sampled once. Random numbers come from torch's global generator of the CPU, so
-    that every device sees the same ones.
+    that every device sees the same ones; and each process draws those of the whole batch and takes its own, so that several
+    processes see what one would.
     """
     n, size = len(images), images.shape[-1]
-    angle, zoom = math.radians(recipe.random_rotation) * _spread(n), 1 + recipe.random_zoom * _spread(n)
-    right, down = (recipe.random_shift * 2 / size * _spread(n) for _ in range(2))  # the image spans 2 in grid_sample's units
-    mirror = torch.where((torch.rand(n) < 0.5) & recipe.random_flip, -1.0, 1.0)
+    rows = slice(rank * n, (rank + 1) * n)
+
+    def spread() -> Tensor:
+        return (torch.rand(n * ranks) * 2 - 1)[rows]  # evenly from -1 to 1
+
+    def column(values: Tensor) -> Tensor:
+        return values.view(n, 1, 1, 1).to(images.device, images.dtype)
+
+    angle, zoom = math.radians(recipe.random_rotation) * spread(), 1 + recipe.random_zoom * spread()
+    right, down = (recipe.random_shift * 2 / size * spread() for _ in range(2))  # the image spans 2 in grid_sample's units
+    mirror = torch.where((torch.rand(n * ranks)[rows] < 0.5) & recipe.random_flip, -1.0, 1.0)
     cos, sin = zoom * angle.cos(), zoom * angle.sin()
     maps = torch.stack([cos * mirror, -sin, right, sin * mirror, cos, down], dim=1).view(n, 2, 3)
     grid = F.affine_grid(maps.to(images.device), list(images.shape), align_corners=False)
     padding = "zeros" if recipe.fill == "black" else "reflection"
     images = F.grid_sample(images + 1, grid, padding_mode=padding, align_corners=False) - 1  # black is 0 in between
     if recipe.random_light:
-        contrast, brightness = (recipe.random_light * _spread(n).view(n, 1, 1, 1).to(images.device) for _ in range(2))
+        contrast, brightness = (column(recipe.random_light * spread()) for _ in range(2))
         images = images * (1 + contrast) + brightness
+    if recipe.random_saturation:
+        gray = (images * images.new_tensor(LUMA).view(3, 1, 1)).sum(dim=1, keepdim=True)
+        images = gray + (images - gray) * (1 + column(recipe.random_saturation * spread()))
+    if recipe.random_erase:
+        images = _erased(images, recipe.random_erase, column(spread()), column(spread()))
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def _spread(n: int) -> Tensor:
-    """`n` random numbers, evenly from -1 to 1."""
-    return torch.rand(n) * 2 - 1
+def _erased(images: Tensor, side: int, down: Tensor, right: Tensor) -> Tensor:
+    """Images with a gray square, its center anywhere (-1 to 1), so that at the edge a part of it is lost."""
+    size = images.shape[-1]
+    places = torch.arange(size, device=images.device)
+    rows, columns = (((center + 1) * size / 2 - side / 2).floor() for center in (down, right))
+    in_rows = (places.view(1, 1, size, 1) >= rows) & (places.view(1, 1, size, 1) < rows + side)
+    in_columns = (places >= columns) & (places < columns + side)
+    return images.masked_fill(in_rows & in_columns, 0.0)
