@@ -3,8 +3,8 @@
     python benchmarks/scaling.py
 
 One process of one thread trains the whole 22.9 M-parameter Xception at 96x96 pixels (real photographs), so that its 91 MB of
-gradients weigh against the arithmetic as they do on GPUs. From that and from the bare all-reduce of two buffers in 2 processes
-come the cluster's numbers; then 1, 2 and 4 processes (gloo, DistributedDataParallel) take the same steps, measured and predicted.
+gradients weigh against the arithmetic as they do on GPUs. From that and from the bare all-reduce of two buffers in 2
+processes come the cluster's numbers; then 1, 2 and 4 processes (gloo, DistributedDataParallel) take such steps.
 """
 
 import argparse
@@ -14,12 +14,14 @@ import statistics
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
+from xception_edu import machine
 from xception_edu.architectures import XceptionConfig
 from xception_edu.data import load_photos, prepare
 from xception_edu.scaling import Cluster, ring_all_reduce_bytes
@@ -36,7 +38,7 @@ STEPS, WARM_UP = 7, 2
 def seconds_of(take, *, steps=STEPS):
     """Median seconds of a call, all ranks beginning together."""
     times = []
-    for i in range(WARM_UP + steps):
+    for _ in range(WARM_UP + steps):
         if dist.is_initialized():
             dist.barrier()
         started = time.perf_counter()
@@ -45,12 +47,17 @@ def seconds_of(take, *, steps=STEPS):
     return statistics.median(times[WARM_UP:])
 
 
+def exchange_seconds(size):
+    """Seconds of the bare all-reduce of `size` bytes."""
+    buffer = torch.zeros(size // 4)
+    return seconds_of(lambda: dist.all_reduce(buffer))
+
+
 def work():
     """One rank, started by torchrun: time the all-reduce of two buffers, then steps; rank 0 prints them as JSON."""
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
-    buffers = {size: torch.ones(size // 4) for size in BUFFERS}
-    exchange = {size: seconds_of(lambda b=buffer: dist.all_reduce(b)) for size, buffer in buffers.items()}
+    exchange = [exchange_seconds(size) for size in BUFFERS]
     torch.manual_seed(0)
     model = xception(XceptionConfig(num_classes=1000)).to(memory_format=torch.channels_last)
     params = sum(p.numel() for p in model.parameters())
@@ -61,13 +68,22 @@ def work():
     images, labels = prepare(data.train_images[first : first + PART], SIDE), data.train_labels[first : first + PART]
     step = seconds_of(lambda: train_step(called, images, labels, optimizer))
     if dist.get_rank() == 0:
-        print(json.dumps({"exchange": list(exchange.values()), "step": step, "params": params}))
+        print(json.dumps({"exchange": exchange, "step": step, "params": params}))
     dist.destroy_process_group()
 
 
 def measured(workers):
     """What `work` finds in so many processes."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(workers), __file__, "--rank"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        str(workers),
+        __file__,
+        "--rank",
+    ]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     run = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     return json.loads(run.stdout.strip().splitlines()[-1])
@@ -80,40 +96,47 @@ def main():
     parser.add_argument("--rank", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.rank:
-        return work()
-    found = {workers: measured(workers) for workers in WORKERS}
-    small, large = found[2]["exchange"]
-    latency = small / 2  # two rounds of messages in a ring of 2
+        work()
+        return
+    with machine.load_of_others() as load:
+        found = {workers: measured(workers) for workers in WORKERS}
     gradients = found[1]["params"] * 4
-    cluster = Cluster(
-        images_per_second=PART / found[1]["step"],
-        bandwidth=ring_all_reduce_bytes(BUFFERS[1], 2) / (large - small),
-        latency=latency,
-        cores=os.cpu_count(),
-    )
-    rows = []
-    for workers in WORKERS:
-        predicted = cluster.step_seconds(workers, workers * PART, gradients)
-        seconds = found[workers]["step"]
-        exchange = found[workers]["exchange"][1]
-        rows.append(
-            {
-                "workers": workers,
-                "batch_size": workers * PART,
-                "measured_step_seconds": round(seconds, 4),
-                "predicted_step_seconds": round(predicted, 4),
-                "predicted_over_measured": round(predicted / seconds, 3),
-                "measured_exchange_seconds": round(exchange, 4),
-            }
-        )
+    cluster = cluster_of(found)
     record = {
-        "what": f"seconds of a training step of Xception at {SIDE}x{SIDE}, {PART} images a process of one thread, gloo; medians of {STEPS}",
+        "what": f"a training step of Xception at {SIDE}x{SIDE}, {PART} images a process of one thread, gloo; median of {STEPS}",
         "command": "python benchmarks/scaling.py",
-        "cluster": {name: round(value, 9) if isinstance(value, float) else value for name, value in vars(cluster).items()},
+        "cluster": asdict(cluster),
         "gradient_bytes": gradients,
-        "rows": rows,
-        **machine(),
+        "rows": [row(cluster, gradients, workers, found[workers]) for workers in WORKERS],
+        "machine": machine.facts("torch") | {"load_of_others": load["share_of_others"]},
     }
     args.out.write_text(json.dumps(record, indent=1) + "\n")
-    print(json.dumps(rows, indent=1))
-    return None
+    print(json.dumps(record["rows"], indent=1))
+
+
+def cluster_of(found):
+    """What one process, and the bare exchange between two, say of the cluster: nothing of it is fitted to the steps below."""
+    small, large = found[2]["exchange"]
+    return Cluster(
+        images_per_second=PART / found[1]["step"],
+        bandwidth=ring_all_reduce_bytes(BUFFERS[1], 2) / (large - small),
+        latency=small / 2,  # a ring of two sends twice, one after the other
+        cores=os.cpu_count(),
+    )
+
+
+def row(cluster, gradients, workers, measured):
+    """Prediction beside measurement."""
+    predicted = cluster.step_seconds(workers, workers * PART, gradients)
+    return {
+        "workers": workers,
+        "batch_size": workers * PART,
+        "measured_step_seconds": round(measured["step"], 4),
+        "predicted_step_seconds": round(predicted, 4),
+        "predicted_over_measured": round(predicted / measured["step"], 3),
+        "exchange_alone_seconds": round(measured["exchange"][1], 4),
+    }
+
+
+if __name__ == "__main__":
+    main()
