@@ -1,5 +1,6 @@
 """Every explorer with scenes by the name of its function, with the arguments that it cannot do without."""
 
 SCENE_EXPLORERS = {
+    "towers_explorer": {},
     "walk_explorer": {},
 }
