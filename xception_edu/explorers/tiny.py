@@ -1,29 +1,32 @@
 """Convolutions on maps small enough to show every number: written out in numpy, for the tables of the explorers."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 Array = np.ndarray
 
 
 def convolve(x: Array, weight: Array) -> Array:
-    """Convolution of x (in, H, W) with weight (out, in, k, k), k odd, zero padding that keeps the sides: (out, H, W).
+    """Convolution of x (in, H, W) with weight (out, in, k, k), k odd, zero padding that keeps the sides: (out, H, W)."""
+    return sum(np.einsum("oc,chw->ohw", weight[:, :, i, j], moved) for i, j, moved in _moved(x, weight.shape[-1]))
 
-    One sum over the channels for each place of the kernel.
-    """
-    k, (_, high, wide) = weight.shape[-1], x.shape
+
+def depthwise(x: Array, kernels: Array) -> Array:
+    """Each channel of x (C, H, W) with its own kernel of kernels (C, k, k), zero padding that keeps the sides."""
+    return sum(kernels[:, i, j, None, None] * moved for i, j, moved in _moved(x, kernels.shape[-1]))
+
+
+def _moved(x: Array, k: int) -> Iterator[tuple[int, int, Array]]:
+    """For each place of a k x k kernel, its row and column and the map that it is multiplied with."""
+    _, high, wide = x.shape
     padded = np.pad(x, ((0, 0), (k // 2,) * 2, (k // 2,) * 2))
-    places = ((i, j) for i in range(k) for j in range(k))
-    return sum(np.einsum("oc,chw->ohw", weight[:, :, i, j], padded[:, i : i + high, j : j + wide]) for i, j in places)
+    return ((i, j, padded[:, i : i + high, j : j + wide]) for i in range(k) for j in range(k))
 
 
 def pointwise(x: Array, weight: Array) -> Array:
     """The 1x1 convolution with weight (out, in) of x (in, H, W): each pixel by itself."""
     return np.einsum("oc,chw->ohw", weight, x)
-
-
-def depthwise(x: Array, kernels: Array) -> Array:
-    """Each channel of x (C, H, W) with its own kernel of kernels (C, k, k), zero padding that keeps the sides."""
-    return np.concatenate([convolve(channel[None], kernel[None, None]) for channel, kernel in zip(x, kernels, strict=True)])
 
 
 def average_pool(x: Array) -> Array:
