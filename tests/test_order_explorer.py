@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from skimage import data
 from torch import nn
 
 from xception_edu import architectures
@@ -72,10 +73,13 @@ def largest(a, b):
     return float((a - b).abs().max())
 
 
-def test_the_photograph_is_in_the_range_that_xception_takes():
+def test_the_input_is_the_cup_in_the_range_that_xception_takes():
+    """Reducing by the mean of boxes keeps the mean of each color, but for rounding to 256 levels."""
+    left, top, right, bottom = order.CUP
+    pixels = torch.tensor(data.coffee()[top:bottom, left:right] / 127.5 - 1)
     assert cup().shape == (1, 3, MAP_SIDE, MAP_SIDE)
-    assert -1 <= float(cup().min()) < -0.9
-    assert 0.9 > float(cup().max()) > 0.6
+    assert torch.allclose(cup()[0].mean(dim=(1, 2)), pixels.mean(dim=(0, 1)), atol=1 / 127.5)
+    assert float(cup().abs().max()) <= 1
 
 
 def test_every_state_shows_how_far_the_torch_layers_are_apart():
@@ -103,8 +107,8 @@ def test_every_map_is_the_torch_layers_to_half_a_color():
 def maps_of(shapes):
     """Numbers read off the columns of colored maps of a panel, (3, 19, 19) each."""
     found = []
-    for _, data, *_ in (shape for shape in shapes if shape[0] == "image"):
-        image = Image.open(io.BytesIO(base64.b64decode(data)))
+    for _, png, *_ in (shape for shape in shapes if shape[0] == "image"):
+        image = Image.open(io.BytesIO(base64.b64decode(png)))
         if image.height > 3 * MAP_SIDE and len(set(image.getpalette()[:3])) > 1:  # a column of maps, and not of greys
             rows = [np.asarray(image)[i * (MAP_SIDE + 1) :][:MAP_SIDE].astype(float) for i in range(3)]
             found.append((np.stack(rows) - LEVELS) / LEVELS * MOST)
