@@ -27,11 +27,11 @@ STACK = 3  # modules
 LAYER = Shape(128, 74, 74)  # what enters Xception's second block, whose first separable convolution makes 256 channels
 WIDER = 256
 COLUMNS = (
-    ("The orders differ by", "largest, of outputs up to"),
-    ("Set to 0 in between", "3×3 first | 1×1 first"),
     ("Weights, 3 → 3", "3×3 first | 1×1 first"),
     ("Weights, 128 → 256", "3×3 first | 1×1 first"),
     ("Million MACs, 128 → 256", "of a 74×74 map"),
+    ("Set to 0 in between", "3×3 first | 1×1 first"),
+    ("Largest difference of the orders", "of outputs up to"),
 )
 
 
@@ -167,9 +167,9 @@ def _view(x: Array, mixing: int, activation: str, kernels: str, costs: tuple[str
         title=f"Mixing {mixing} %, {ACTIVATIONS[activation]} in between: the two orders {same}",
         note=_note(mixing, activation, kernels, large_first, one_first),
         values=(
-            f"{apart:.2f} of {reach:.2f}" if apart else "0",
-            f"{large_first.zeroed:.0%} | {one_first.zeroed:.0%}",
             *costs,
+            f"{large_first.zeroed:.0%} | {one_first.zeroed:.0%}",
+            f"{apart:.2f} of {reach:.2f}" if apart else "0",
         ),
         scenes=(
             order_picture.spatial_first(x, three, large_first, weight, activation),

@@ -145,8 +145,8 @@ def stack(title: str, steps: str, activation: str, apart: float, *, regrouped: b
             _bracket(scene, x, x + pitch + width, y + 24, 5)
     words = "the same weights, each pair swapped"
     if regrouped:
-        inside = f", with {NAMES[activation][5:]} between them" if activation != "none" else ""
-        words = f"below: separable convolutions{inside}, and two ends"
+        ends = " and two ends" if activation == "none" else f", {NAMES[activation][5:]} between them"
+        words = f"below: separable convolutions{ends}"
     scene.text(words, 10, STACK_HEIGHT - 7, size="small", color="quiet")
     scene.text(f"outputs differ by {apart:.2f}" if apart else "outputs differ by 0", 382, 8, anchor="end")
     return scene

@@ -19,12 +19,12 @@ TOWERS = {3: "3", 4: "4"}
 CHANNELS, SIDE = 12, 8
 SHAPE = Shape(CHANNELS, SIDE, SIDE)
 COLUMNS = (
-    ("Difference from Figure 2", "largest, of outputs up to"),
-    ("Convolutions", "1×1 and 3×3"),
-    ("Kernels of 3×3", "of input × output channels"),
+    ("Convolutions", "1×1 + 3×3"),
+    ("3×3 kernels", "one a pair of channels"),
     ("Parameters", "weights"),
     ("MACs", "per 8×8 input"),
-)
+    ("Largest difference from Figure 2", "of outputs up to"),
+)  # the last one is as wide as it is; the others stay where they are
 TITLES = (
     "Figure 1: a canonical Inception module",
     "Figure 2: the simplified module",
@@ -173,16 +173,15 @@ def views(towers: int) -> list[View]:
 
 def _view(step: int, towers: int, apart: float, reach: float, counted: Sequence[tuple[str, ...]], w: Weights) -> View:
     at = Progress(step)
-    here, there = counted[at.key], counted[min(at.key + (not at.is_key), len(KEYS) - 1)]
     number = f"{apart:.3f} of {reach:.3f}" if apart else "0"
     same = "Not Figure 2's function." if apart else "Equal to Figure 2, to the last bit."
-    title = TITLES[at.key] if at.is_key else f"{KEYS[at.key]} → {KEYS[at.key + 1]}, {step % BETWEEN} of {BETWEEN}"
+    title = TITLES[at.key] if at.is_key else f"From {KEYS[at.key]} to {KEYS[at.key + 1]}: {step % BETWEEN} of {BETWEEN}"
     return View(
         stop=step,
         short=KEYS[at.key] if at.is_key else f"→ {KEYS[at.key + 1]}",
         title=title,
         note=_note(at, towers) + ("" if step == BETWEEN else f" {same}"),
-        values=(number, *(a if a == b else f"{a} → {b}" for a, b in zip(here, there, strict=True))),
+        values=(*counted[at.key], number),  # on the way, nothing is saved yet: the counts are those of the figure left
         scenes=(towers_picture.diagram(at, sizes(towers), towers), towers_picture.matrices(at, w, towers)),
         alts=(
             f"{title}. {_diagram(at.key, towers)}",
