@@ -16,7 +16,7 @@ MAP_SIDE = 19  # pixels of a map, as in Xception's middle flow
 ZOOM = 5
 MAP = MAP_SIDE * ZOOM  # pixels on the page
 ROW, TOP = MAP + ZOOM, 36
-WIDTH, HEIGHT = 390, TOP + 3 * ROW - ZOOM
+WIDTH, HEIGHT = 376, TOP + 3 * ROW - ZOOM  # as wide as a phone
 STACK_HEIGHT = 78
 MOST = 1.5  # what is painted in the full color; more looks the same
 LEVELS = 7  # of each sign
@@ -63,26 +63,26 @@ def _png(maps: Sequence[np.ndarray], colors: Sequence[int]) -> bytes:
 
 def spatial_first(x: np.ndarray, kernels: np.ndarray, run: "Run", weight: np.ndarray, activation: str) -> Scene:
     """Input, after the 3x3 (and the activation), output; the weights between the columns."""
-    heads = {2: "input, −1 to 1", 145: f"after 3×3{NAMES[activation]}", 293: "output"}
+    heads = {0: "input, −1 to 1", 136: f"after 3×3{NAMES[activation]}", 281: "output"}
     scene = _page("3×3 first, then 1×1: Xception, Keras", heads)
-    scene.image(grey_png(x), 2, TOP, MAP, 3 * ROW - ZOOM)
+    scene.image(grey_png(x), 0, TOP, MAP, 3 * ROW - ZOOM)
     for row, name in enumerate(CHANNELS):
-        scene.text(name, 10, TOP + row * ROW + 11, bold=True, halo=True)
-        _kernel(scene, kernels[row], 104, row)
-    _maps(scene, run.between, 145)
-    _shares(scene, weight, 242)
-    _maps(scene, run.output, 293)
+        scene.text(name, 8, TOP + row * ROW + 11, bold=True, halo=True)
+        _kernel(scene, kernels[row], 100, row)
+    _maps(scene, run.between, 136)
+    _shares(scene, weight, 234)
+    _maps(scene, run.output, 281)
     return scene
 
 
 def pointwise_first(kernels: np.ndarray, run: "Run", weight: np.ndarray, activation: str, difference: np.ndarray) -> Scene:
     """After the 1x1 (and the activation), output, and how far it is from the other order's output."""
-    scene = _page("1×1 first: Inception", {48: f"after 1×1{NAMES[activation]}", 187: "output", 294: "difference"})
-    scene.text("white is 0, green above, purple below", 389, 9, size="small", color="quiet", anchor="end")
+    scene = _page("1×1 first: Inception", {47: f"after 1×1{NAMES[activation]}", 179: "output", 281: "difference"})
+    scene.text("white is 0, green above, purple below", WIDTH, 9, size="small", color="quiet", anchor="end")
     for row in range(3):
-        _kernel(scene, kernels[row], 147, row)
+        _kernel(scene, kernels[row], 145, row)
     _shares(scene, weight, 0)
-    for values, x in ((run.between, 48), (run.output, 187), (difference, 294)):
+    for values, x in ((run.between, 47), (run.output, 179), (difference, 281)):
         _maps(scene, values, x)
     return scene
 
@@ -90,7 +90,7 @@ def pointwise_first(kernels: np.ndarray, run: "Run", weight: np.ndarray, activat
 def _page(title: str, heads: Mapping[int, str]) -> Scene:
     """A title, and for each column its name and a frame for its maps."""
     scene = Scene(WIDTH, HEIGHT)
-    scene.text(title, 2, 9, bold=True)
+    scene.text(title, 0, 9, bold=True)
     for x, words in heads.items():
         scene.text(words, x, 26, size="small", color="quiet")
         scene.rect("paper", x - 1, TOP - 1, MAP + 2, 3 * ROW - ZOOM + 2, edge="line")
@@ -104,9 +104,9 @@ def _maps(scene: Scene, maps: np.ndarray, x: float) -> None:
 def _kernel(scene: Scene, kernel: np.ndarray, x: float, row: int) -> None:
     """The 3x3 of a row's channel, its largest weight in the full color."""
     middle = TOP + row * ROW + MAP / 2
-    scene.text("3×3", x + 17, middle - 28, size="small", anchor="middle", color="quiet")
-    scene.rect("depthwise", x - 1, middle - 19, 36, 36)
-    scene.image(signed_png([kernel * MOST / np.abs(kernel).max()]), x + 1, middle - 17, 32, 32)
+    scene.text("3×3", x + 15.5, middle - 26, size="small", anchor="middle", color="quiet")
+    scene.rect("depthwise", x, middle - 15.5, 31, 31)
+    scene.image(signed_png([kernel * MOST / np.abs(kernel).max()]), x + 2, middle - 13.5, 27, 27)
 
 
 def _shares(scene: Scene, weight: np.ndarray, x: float) -> None:
@@ -127,10 +127,10 @@ def _shares(scene: Scene, weight: np.ndarray, x: float) -> None:
 def stack(title: str, steps: str, activation: str, apart: float, *, regrouped: bool) -> Scene:
     """Three modules in a row, P a 1x1 and D a 3x3: brackets above are modules, brackets below the same steps cut elsewhere."""
     scene = Scene(WIDTH, STACK_HEIGHT)
-    scene.text(title, 2, 8, bold=True)
+    scene.text(title, 0, 8, bold=True)
     pitch, width, y = 62, 46, 29
     for i, step in enumerate(steps * 3):
-        x = 10 + i * pitch
+        x = 7 + i * pitch
         scene.rect("pointwise" if step == "P" else "depthwise", x, y, width, 20)
         scene.text(
             "1×1" if step == "P" else "3×3", x + width / 2, y + 10, color="light" if step == "P" else "dark", anchor="middle"
@@ -147,8 +147,8 @@ def stack(title: str, steps: str, activation: str, apart: float, *, regrouped: b
     if regrouped:
         ends = " and two ends" if activation == "none" else f", {NAMES[activation][5:]} between them"
         words = f"below: separable convolutions{ends}"
-    scene.text(words, 10, STACK_HEIGHT - 7, size="small", color="quiet")
-    scene.text(f"outputs differ by {apart:.2f}" if apart else "outputs differ by 0", 382, 8, anchor="end")
+    scene.text(words, 7, STACK_HEIGHT - 7, size="small", color="quiet")
+    scene.text(f"outputs differ by {apart:.2f}" if apart else "outputs differ by 0", WIDTH, 8, anchor="end")
     return scene
 
 

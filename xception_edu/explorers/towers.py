@@ -129,12 +129,6 @@ def thinned(weight: Array, share: float) -> Array:
     return weight * (same + (1 - share) * (1 - same))
 
 
-def difference(step: int, towers: int) -> float:
-    """Largest difference of any output from Figure 2's."""
-    x, w = example(towers)
-    return float(np.abs(output(step, x, w) - output(BETWEEN, x, w)).max())
-
-
 # ---- what they cost -------------------------------------------------------------------------------------------------
 
 

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 KEYS = ("Figure 1", "Figure 2", "Figure 3", "grouped", "Figure 4")
 BETWEEN = 8  # steps from one of them to the next
 HUES = ("hue0", "hue1", "hue2", "hue4")  # of the towers; green is pooling's
-WIDTH, HEIGHT = 390, 368
-LEFT, FULL = 8, 374  # pixels that the towers may take
+WIDTH, HEIGHT = 376, 368  # as wide as a phone
+LEFT, FULL = 3, 370  # pixels that the towers may take
 TOWER_GAP = 16
-TRACK, TRACK_LEFT, TRACK_GAP = 12, 40, 78  # the row of key steps above the diagram
+TRACK, TRACK_LEFT, TRACK_GAP = 12, 34, 77  # the row of key steps above the diagram
 INPUT, POOL, ONE, STRIP, SPATIAL, SECOND, JOIN = 50, 92, 138, 190, 232, 284, 334  # heights of the rows
 BOX = 26  # height of a box
 PITCH, MATRIX_GAP, MATRIX_TOP = 12, 14, 186  # of the weight matrices; the last is the height of their middle
-ONE_LEFT, SPATIAL_LEFT = 24, 226
+ONE_LEFT, SPATIAL_LEFT = 16, 212
 
 
 def mix(a: float, b: float, share: float) -> float:
@@ -213,9 +213,10 @@ def _spatial(scene: Scene, at: Progress, column: Column, opacity: float) -> None
 
 
 def _box_label(scene: Scene, words: str, short: str, column: Column, y: float, color: str, opacity: float) -> None:
-    """Words in a box, or fewer where it is narrow; none where the box is hardly there."""
+    """Words in a box, or fewer where it is narrow; none where the box is hardly there, in the page's ink where it is pale."""
     if opacity >= 0.5 and column.width > 30:
-        _label(scene, words if column.width > 7.2 * len(words) else short, column.middle, y, color)
+        words = words if column.width > 7.2 * len(words) else short
+        _label(scene, words, column.middle, y, color if opacity == 1 else "ink")
 
 
 def _label(scene: Scene, words: str, x: float, y: float, color: str, size: str = "text") -> None:
