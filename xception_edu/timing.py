@@ -164,8 +164,8 @@ def peak_memory(function: Function, *, device=CPU) -> int:
         function()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
-    os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # the profiler announces itself on standard error otherwise
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True, acc_events=True) as run:
+    kinds = {"activities": [torch.profiler.ProfilerActivity.CPU], "profile_memory": True, "acc_events": True}
+    with _without_announcements(), torch.profiler.profile(**kinds) as run:
         function()
     with tempfile.TemporaryDirectory() as folder:
         run.export_chrome_trace(str(Path(folder) / "trace.json"))
@@ -176,6 +176,19 @@ def peak_memory(function: Function, *, device=CPU) -> int:
         alive += change
         peak = max(peak, alive)
     return peak
+
+
+@contextlib.contextmanager
+def _without_announcements() -> Iterator[None]:
+    """Torch's profiler writes that it starts and stops on standard error, past Python; errors come as exceptions still."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @dataclass(frozen=True, kw_only=True)
