@@ -146,6 +146,7 @@ def _costs() -> tuple[str, str, str]:
 # ---- the views ------------------------------------------------------------------------------------------------------
 
 
+@cache  # pure, and made anew by every explorer
 def views(activation: str, kernels: str) -> list[View]:
     """The views of every mixing for what is in between and the kernels."""
     x, costs = photo(), _costs()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 
 import numpy as np
@@ -155,6 +156,7 @@ def _counted(form: Layers) -> tuple[str, ...]:
 # ---- the views ------------------------------------------------------------------------------------------------------
 
 
+@cache  # pure, and made anew by every explorer
 def views(towers: int) -> list[View]:
     """The views of all steps for a number of towers."""
     counted = [_counted(form) for form in layers(towers)]

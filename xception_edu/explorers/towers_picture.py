@@ -154,7 +154,7 @@ def _track(scene: Scene) -> None:
         x = TRACK_LEFT + i * TRACK_GAP
         scene.dot("paper", x, TRACK, 5, edge="quiet")
         scene.text(name, x, TRACK + 18, size="small", anchor="middle", color="quiet")
-        scene.click(BETWEEN * i, x - TRACK_GAP / 2 + 2, 0, TRACK_GAP - 4, TRACK + 28, f"go to {name}")
+        scene.click(BETWEEN * i, x - 32, 0, 64, TRACK + 28, f"go to {name}")
 
 
 def _bar(scene: Scene, y: float, words: str) -> None:
