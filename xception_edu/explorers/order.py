@@ -31,7 +31,7 @@ COLUMNS = (
     ("Weights, 128 → 256", "3×3 first | 1×1 first"),
     ("Million MACs, 128 → 256", "of a 74×74 map"),
     ("Set to 0 in between", "3×3 first | 1×1 first"),
-    ("Largest difference of the orders", "of outputs up to"),
+    ("The orders differ by", "of outputs up to"),
 )
 
 

@@ -24,7 +24,7 @@ COLUMNS = (
     ("3×3 kernels", "one a pair of channels"),
     ("Parameters", "weights"),
     ("MACs", "per 8×8 input"),
-    ("Largest difference from Figure 2", "of outputs up to"),
+    ("Difference from Figure 2", "of outputs up to"),
 )  # the last one is as wide as it is; the others stay where they are
 TITLES = (
     "Figure 1: a canonical Inception module",

@@ -127,6 +127,7 @@ def diagram(at: Progress, sizes: Sequence[int], towers: int) -> Scene:
     for i, column in enumerate(placed):
         _tower(scene, at, i, column)
     if at.merged == 1:
+        scene.rect("pointwise", LEFT, ONE, FULL, BOX)  # over the towers' own, without a seam
         _label(scene, "1×1: 12 → 12", LEFT + FULL / 2, ONE, "light")
     if at.grouped == 1 and not at.thinned:
         y, high = SPATIAL + 26, BOX + 4
