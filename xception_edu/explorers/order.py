@@ -31,7 +31,7 @@ COLUMNS = (
     ("Weights, 128 → 256", "3×3 first | 1×1 first"),
     ("Million MACs, 128 → 256", "of a 74×74 map"),
     ("Set to 0 in between", "3×3 first | 1×1 first"),
-    ("Largest difference of the orders", "of outputs up to"),
+    ("The orders differ by", "of outputs up to"),
 )
 
 
@@ -146,6 +146,7 @@ def _costs() -> tuple[str, str, str]:
 # ---- the views ------------------------------------------------------------------------------------------------------
 
 
+@cache  # pure, and made anew by every explorer
 def views(activation: str, kernels: str) -> list[View]:
     """The views of every mixing for what is in between and the kernels."""
     x, costs = photo(), _costs()

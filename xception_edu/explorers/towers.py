@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 
 import numpy as np
@@ -23,7 +24,7 @@ COLUMNS = (
     ("3×3 kernels", "one a pair of channels"),
     ("Parameters", "weights"),
     ("MACs", "per 8×8 input"),
-    ("Largest difference from Figure 2", "of outputs up to"),
+    ("Difference from Figure 2", "of outputs up to"),
 )  # the last one is as wide as it is; the others stay where they are
 TITLES = (
     "Figure 1: a canonical Inception module",
@@ -155,6 +156,7 @@ def _counted(form: Layers) -> tuple[str, ...]:
 # ---- the views ------------------------------------------------------------------------------------------------------
 
 
+@cache  # pure, and made anew by every explorer
 def views(towers: int) -> list[View]:
     """The views of all steps for a number of towers."""
     counted = [_counted(form) for form in layers(towers)]

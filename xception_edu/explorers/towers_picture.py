@@ -127,6 +127,7 @@ def diagram(at: Progress, sizes: Sequence[int], towers: int) -> Scene:
     for i, column in enumerate(placed):
         _tower(scene, at, i, column)
     if at.merged == 1:
+        scene.rect("pointwise", LEFT, ONE, FULL, BOX)  # over the towers' own, without a seam
         _label(scene, "1×1: 12 → 12", LEFT + FULL / 2, ONE, "light")
     if at.grouped == 1 and not at.thinned:
         y, high = SPATIAL + 26, BOX + 4
@@ -154,7 +155,7 @@ def _track(scene: Scene) -> None:
         x = TRACK_LEFT + i * TRACK_GAP
         scene.dot("paper", x, TRACK, 5, edge="quiet")
         scene.text(name, x, TRACK + 18, size="small", anchor="middle", color="quiet")
-        scene.click(BETWEEN * i, x - TRACK_GAP / 2 + 2, 0, TRACK_GAP - 4, TRACK + 28, f"go to {name}")
+        scene.click(BETWEEN * i, x - 32, 0, 64, TRACK + 28, f"go to {name}")
 
 
 def _bar(scene: Scene, y: float, words: str) -> None:
