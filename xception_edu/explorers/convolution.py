@@ -117,6 +117,8 @@ def maps_of(picture: object, channels: int) -> np.ndarray:
     """A picture as maps (channels, height, width): a file, an image of pillow's, or an array; bytes become 0 to 1."""
     if isinstance(picture, str | os.PathLike):
         picture = _opened(Path(picture), channels)
+    if isinstance(picture, Image.Image):
+        picture = np.asarray(picture)
     whole = hasattr(picture, "dtype") and "uint8" in str(picture.dtype)
     array = numbers("picture", picture)
     if array.ndim == 2:
