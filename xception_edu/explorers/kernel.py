@@ -22,7 +22,7 @@ ROOM = 550_000  # characters of the table, of the 600,000 that it may have
 NAMES = ("red", "green", "blue", "light", "across", "down")  # of the channels of the default picture
 KERNELS = {  # of the default module, one for each output channel
     "edge |": ((-1, 0, 1), (-2, 0, 2), (-1, 0, 1)),
-    "edge —": ((-1, -2, -1), (0, 0, 0), (1, 2, 1)),
+    "edge –": ((-1, -2, -1), (0, 0, 0), (1, 2, 1)),
     "edge /": ((0, 1, 2), (-1, 0, 1), (-2, -1, 0)),
     "edge \\": ((2, 1, 0), (1, 0, -1), (0, -1, -2)),
     "blur": ((1, 2, 1), (2, 4, 2), (1, 2, 1)),

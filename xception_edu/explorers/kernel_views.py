@@ -15,9 +15,9 @@ from xception_edu.explorers.tiles import NEGATIVE, Tiles, gray, grid, signed, ti
 from xception_edu.specs import Shape
 
 COLUMNS = (
-    ("Products", "shown here"),
+    ("Products shown", "at this position"),
     ("Of them × padding", "zeros, counted too"),
-    ("Products", "of all channels here"),
+    ("Products in all", "at this position"),
     ("Positions", "rows×columns"),
     ("MACs", "products of the whole layer"),
 )

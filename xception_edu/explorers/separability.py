@@ -20,9 +20,9 @@ SIDES = (2, 5)  # of the kernel: 1x1 has nothing to separate, and the depthwise 
 CELLS = 576  # of the kernels that are shown of one input channel: at 3x3 those of 64 outputs
 COLUMNS = (
     ("Error", "whole kernel, relative"),
-    ("Error", "this input channel"),
-    ("Parameters", "separable"),
-    ("Parameters", "regular"),
+    ("Error here", "this input channel"),
+    ("Separable", "parameters"),
+    ("Regular", "parameters"),
     ("Ratio", "separable : regular"),
 )
 CHANNELS = ("easiest", "typical", "hardest")
@@ -50,7 +50,7 @@ def separability_explorer(
     }
     state = {"multiplier": multiplier, "kernel": own if kernel is None else kernel, "channel": channel}
     arguments = "" if weight is None else ", weight=weight"
-    slider = ("multiplier", "Depth multiplier")
+    slider = ("multiplier", "Multiplier")
     return scene_explorer("separability_explorer", slider, choices, COLUMNS, partial(views, found), state, arguments)
 
 
@@ -144,10 +144,10 @@ def _view(one: Separated, at: int, m: int, chart: tuple) -> View:
     size = f"{one.side}×{one.side}"
     plural = "s" * (m > 1)
     enough = min(full, one.out)
-    note = f"The nearest separable convolution keeps {1 - error**2:.0%} of the sum of squares of the regular one's weights"
+    note = f"The nearest to the regular one; it keeps {1 - error**2:.0%} of the weights' sum of squares"
     if m >= enough:
-        note = f"Nothing is lost: {enough} {size} kernels can be mixed to " + (
-            "any other" if enough == full else f"{enough} outputs"
+        note = f"Nothing is lost: {enough} kernels can be mixed to " + (
+            f"any {size} kernel" if enough == full else "all outputs'"
         )
     return View(
         stop=m,
@@ -189,7 +189,7 @@ def _sheet(scene: Scene, kernels: np.ndarray, top: int, height: int, color: str,
     sheet[:count] = kernels
     sheet = sheet.reshape(rows, across, k, k).transpose(0, 2, 1, 3)
     scene.cells(1, top, place.pitch, across * k, *signed(sheet, color, most))
-    scene.line("ink", *grid(place.pitch, 1, top, across * k, rows * k, k, k), opacity=0.6)
+    scene.line("ink", *grid(place.pitch, 1, top, across * k, rows * k, k, k), width=2, opacity=0.6)
 
 
 def _legend(scene: Scene) -> None:
