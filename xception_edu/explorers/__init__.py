@@ -1,6 +1,8 @@
 """Explorers: pictures that move in the notebook. Python counts every position once; the browser only draws. Never torch."""
 
+from xception_edu.explorers.budget import budget_explorer
+from xception_edu.explorers.playback import playback_explorer
 from xception_edu.explorers.segments import segments_explorer
 from xception_edu.explorers.walk import walk_explorer
 
-__all__ = ["segments_explorer", "walk_explorer"]
+__all__ = ["budget_explorer", "playback_explorer", "segments_explorer", "walk_explorer"]
