@@ -78,6 +78,10 @@ class SegmentedConv2d(nn.Module):
         self.bias = nn.Parameter(torch.empty(out_channels)) if checks.boolean("bias", bias) else None
         self.reset_parameters()
 
+    @property
+    def form(self) -> str:
+        return "grouped"
+
     def reset_parameters(self) -> None:
         """He initialization by the fan-in of one piece; zero bias."""
         for weight in self.weights:
