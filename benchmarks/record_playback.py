@@ -2,9 +2,9 @@
 
     python benchmarks/record_playback.py
 
-Trains `digits`, keeping every checkpoint, in a folder of its own that is removed at the end, and reads the kernels back from the
-checkpoints: those of the weights that are evaluated, which are averaged ones where the recipe averages. Epoch 0 is before the
-first step. Writes results/playback_NAME.json.
+Trains `digits`, keeping every checkpoint, in a folder of its own that is removed at the end, and reads the kernels back from
+them: those of the weights that are evaluated, which are averaged ones where the recipe averages. Epoch 0 is before the first
+step. Writes results/playback_NAME.json.
 """
 
 import argparse

@@ -3,5 +3,6 @@
 SCENE_EXPLORERS = {
     "budget_explorer": {},
     "playback_explorer": {},
+    "roofline_explorer": {},
     "walk_explorer": {},
 }

@@ -2,7 +2,8 @@
 
 from xception_edu.explorers.budget import budget_explorer
 from xception_edu.explorers.playback import playback_explorer
+from xception_edu.explorers.roofline import roofline_explorer
 from xception_edu.explorers.segments import segments_explorer
 from xception_edu.explorers.walk import walk_explorer
 
-__all__ = ["budget_explorer", "playback_explorer", "segments_explorer", "walk_explorer"]
+__all__ = ["budget_explorer", "playback_explorer", "roofline_explorer", "segments_explorer", "walk_explorer"]

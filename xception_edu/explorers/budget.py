@@ -37,7 +37,7 @@ class Point:
     segments: int
     channels: int = 0
     parts: Mapping[str, float] | None = None
-    cost: Cost = Cost()
+    cost: Cost | None = None
     needed: int = 0
 
 
@@ -180,6 +180,7 @@ def _view(point: Point, points: Sequence[Point], quantity: str, budget: str, sou
     taken = f"{point.parts['spatial'] / sum(point.parts.values()):.1%}" if point.parts else "–"
     a_layer = " a layer" if quantity == "milliseconds" else ""
     layer = layer_costs(point.segments, point.channels) if point.channels else (Cost(), Cost())
+    counts = [f"{n:,}{a_layer}" for n in (point.cost.params, point.cost.macs)] if point.cost else ["–", "–"]
     return View(
         stop=point.segments,
         short="one a channel" if point.segments == MIDDLE else str(point.segments),
@@ -188,8 +189,7 @@ def _view(point: Point, points: Sequence[Point], quantity: str, budget: str, sou
         values=(
             f"{point.channels:,}" if point.channels else "–",
             f"{point.channels / MIDDLE:.2f}" if point.channels else "–",
-            f"{point.cost.params:,}{a_layer}" if point.channels else "–",
-            f"{point.cost.macs:,}{a_layer}" if point.channels else "–",
+            *counts,
             taken,
         ),
         scenes=(draw_blocks(point, points, layer), draw_widths(point, points)),

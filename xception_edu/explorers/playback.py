@@ -133,9 +133,9 @@ def _view(run: Run, epoch: int, show: str) -> View:
         values=(f"{line['top1']:.1%}", loss, f"{line['lr']:.6f}", f"{now:.1%}", f"{total:.1%}"),
         scenes=(draw_curves(run, epoch), draw_kernels(run, epoch, show, most)),
         alts=(
-            f"Four curves over the epochs; at epoch {epoch}: {line['top1']:.1%} of held-out images right, loss {loss}, learning "
-            f"rate {line['lr']:.6f}, kernels changed by {now:.1%} in the epoch",
-            f"{'Change of each kernel since before training' if show == 'change' else 'The kernels'} after epoch {epoch} as heat "
-            f"maps; kernels {names} are outlined; kernel {most[0] + 1} is shown large with its numbers, before training and now",
+            f"Four curves over the epochs; at epoch {epoch}: {line['top1']:.1%} of held-out images right, loss {loss}, "
+            f"learning rate {line['lr']:.6f}, kernels changed by {now:.1%} in the epoch",
+            f"{'Change of each kernel since before training' if show == 'change' else 'The kernels'} after epoch {epoch} as "
+            f"heat maps; kernels {names} are outlined; {most[0] + 1} is shown large, in numbers, before training and now",
         ),
     )
