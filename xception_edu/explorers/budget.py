@@ -1,5 +1,6 @@
 """The budget explorer: how wide the layers may be for one budget, segment count by segment count."""
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -31,10 +32,12 @@ COLUMNS = (
 class Point:
     """What a segment count gets for a budget: how many channels; and what its 1x1, its 3x3 and the rest take of the budget.
 
-    `channels` is 0 where the budget is out of reach; `needed` is then the least that would do.
+    `width` is the multiplier of all of Xception's widths, `channels` the middle flow's. They are 0 where the budget is out of
+    reach; `needed` is then the least that would do.
     """
 
     segments: int
+    width: float = 0.0
     channels: int = 0
     parts: Mapping[str, float] | None = None
     cost: Cost | None = None
@@ -100,7 +103,8 @@ def network_point(segments: int, quantity: str, budget: int) -> Point:
         config = width_for(config, **{quantity: budget})
     costs = parts(config)
     shares = {kind: getattr(cost, quantity) for kind, cost in costs.items()}
-    return Point(segments=segments, channels=config.scaled_entry_widths[-1], parts=shares, cost=total(costs.values()))
+    channels, cost = config.scaled_entry_widths[-1], total(costs.values())
+    return Point(segments=segments, width=config.width, channels=channels, parts=shares, cost=cost)
 
 
 @lru_cache
@@ -129,24 +133,25 @@ def module_times(measurements: object) -> measured.ModuleTimes | None:
 
 
 def module_points(share: int, times: measured.ModuleTimes) -> tuple[float, list[Point]]:
-    """The same of milliseconds: widths at which one layer would take them if its times grew as its MACs."""
-    pointwise = times.pointwise
-    budget = (pointwise + times.spatial[MIDDLE]) * share / 100
-    return budget, [_module_point(segments, budget, pointwise, ms) for segments, ms in times.spatial.items()]
+    """The same of milliseconds: the most channels with which a layer stays within them if its times grow as its MACs."""
+    budget = (times.pointwise + times.spatial[MIDDLE]) * share / 100
+    return budget, [_module_point(segments, budget, times) for segments in times.spatial]
 
 
-def _module_point(segments: int, budget: float, pointwise: float, spatial: float) -> Point:
-    """MACs of a 1x1 and of so many segments grow as the square of the width, those of a kernel a channel as the width."""
-    depthwise = segments == MIDDLE
-    if depthwise:  # the positive root of pointwise * width² + spatial * width = budget
-        width = ((spatial**2 + 4 * pointwise * budget) ** 0.5 - spatial) / (2 * pointwise)
-    else:
-        width = (budget / (pointwise + spatial)) ** 0.5
-    channels = int(width * MIDDLE)
-    if channels < segments and not depthwise:
-        return Point(segments=segments, needed=segments)
-    shares = {"pointwise": pointwise * width**2, "spatial": spatial * width ** (1 if depthwise else 2), "rest": 0.0}
-    return Point(segments=segments, channels=channels, parts=shares, cost=total(layer_costs(segments, channels)))
+def _module_point(segments: int, budget: float, times: measured.ModuleTimes) -> Point:
+    def parts(channels: int) -> dict[str, float]:
+        """Milliseconds of the 1x1 and of the 3x3 at so many channels."""
+        now, before = layer_costs(segments, channels), layer_costs(segments, MIDDLE)
+        ms = (times.pointwise, times.spatial[segments])
+        one, three = (n.macs / b.macs * t for n, b, t in zip(now, before, ms, strict=True))
+        return {"pointwise": one, "spatial": three, "rest": 0.0}
+
+    least = 1 if segments == MIDDLE else segments
+    channels = least - 1 + bisect_right(range(least, 20 * MIDDLE), budget, key=lambda c: sum(parts(c).values()))
+    if channels < least:
+        return Point(segments=segments, needed=least)
+    cost = total(layer_costs(segments, channels))
+    return Point(segments=segments, width=channels / MIDDLE, channels=channels, parts=parts(channels), cost=cost)
 
 
 def layer_costs(segments: int, channels: int) -> tuple[Cost, Cost]:
@@ -188,7 +193,7 @@ def _view(point: Point, points: Sequence[Point], quantity: str, budget: str, sou
         note=_note(point, points[0], quantity) + (f"; {source}" if source else ""),
         values=(
             f"{point.channels:,}" if point.channels else "–",
-            f"{point.channels / MIDDLE:.2f}" if point.channels else "–",
+            f"{point.width:.3f}" if point.channels else "–",
             *counts,
             taken,
         ),

@@ -58,7 +58,7 @@ def machine(record: Mapping) -> str:
     """What was measured on: the GPU's name, or the processor's and its threads; and that it was a first look, if it was."""
     threads = record["threads"]
     cpu = f"{record['machine']['processor']}, {threads} thread{'s' * (threads > 1)}"
-    quick = " (a quick first look)" if record.get("quick") else ""
+    quick = " (a quick look)" if record.get("quick") else ""
     return (cpu if record["device"] == "cpu" else record["device"]) + quick
 
 

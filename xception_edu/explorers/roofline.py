@@ -161,8 +161,8 @@ def network_layers(record: Mapping, dtype: str) -> list[Layer]:
 def _view(point: Timed, chart: Chart, module: str, who: str, batch: int) -> View:
     first, number = chart.points[0], _count(point, module)
     fewer, faster = point.macs / first.macs, point.ms / first.ms
-    bound = "memory is the limit here" if chart.roof(point.intensity) < chart.peak else "arithmetic is the limit here"
-    bound += ", but these maps fit into a cache" if chart.fraction(point) > 1 else ""
+    bound = "memory" if chart.roof(point.intensity) < chart.peak else "arithmetic"
+    bound += " (but the maps fit into the cache)" if chart.fraction(point) > 1 else ""
     others = f"{point.fastest:,.2f} to {point.slowest:,.2f}"
     takes = FORMS.get(point.takes, point.takes)
     against = (
@@ -174,7 +174,7 @@ def _view(point: Timed, chart: Chart, module: str, who: str, batch: int) -> View
         stop=point.segments,
         short=f"{point.segments}",
         title=f"{number}: {against}",
-        note=f"{bound}; computed as {takes}; {batch} images on {who}",
+        note=f"Its limit: {bound}. {batch} images on {who}",
         values=(
             f"{point.macs:,}",
             f"{point.intensity:,.1f}",
@@ -187,7 +187,7 @@ def _view(point: Timed, chart: Chart, module: str, who: str, batch: int) -> View
         alts=(
             f"Roofline on logarithmic axes, with {len(chart.layers)} layers of networks as dots; {number} of the 3×3: "
             f"{point.intensity:,.1f} MACs a byte, {chart.speed(point) / 1e9:,.1f} billion MACs a second, where the roof allows "
-            f"{chart.roof(point.intensity) / 1e9:,.1f}",
+            f"{chart.roof(point.intensity) / 1e9:,.1f}; computed as {takes}",
             f"Curves over segments, 1 segment being 100%: {number} needs {fewer:.1%} of the MACs and {faster:.1%} of the time; "
             f"the roof would allow {chart.attainable(point) / first.ms:.1%}",
         ),
