@@ -9,12 +9,11 @@ from xception_edu.architectures import XceptionConfig, xception
 from xception_edu.budgets import TOLERANCE, width_for
 from xception_edu.costs import Cost, cost_of, total
 from xception_edu.explorers import measured
-from xception_edu.explorers.budget_panels import draw_blocks, draw_widths
+from xception_edu.explorers.budget_panels import MIDDLE, draw_blocks, draw_widths
 from xception_edu.explorers.scenes import SceneExplorer, View, scene_explorer
 from xception_edu.specs import ConvSpec, Shape
 
 XCEPTION = XceptionConfig()
-MIDDLE = XCEPTION.entry_widths[-1]  # channels of the middle flow, where most of the network is; here: a segment a channel
 SEGMENTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, MIDDLE)
 SHARES = {25: "a quarter", 50: "half", 100: "all of it", 200: "twice"}
 SIDE = 19  # of the middle flow's maps
@@ -167,19 +166,20 @@ def layer_costs(segments: int, channels: int) -> tuple[Cost, Cost]:
 def _views(quantity: str, share: int, times: measured.ModuleTimes | None) -> list[View]:
     if quantity == "milliseconds" and times is not None:
         budget, points = module_points(share, times)
-        said = f"{budget:,.2f} ms a layer"
-        source = f"from times of {MIDDLE} channels measured on {times.machine}, taken to grow as the MACs"
+        said, source = f"{budget:,.2f} ms a layer", f"; {times.batch} images on {times.machine}"
+        caption = f"Channels, if times grow as MACs (measured at {MIDDLE})"
     else:
         budget, points = network_points(quantity, share)
         said, source = f"{budget / (1e6 if quantity == 'params' else 1e9):,.2f} {_unit(quantity)}", ""
-    return [_view(point, points, quantity, said, source) for point in points]
+        caption = "Channels in the middle flow that the budget buys"
+    return [_view(point, points, quantity, said, source, caption) for point in points]
 
 
 def _unit(quantity: str) -> str:
     return {"params": "million parameters", "macs": "billion MACs"}[quantity]
 
 
-def _view(point: Point, points: Sequence[Point], quantity: str, budget: str, source: str) -> View:
+def _view(point: Point, points: Sequence[Point], quantity: str, budget: str, source: str, caption: str) -> View:
     name = count(point.segments)
     got = f"{point.channels:,} channels wide" if point.channels else "out of reach"
     taken = f"{point.parts['spatial'] / sum(point.parts.values()):.1%}" if point.parts else "–"
@@ -190,15 +190,15 @@ def _view(point: Point, points: Sequence[Point], quantity: str, budget: str, sou
         stop=point.segments,
         short="one a channel" if point.segments == MIDDLE else str(point.segments),
         title=f"{name} for {budget}: {got}",
-        note=_note(point, points[0], quantity) + (f"; {source}" if source else ""),
+        note=_note(point, points[0], quantity) + source,
         values=(
             f"{point.channels:,}" if point.channels else "–",
             f"{point.width:.3f}" if point.channels else "–",
             *counts,
             taken,
         ),
-        scenes=(draw_blocks(point, points, layer), draw_widths(point, points)),
-        alts=(_alt_blocks(point, layer, taken), _alt_widths(points)),
+        scenes=(draw_blocks(point, points, layer), draw_widths(point, points, caption)),
+        alts=(_alt_blocks(point, layer, taken), _alt_widths(point, points)),
     )
 
 
@@ -215,7 +215,7 @@ def _note(point: Point, one: Point, quantity: str) -> str:
         return f"{what}, and such a network has {point.needed:,} {WORDS[quantity]}"
     if point is one:
         return "a 1×1 plus a regular 3×3, in which every channel sees every other: most of the budget goes there"
-    return f"1 segment gets {one.channels:,} channels; this is {point.channels / one.channels:.2f} times as wide"
+    return f"1 segment gets {one.channels:,} channels, this {point.channels / one.channels:.2f} times as many"
 
 
 def _alt_blocks(point: Point, layer: tuple[Cost, Cost], taken: str) -> str:
@@ -230,6 +230,7 @@ def _alt_blocks(point: Point, layer: tuple[Cost, Cost], taken: str) -> str:
     )
 
 
-def _alt_widths(points: Sequence[Point]) -> str:
-    got = (f"{count(p.segments).lower()}: {f'{p.channels:,}' if p.channels else 'out of reach'}" for p in points)
-    return "Bars of the channels in the middle flow. " + "; ".join(got)
+def _alt_widths(point: Point, points: Sequence[Point]) -> str:
+    some = points if len(points) <= len(SEGMENTS) else [points[0], point, points[-1]]
+    got = (f"{count(p.segments).lower()}: {f'{p.channels:,}' if p.channels else 'out of reach'}" for p in some)
+    return f"{len(points)} bars of the channels in the middle flow. " + "; ".join(got)

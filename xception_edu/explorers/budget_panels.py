@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from xception_edu.dials import XceptionConfig
 from xception_edu.explorers.scene import HUES, Scene
 from xception_edu.specs import segment_sizes
 
@@ -18,6 +19,7 @@ WIDTH, HEIGHT, LEFT = 390, 300, 10  # pixels of a panel, and of its margin
 SIDE, TOP, SECOND = 172, 42, 208  # of the largest matrix, its upper edge, the left edge of the second one
 BAR, BAR_TOP = 18, 264  # the bar of where the budget goes
 BASE, HIGH = 262, 206  # where the bars of the widths stand, and how high the highest is
+MIDDLE = XceptionConfig().entry_widths[-1]  # channels of Xception's middle flow; as a number of segments: one a channel
 MANY = 64  # pieces that can be told apart; more are a line
 PARTS = (("pointwise", "1×1", "pointwise"), ("spatial", "3×3", "spatial"), ("rest", "all else", "elementwise"))
 
@@ -71,28 +73,29 @@ def _spending(scene: Scene, point: Point) -> None:
         scene.text(f"{words} {share:.1%}", place + 15, BAR_TOP + BAR + 10, size="small")
 
 
-def draw_widths(point: Point, points: Sequence[Point]) -> Scene:
-    """A bar for each segment count, as high as its layers are wide; the chosen one in color, all with their numbers."""
+def draw_widths(point: Point, points: Sequence[Point], caption: str) -> Scene:
+    """A bar for each segment count, as high as its layers are wide; the chosen one in color; numbers where there is room."""
     scene = Scene(WIDTH, HEIGHT)
-    pitch, most = (WIDTH - 2 * LEFT) / len(points), max(p.channels for p in points)
-    scene.text("Channels in the middle flow that the budget buys", LEFT, 10, color="quiet", size="small")
+    scene.text(caption, LEFT, 10, color="quiet", size="small")
     scene.text("segments of each 3×3 (all: one a channel)", WIDTH / 2, BASE + 30, color="quiet", size="small", anchor="middle")
     scene.line("line", (LEFT, BASE, WIDTH - LEFT, BASE))
-    crowded = len(points) > 14
-    for i, p in enumerate(points):
-        _bar(scene, p, LEFT + i * pitch, pitch, p.channels / most * HIGH, plain=True, words=not crowded or i % 3 == 0)
-        scene.click(p.segments, LEFT + i * pitch, BASE - HIGH, pitch, HIGH + 20, f"{p.segments} segments")
-    i = points.index(point)
-    _bar(scene, point, LEFT + i * pitch, pitch, point.channels / most * HIGH, plain=False, words=True)
+    pitch, most = (WIDTH - 2 * LEFT) / len(points), max(p.channels for p in points)
+    bars = [(p, LEFT + i * pitch, p.channels / most * HIGH) for i, p in enumerate(points)]
+    for p, x, high in bars:
+        if p.channels:
+            scene.rect("elementwise", x + 1.5, BASE - high, pitch - 3, high)
+        scene.click(p.segments, x, BASE - HIGH, pitch, HIGH + 20, f"{p.segments} segments")
+    for p, x, high in bars if len(bars) <= 14 else (bars[0], bars[-1]):
+        _number(scene, p, x + pitch / 2, high, bold=False)
+    p, x, high = bars[points.index(point)]
+    if p.channels:
+        scene.rect("depthwise" if p.segments > MANY else "spatial", x + 1.5, BASE - high, pitch - 3, high)
+    _number(scene, p, x + pitch / 2, high, bold=True)
     return scene
 
 
-def _bar(scene: Scene, p: Point, x: float, pitch: float, high: float, *, plain: bool, words: bool) -> None:
-    middle, color = x + pitch / 2, "elementwise" if plain else "depthwise" if p.segments > MANY else "spatial"
-    if p.channels:
-        scene.rect(color, x + 1.5, BASE - high, pitch - 3, high)
-    if words:
-        number = f"{p.channels}" if p.channels else "×"
-        scene.text(number, middle, BASE - high - 9, size="small", anchor="middle", bold=not plain, color="ink", halo=not plain)
-        name = "all" if p.segments > MANY and pitch > 20 else f"{p.segments}"
-        scene.text(name, middle, BASE + 11, size="small", anchor="middle", bold=not plain, halo=not plain)
+def _number(scene: Scene, p: Point, middle: float, high: float, *, bold: bool) -> None:
+    """How wide, above the bar, and how many segments, below it."""
+    number, name = f"{p.channels}" if p.channels else "×", "all" if p.segments == MIDDLE else f"{p.segments}"
+    scene.text(number, middle, BASE - high - 9, size="small", anchor="middle", bold=bold, halo=True)
+    scene.text(name, middle, BASE + 11, size="small", anchor="middle", bold=bold, halo=True)

@@ -83,14 +83,14 @@ def draw_kernels(run: Run, epoch: int, show: str, most: Sequence[int]) -> Scene:
     spots = [(LEFT + i % columns * GRID / columns, GRID_TOP + NUMBER + i // columns * row) for i in range(min(len(shown), 64))]
     size = cell * shown.shape[1]
     for i, (x, y) in enumerate(spots):
-        scene.text(f"{i + 1}", x, y - 7, color="quiet", size="small")
+        scene.text(f"{i + 1}", x, y - 9, color="quiet", size="small")
     for (x, y), kernel in zip(spots, shown, strict=False):
         _heat(scene, kernel, x, y, cell, largest)
     for i in most:
         if i < len(spots):
             x, y = spots[i]
-            edge = (x - 3, y - 3, x + size + 2, y - 3, x + size + 2, y + size + 2, x - 3, y + size + 2, x - 3, y - 3)
-            scene.line("ink", edge, width=2)
+            left, right, upper, lower = x - 2.5, x + size + 1.5, y - 2.5, y + size + 1.5
+            scene.line("ink", (left, upper, right, upper, right, lower, left, lower, left, upper), width=2)
     _large(scene, f"Kernel {most[0] + 1} before training", start[most[0]], LEFT, float(np.abs(run.kernels).max()))
     _large(
         scene, f"and after epoch {epoch}" if epoch else "and now", now[most[0]], WIDTH // 2, float(np.abs(run.kernels).max())

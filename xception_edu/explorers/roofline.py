@@ -174,7 +174,7 @@ def _view(point: Timed, chart: Chart, module: str, who: str, batch: int) -> View
         stop=point.segments,
         short=f"{point.segments}",
         title=f"{number}: {against}",
-        note=f"Its limit: {bound}. {batch} images on {who}",
+        note=f"Limited by {bound}. {batch} images on {who}",
         values=(
             f"{point.macs:,}",
             f"{point.intensity:,.1f}",

@@ -20,16 +20,17 @@ KINDS = {  # kind of layer: color, words
     "depthwise": ("depthwise", "depthwise"),
     "pointwise": ("pointwise", "1×1"),
     "regular": ("spatial", "k×k"),
-    "fully connected": ("residual", "fully connected"),
+    "fully connected": ("residual", "classifier"),
 }
 
 
 class Scale:
-    """A logarithmic axis: values to pixels, and the powers of ten that it has."""
+    """A logarithmic axis: values to pixels, with some room at both ends, and the powers of ten that it has."""
 
     def __init__(self, values: Sequence[float], start: float, end: float):
-        self.low, self.high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
-        self.high = max(self.high, self.low + 1)
+        self.low, self.high = math.log10(min(values)) - 0.15, math.log10(max(values)) + 0.15
+        if self.high - self.low < 2:  # so that two powers of ten are on it
+            self.low = self.high - 2
         self.start, self.end = start, end
 
     def __call__(self, value: float) -> float:
@@ -38,7 +39,7 @@ class Scale:
 
     def ticks(self) -> list[float]:
         """Powers of ten from end to end."""
-        return [10.0**n for n in range(self.low, self.high + 1)]
+        return [10.0**n for n in range(math.ceil(self.low), math.floor(self.high) + 1)]
 
 
 def draw_roofline(point: Timed, chart: Chart) -> Scene:
@@ -48,7 +49,7 @@ def draw_roofline(point: Timed, chart: Chart) -> Scene:
     intensities = [layer.intensity for layer in chart.layers] + [p.intensity for p in chart.points]
     ridge = chart.peak / chart.memory
     x, y = Scale([*intensities, ridge], LEFT, RIGHT), Scale([*speeds, chart.peak], BASE, TOP)
-    scene.text("Billion MACs a second", 4, 10, color="quiet", size="small")
+    scene.text("Billion MACs/s, and limits", 4, 10, color="quiet", size="small")
     scene.text(
         "MACs for each byte moved (intensity)", (LEFT + RIGHT) / 2, BASE + 31, color="quiet", size="small", anchor="middle"
     )
@@ -66,7 +67,7 @@ def draw_roofline(point: Timed, chart: Chart) -> Scene:
         across, down = x(chart.pointwise.intensity), y(chart.pointwise.speed)
         right = across < RIGHT - 60
         scene.dot("pointwise", across, down, 6, edge="ink")
-        words = across + (9 if right else -9), down + 9
+        words = across + (9 if right else -9), down - 10
         scene.text("its 1×1", *words, size="small", anchor="start" if right else "end", halo=True)
     _chosen(scene, point, chart, x, y)
     return scene
@@ -83,15 +84,16 @@ def _grid(scene: Scene, x: Scale, y: Scale, unit: float) -> None:
 
 def _roof(scene: Scene, chart: Chart, x: Scale, y: Scale) -> None:
     """Up along the memory's speed to the ridge, then flat at the arithmetic's; dashed, the same of the cache."""
-    lowest = max(10.0**x.low, 10.0**y.low / chart.memory)
-    for speed, dash in ((chart.cache, True), (chart.memory, False)):
-        ridge, start = chart.peak / speed, max(10.0**x.low, 10.0**y.low / speed)
-        rise = (x(start), y(start * speed), x(ridge), y(chart.peak))
-        scene.line("quiet" if dash else "ink", rise if dash else (*rise, RIGHT, y(chart.peak)), width=2 - dash, dash=dash)
-    scene.text("limit of arithmetic", RIGHT, y(chart.peak) - 9, size="small", anchor="end", halo=True)
-    middle = math.sqrt(lowest * chart.peak / chart.memory)
-    scene.text("of memory", x(middle) + 8, y(middle * chart.memory) + 9, size="small", halo=True)
-    scene.text("of the cache", x(middle) - 8, y(middle * chart.cache) - 7, color="quiet", size="small", anchor="end", halo=True)
+    ridge, start = chart.peak / chart.memory, max(10**x.low, 10**y.low / chart.memory)
+    scene.line("ink", (x(start), y(start * chart.memory), x(ridge), y(chart.peak), RIGHT, y(chart.peak)), width=2)
+    scene.text("arithmetic", RIGHT, y(chart.peak) - 9, size="small", anchor="end", halo=True)
+    scene.text("memory", max(x(ridge) - 14, LEFT + 40), y(chart.peak) + 8, size="small", anchor="end", halo=True)
+    ridge, start = chart.peak / chart.cache, max(10**x.low, 10**y.low / chart.cache)
+    if ridge > start:
+        scene.line("quiet", (x(start), y(start * chart.cache), x(ridge), y(chart.peak)), dash=True)
+        middle = math.sqrt(start * ridge)
+        at = max(x(middle) - 10, LEFT + 34), y(middle * chart.cache) - 2
+        scene.text("cache", *at, color="quiet", size="small", anchor="end", halo=True)
 
 
 def _legend(scene: Scene, chart: Chart) -> None:
@@ -150,7 +152,7 @@ def draw_latency(point: Timed, chart: Chart) -> Scene:
     return scene
 
 
-PLACES = ((10, "pointwise", "MACs"), (122, "depthwise", "time"), (236, "elementwise", "time the roof allows"))
+PLACES = ((10, "pointwise", "MACs"), (108, "depthwise", "time"), (206, "elementwise", "time at the roof"))
 
 
 def _key(scene: Scene) -> None:
