@@ -12,12 +12,12 @@ DTYPES = {"float32": "fp32, 4 bytes", "bfloat16": "bf16, 2 bytes"}
 MODES = {"forward": "forward", "training": "forward and backward"}
 PASSES = {"forward": 1, "training": 3}  # as much arithmetic and traffic as a forward pass: each of two gradients is one more
 COLUMNS = (
-    ("MACs", "of the 3×3, per batch"),
-    ("Intensity", "MACs per byte moved"),
-    ("Time", "ms, median"),
+    ("MACs", "of the 3×3"),
+    ("Intensity", "MACs/byte"),
+    ("Time", "ms"),
     ("Speed", "billion MACs/s"),
-    ("Of the roofline", "reached"),
-    ("Other ways take", "ms"),
+    ("Of the roof", "reached"),
+    ("Other ways", "ms"),
 )
 FORMS = {  # what SegmentedConv2d may do, in words
     "grouped": "torch's grouped convolution",
