@@ -11,6 +11,7 @@ from tests import measurements
 from xception_edu.explorers import measured, roofline_explorer
 from xception_edu.layers import SegmentedConv2d
 from xception_edu.measure import measured_cost
+from xception_edu.specs import segment_sizes
 
 MODULES, DTYPES, MODES = ("728x19", "128x56"), ("float32", "bfloat16"), ("forward", "training")
 CHOICES = list(product(MODULES, DTYPES, MODES))
@@ -75,6 +76,7 @@ def test_dots_lie_on_logarithmic_axes_where_the_numbers_say(choice):
         assert value_at(left, "x", dot[2]) == pytest.approx(intensity, rel=0.06)
         assert value_at(left, "y", dot[3]) == pytest.approx(speed, rel=0.06)
         macs, time = [shape for shape in right if shape[0] == "dot" and shape[4] == 6]
+        assert "pixel after pixel" in view["alts"][0]  # channels_last is the faster layout in what was made up
         ratio = rows(*choice, segments)[0]["macs"] / rows(*choice, stops[0])[0]["macs"]
         assert value_at(right, "y", macs[3]) == pytest.approx(100 * ratio, rel=0.03)
         assert f"MACs {ratio:.1%}" in [shape[4] for shape in right if shape[0] == "text"]
@@ -193,4 +195,8 @@ def test_wrong_arguments_are_refused_by_name(arguments, message):
 
 def test_the_repositorys_own_measurements_are_shown():
     explorer = roofline_explorer()
-    assert explorer.table["views"]
+    for key, views in explorer.table["views"].items():
+        channels, side = map(int, key.split()[0].split("x"))
+        for stop, view in zip(explorer.table["stops"][key], views, strict=True):
+            weights = 9 * sum(n * n for n in segment_sizes(channels, stop))
+            assert view["values"][0] == f"{4 * side * side * weights:,}"

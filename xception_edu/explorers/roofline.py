@@ -20,11 +20,8 @@ COLUMNS = (
     ("Other ways", "ms"),
 )
 FORMS = {  # what SegmentedConv2d may do, in words
-    "grouped": "torch's grouped convolution",
-    "grouped_nchw": "torch's grouped convolution, channel by channel",
-    "grouped_channels_last": "torch's grouped convolution, pixel by pixel",
-    "dense": "one regular convolution with zeros",
-    "loop": "a convolution a piece",
+    "grouped_nchw": "grouped convolutions, map after map in memory (NCHW)",
+    "grouped_channels_last": "grouped convolutions, pixel after pixel in memory (channels_last)",
 }
 
 
