@@ -6,7 +6,11 @@ TESTENV := OMP_NUM_THREADS=1 PYTHONHASHSEED=0 TQDM_DISABLE=1
 
 PEERS := .venv-peers/bin
 
+<<<<<<< HEAD
 .PHONY: lab test peers parity notebooks figures site clean
+=======
+.PHONY: lab test peers parity benchmarks notebooks figures clean
+>>>>>>> 35c2e59c41318da6570ed797347536a8b362b796
 .DEFAULT_GOAL := lab
 
 .venv/installed: pyproject.toml constraints.txt
@@ -41,6 +45,11 @@ peers: .venv-peers/installed
 
 parity: .venv-peers/installed
 	PYTHONPATH=. $(PEERS)/python tests/peers/parity.py results/parity.json
+
+# As many threads as torch takes by itself: these times are for an idle machine.
+benchmarks: .venv/installed .venv-peers/installed
+	$(BIN)/python -m xception_edu benchmark all
+	$(PEERS)/python -m xception_edu benchmark counting
 
 notebooks: .venv/installed
 	$(TESTENV) $(BIN)/python tests/run_notebooks.py notebooks/*.ipynb

@@ -24,23 +24,34 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own number, a thread a core)")
     parser.add_argument("--device", default="cpu", help="cpu, or a GPU by torch's name for it, such as cuda (default: cpu)")
     args = parser.parse_args(argv)
+    checks.integer("threads", 1 if args.threads is None else args.threads)
     if args.name is None:
         for name, module in BENCHMARKS.items():
             print(f"{name:10}{(module.__doc__ or '').splitlines()[0]}")
         return 0
-    device = device_of(args.device)
+    device, folder = device_of(args.device), folder_of(args.out)
     names = list(BENCHMARKS) if args.name == "all" else [args.name]
     for name in names:
         missing = counting.missing_peers() if name == "counting" else []
         if missing and args.name == "all":
             print(f"counting left out: it compares with {', '.join(missing)}; see `make benchmarks`", file=sys.stderr)
             continue
-        path = Path(args.out) / BENCHMARKS[name].FILE
-        path.parent.mkdir(parents=True, exist_ok=True)
-        arguments = " ".join([name, *(["--quick"] if args.quick else [])])
-        path.write_text(as_json(run(name, quick=args.quick, threads=args.threads, device=device, arguments=arguments)))
+        path = folder / BENCHMARKS[name].FILE
+        path.write_text(as_json(run(name, quick=args.quick, threads=args.threads, device=device)), encoding="utf-8")
         print(path)
     return 0
+
+
+def folder_of(out: str) -> Path:
+    """The folder, made if missing and found writable before minutes are spent on what goes there; ValueError otherwise."""
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".writable").touch()
+        (folder / ".writable").unlink()
+    except OSError as error:
+        raise ValueError(f"out is {out!r}, but must be a folder that can be written: {error.strerror}") from None
+    return folder
 
 
 def device_of(name: str) -> torch.device:
@@ -59,6 +70,8 @@ def run(
     """One benchmark's record, in the shape that the package's docstring says."""
     checks.one_of("name", name, list(BENCHMARKS))
     module = BENCHMARKS[name]
+    options = ["--quick"] * quick + ([f"--threads {threads}"] if threads else [])
+    options += [f"--device {device}"] if device != timing.CPU else []
     torch.manual_seed(0)
     with (
         timing.pinned(threads) as pinned,
@@ -68,7 +81,7 @@ def run(
         measured = module.measure(quick=quick, device=device, progress=progress)
     return {
         "benchmark": name,
-        "command": f"python -m xception_edu benchmark {arguments or name}",
+        "command": " ".join(["python -m xception_edu benchmark", name, *options]),
         "quick": quick,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": pinned,

@@ -9,7 +9,8 @@ import dataclasses
 import torch
 from tqdm import tqdm
 
-from xception_edu.timing import Ceilings, measure_ceilings
+from xception_edu import timing
+from xception_edu.timing import Ceilings
 
 FILE = "roofline.json"
 PACKAGES = ()
@@ -24,7 +25,7 @@ def sizes_of(quick: bool, device: torch.device) -> dict[str, int]:
 def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
     """The ceilings and what they were measured with."""
     sizes = sizes_of(quick, device)
-    found = measure_ceilings(device=device, **sizes)
+    found = timing.measure_ceilings(device=device, **sizes)
     progress.update()
     return {"ceilings": as_dict(found), "sizes": sizes, "ridge": ridge(found)}
 

@@ -48,7 +48,7 @@ def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
     """All rows; a quick run takes a few numbers of segments, in float32."""
     ceilings = timing.measure_ceilings(device=device, **roofline.sizes_of(quick, device))
     dtypes = DTYPES[:1] if quick else DTYPES
-    effort = {"rounds": 3, "seconds": 0.0} if quick else {"rounds": 9, "seconds": 0.25}
+    effort = {"rounds": 3, "seconds": 0.0} if quick else {"rounds": 9, "seconds": 0.35}
     settings = [(c, side, dtype, mode) for c, side in MAPS.items() for dtype in dtypes for mode in MODES]
     progress.reset(sum(1 + len(counts(channels, quick)) for channels, *_ in settings))
     cases, pointwise = [], []
