@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.browser import explored, servers
+from tests.explorer_notebooks import FIRST_CELL, NAMES, code_of
 
 NO_BROWSER = (
     "no Chromium found, so nothing was moved in a browser: `apt-get install chromium` (Debian, Ubuntu) or "
@@ -66,17 +67,14 @@ def jupyter(tmp_path_factory):
         yield server
 
 
-FIRST_CELL = "from tests.scene_explorers import SCENE_EXPLORERS\nfrom xception_edu import explorers\nmade = {}"
-
-
 @pytest.fixture(scope="session")
 def lab_page(browser, jupyter):
     """A notebook in JupyterLab with all explorers, one cell each after the first cell."""
-    jupyter.write("explorers", FIRST_CELL, *map(explored.code_of, explored.NAMES))
+    jupyter.write("explorers", FIRST_CELL, *map(code_of, NAMES))
     with open_page(browser) as page:
         jupyter.open(page, "explorers")
         jupyter.run(page)
-        page.locator(".xe").nth(len(explored.NAMES) - 1).wait_for()
+        page.locator(".xe").nth(len(NAMES) - 1).wait_for()
         yield page
         jupyter.shut_down(page)
 

@@ -1,6 +1,5 @@
 """What an explorer shows on a page, read from its elements, and what it should show, told by Python."""
 
-import json
 import re
 from functools import cache
 
@@ -11,7 +10,6 @@ from xception_edu.costs import total
 from xception_edu.explorers.segments import position
 from xception_edu.specs import Shape, segment_sizes
 
-NAMES = ["segments_explorer", *SCENE_EXPLORERS]
 SLIDER = "input[type=range]"
 
 
@@ -219,9 +217,3 @@ def _click(stop, x, y, width, height, words):
 ELEMENTS = {
     "rect": _rect, "line": _line, "area": _area, "dot": _dot, "text": _text, "cells": _cells, "image": _image, "click": _click,
 }  # fmt: skip
-
-
-def code_of(name):
-    """The cell that makes and shows an explorer, as `made[name]`."""
-    given = f"**SCENE_EXPLORERS[{json.dumps(name)}]" if SCENE_EXPLORERS.get(name) else ""
-    return f"made[{json.dumps(name)}] = explorers.{name}({given})\nmade[{json.dumps(name)}]"

@@ -16,6 +16,7 @@ import pytest
 
 from tests.browser import explored
 from tests.browser.conftest import open_page
+from tests.explorer_notebooks import NAMES
 from xception_edu.explorers import scenes
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +24,7 @@ MOVES, ROUNDS = 60, 5
 MOST = {"segments_explorer": 20}  # milliseconds, 95th percentile; 50 for the others
 FIRST = 1500  # milliseconds to the first picture
 RECORD = bool(os.environ.get("XCEPTION_EDU_RECORD"))
-every = pytest.mark.parametrize("name", explored.NAMES)
+every = pytest.mark.parametrize("name", NAMES)
 
 
 def p95(times):
@@ -46,13 +47,14 @@ def heaviest(name):
     if hasattr(made, "view"):
         all_of_them = product(*(choice["options"] for choice in choices))
         chosen = [dict(zip([choice["name"] for choice in choices], options, strict=True)) for options in all_of_them]
-        weight = {
-            scenes.key(one): len(json.dumps(made.table["views"][scenes.key(one)])) / len(made.table["stops"][scenes.key(one)])
-            for one in chosen
-        }
-        most = max(chosen, key=lambda one: weight[scenes.key(one)])
+        most = max(chosen, key=lambda one: _weight(made.table, scenes.key(one)))
         explored.go(made, most | {dial["name"]: made.table["stops"][scenes.key(most)][0]})
     return made.state() | {dial["name"]: explored.stops(made)[0]}
+
+
+def _weight(table, where):
+    """How much there is to paint in a view, on the average."""
+    return len(json.dumps(table["views"][where])) / len(table["stops"][where])
 
 
 def moves(count):
@@ -81,7 +83,7 @@ APPEAR = """async (cell) => {
 WATCH = """(root) => {
   let pressed = 0;
   window.moves = [];
-  root.addEventListener('keydown', (event) => { pressed = event.timeStamp; }, true);
+  window.addEventListener('keydown', (event) => { pressed = event.timeStamp; }, true);
   const drawn = () => { const from = pressed; requestAnimationFrame(() => moves.push(performance.now() - from)); };
   new MutationObserver(drawn).observe(root, { attributes: true, attributeFilter: ['data-state'] });
 }"""
@@ -105,7 +107,7 @@ def appearance(page, name, enough):
     """Milliseconds from running the cell, which makes the table, to the picture: the best of up to five."""
     times = []
     while not times or (min(times) > enough and len(times) < ROUNDS):
-        times.append(page.evaluate(APPEAR, explored.NAMES.index(name) + 1))
+        times.append(page.evaluate(APPEAR, NAMES.index(name) + 1))
     return min(times)
 
 
@@ -115,7 +117,7 @@ def test_an_explorer_appears_and_moves_at_once(lab_page, name, table):
     first = appearance(lab_page, name, enough=0 if RECORD else FIRST)
     state = heaviest(name)
     lab_page.evaluate("(code) => run_in_kernel(code)", set_state(name, state))
-    root = lab_page.locator(".xe").nth(explored.NAMES.index(name))
+    root = lab_page.locator(".xe").nth(NAMES.index(name))
     told = json.dumps(state, separators=(",", ":"), ensure_ascii=False)
     lab_page.wait_for_function("([root, told]) => root.dataset.state === told", arg=[root.element_handle(), told])
     root.locator(explored.SLIDER).focus()
@@ -187,14 +189,14 @@ def table(browser, jupyter):
     """Rows of the explorers; when all is measured and asked for, they are written."""
     rows = {}
     yield rows
-    if RECORD and set(rows) == set(explored.NAMES):
+    if RECORD and set(rows) == set(NAMES):
         write(rows, browser.version)
 
 
 @pytest.fixture(scope="module")
 def plain_page(browser, jupyter):
     """A notebook in JupyterLab with `interact` for each explorer that is measured: all of them when they are written."""
-    names = explored.NAMES if RECORD else explored.NAMES[-1:]
+    names = NAMES if RECORD else NAMES[-1:]
     cells = [f"plain({name!r}, {heaviest(name)!r})" for name in names]
     jupyter.write("plain", "%matplotlib inline\nfrom tests.browser.plain import plain", *cells)
     with open_page(browser) as page:
@@ -215,14 +217,19 @@ def test_plain_interact_takes_longer(plain_page, table):
         assert median(times) > 2 * table[name].get("median_ms", 50 / 2)
 
 
+WHAT = (
+    "milliseconds from a key press to the first animation frame after the new picture was drawn, in JupyterLab, in a notebook "
+    "with all explorers; first_appearance_ms from running the cell, which makes the table; plain_interact: the same states as "
+    "a new matplotlib figure in ipywidgets' interact"
+)
+
+
 def write(rows, chromium):
     """The table as results/explorer_latency.json, with the machine and the versions."""
     packages = ("xception_edu", "anywidget", "ipywidgets", "jupyterlab", "matplotlib", "playwright")
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
     result = {
-        "what": "milliseconds from a key press to the first animation frame after the new picture was drawn, in "
-        "JupyterLab, in a notebook with all explorers; first_appearance_ms from running the cell, which makes the table; plain_interact: the "
-        "same states as a new matplotlib figure in ipywidgets' interact",
+        "what": WHAT,
         "moves": MOVES,
         "explorers": rows,
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},

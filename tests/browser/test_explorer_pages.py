@@ -6,8 +6,9 @@ import pytest
 
 from tests.browser import explored
 from tests.browser.explored import OVERLAPS
+from tests.explorer_notebooks import NAMES
 
-every = pytest.mark.parametrize("name", explored.NAMES)
+every = pytest.mark.parametrize("name", NAMES)
 
 
 @every

@@ -11,9 +11,10 @@ import pytest
 
 from tests.browser import explored
 from tests.browser.explored import OVERLAPS, SLIDER, check, go, stops
+from tests.explorer_notebooks import NAMES
 
 SHOTS = Path("test-artifacts")
-every = pytest.mark.parametrize("name", explored.NAMES)
+every = pytest.mark.parametrize("name", NAMES)
 
 
 class Shown:
@@ -21,7 +22,7 @@ class Shown:
 
     def __init__(self, page, name):
         self.page, self.name, self.made = page, name, explored.explorer(name)
-        self.root = page.locator(".xe").nth(explored.NAMES.index(name))
+        self.root = page.locator(".xe").nth(NAMES.index(name))
         self.slider = self.root.locator(SLIDER)
         self.first = explored.new(name).state()
 

@@ -115,8 +115,12 @@ function explore({ model, el }, build) {
   const switches = choices.map((control) => choice(control, own.labels(control), (value) => set({ [control.name]: value })));
   const row = make("div", { class: "xe-choices" }, ...switches.map((s) => s.group));
   const root = make("div", { class: `xe xe-${own.name}` }, row, range.bar, ...own.panels, data.details, code.element);
-  // Else JupyterLab's shortcuts take the arrow keys, and "d d" deletes the cell. Ctrl+S and its kin go on to JupyterLab.
-  root.addEventListener("keydown", (e) => { if (!(e.ctrlKey || e.metaKey || e.altKey)) e.stopPropagation(); });
+  // Else JupyterLab's shortcuts take the arrow keys, and "d d" deletes the cell. Stopped at the window, on the way down: at the
+  // explorer it would be too late in Notebook 7. What the browser itself does with the key stays; Ctrl+S and its kin go on.
+  const keep = (event) => {
+    if (event.composedPath().includes(root) && !(event.ctrlKey || event.metaKey || event.altKey)) event.stopPropagation();
+  };
+  window.addEventListener("keydown", keep, true);
   const draw = () => {
     const now = state(), stops = own.stops(now), drawn = JSON.stringify(now);
     if (!stops.includes(now[first.name]) || root.dataset.state === drawn) return; // half of a change, or nothing new
@@ -131,5 +135,8 @@ function explore({ model, el }, build) {
   events.forEach((event) => model.on(event, draw));
   draw();
   el.append(root);
-  return () => events.forEach((event) => model.off(event, draw));
+  return () => {
+    events.forEach((event) => model.off(event, draw));
+    window.removeEventListener("keydown", keep, true);
+  };
 }
