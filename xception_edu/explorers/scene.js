@@ -37,8 +37,9 @@ const paint = (shapes) => shapes.map(([kind, ...values]) => PAINT[kind](...value
 
 // One page of the scene: what stands still is painted when a choice changes, the rest at every move.
 function panel([width, height]) {
-  const size = `width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`;
-  const element = make("div", { class: "xe-panel", tabindex: 0 });
+  const least = `style="min-width: ${Math.round(width * 0.85)}px"`; // a little smaller on a phone, then it scrolls
+  const size = `width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" ${least}`;
+  const element = make("div", { class: "xe-panel" });
   element.innerHTML = `<svg role="img" ${size}><g></g><g></g></svg>`;
   const svg = element.firstChild, [still, moving] = svg.children;
   const show = (below, shapes, alt) => {
@@ -47,7 +48,8 @@ function panel([width, height]) {
     svg.setAttribute("aria-label", alt);
   };
   // Only a picture that is wider than its place is a stop of the Tab key: the arrows scroll it.
-  new ResizeObserver(() => { element.tabIndex = element.scrollWidth > element.clientWidth ? 0 : -1; }).observe(element);
+  const isWide = () => element.scrollWidth > element.clientWidth;
+  new ResizeObserver(() => (isWide() ? element.setAttribute("tabindex", 0) : element.removeAttribute("tabindex"))).observe(element);
   return { element, show };
 }
 
@@ -58,20 +60,21 @@ function readouts(columns) {
   return { element: make("dl", { class: "xe-readouts" }, ...pairs), show };
 }
 
-function build(table, set) {
+function build(table, go) {
   const [slider, ...choices] = table.controls;
   const title = make("strong"), note = make("span");
   const panels = table.panels.map(panel), row = readouts(table.columns);
   const pictures = make("div", { class: "xe-panels" }, ...panels.map((p) => p.element));
   pictures.addEventListener("click", (event) => {
     const { stop } = event.target.dataset ?? {};
-    if (stop) set({ [slider.name]: Number(stop) });
+    if (stop) go(Number(stop));
   });
   for (const [name, color] of Object.entries(table.palette)) pictures.style.setProperty(`--${name}`, color);
   const keyOf = (s) => choices.map(({ name }) => s[name]).join(" ");
   const head = [slider.label, ...table.columns.map(([label, unit]) => (unit ? `${label}, ${unit}` : label))];
   let painted = null;
   return {
+    name: "scenes",
     panels: [make("p", { class: "xe-title" }, title, " ", note), pictures, row.element],
     labels: (control) => control.words,
     stops: (s) => table.stops[keyOf(s)],

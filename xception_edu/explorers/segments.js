@@ -159,6 +159,7 @@ function build(table) {
   const wiring = picture("xe-wiring", stillWiring, movingWiring), matrix = picture("xe-matrix", stillMatrix, movingMatrix);
   const head = ["Segments", "Pieces", ...table.columns.map(([label]) => label)];
   return {
+    name: "segments",
     panels: [title, make("div", { class: "xe-body" }, wiring.element, matrix.element, costs.element)],
     labels: (control) => control.options.map(WORDS[control.name] ?? String),
     stops: (s) => table.pieces[s.channels].map((_, i) => i + 1),

@@ -41,7 +41,7 @@ function slider(control, pick) {
   let stops = [];
   const picked = () => pick(stops[input.valueAsNumber - 1]);
   input.addEventListener("input", picked);
-  fewer.addEventListener("click", () => { input.stepDown(); picked(); });
+  fewer.addEventListener("click", () => { input.stepDown(); picked(); }); // at the ends they go nowhere
   more.addEventListener("click", () => { input.stepUp(); picked(); });
   const show = (value, now, words) => {
     stops = now;
@@ -49,15 +49,15 @@ function slider(control, pick) {
     input.valueAsNumber = stops.indexOf(value) + 1;
     input.setAttribute("aria-valuetext", words.long);
     output.textContent = words.short;
-    fewer.disabled = value === stops[0];
-    more.disabled = value === stops.at(-1);
+    fewer.setAttribute("aria-disabled", value === stops[0]); // not `disabled`, which would throw the focus out of the explorer
+    more.setAttribute("aria-disabled", value === stops.at(-1));
   };
-  return { bar, show };
+  return { bar, input, show };
 }
 
 // The numbers of every slider position behind a toggle: filled when opened, and again when another choice is made.
 function dataTable() {
-  const body = make("div", { class: "xe-scroll", tabindex: 0, role: "region", "aria-label": "Data table" });
+  const body = make("div", { class: "xe-scroll", tabindex: 0, role: "group", "aria-label": "Data table" });
   const summary = make("summary");
   const details = make("details", { class: "xe-data" }, summary, body);
   const line = (tag, cells) => make("tr", {}, ...cells.map((cell) => make(tag, {}, cell)));
@@ -92,10 +92,10 @@ function codeLine() {
   return { element, show: (text) => { code.textContent = text; } };
 }
 
-// Wire an explorer. `build(table, set)` gives its own part: `panels`, elements to show; `labels(control)`, words for the
-// options of a choice; `stops(state)`, the slider's values in ascending order; and `draw(state)`, which shows a state and
-// returns its words, `short` and `long`, and its `data` table. Whoever changes the state, here, by `set` or in Python, draw
-// follows the model.
+// Wire an explorer. `build(table, go)` gives its own part: its `name`, under which its styles are; `panels`, elements to show;
+// `labels(control)`, words for the options of a choice; `stops(state)`, the slider's values in ascending order; and
+// `draw(state)`, which shows a state and returns its words, `short` and `long`, and its `data` table. `go(stop)` is for clicks
+// in the picture: the keys go on from there. Whoever changes the state, here, by `go` or in Python, draw follows the model.
 function explore({ model, el }, build) {
   const table = JSON.parse(model.get("_table")), [first, ...choices] = table.controls;
   const data = dataTable(), code = codeLine();
@@ -107,13 +107,20 @@ function explore({ model, el }, build) {
     for (const [name, value] of Object.entries(next)) model.set(name, value);
     model.save_changes();
   };
-  const own = build(table, set);
   const range = slider(first, (value) => set({ [first.name]: value }));
+  const own = build(table, (stop) => {
+    set({ [first.name]: stop });
+    range.input.focus({ preventScroll: true });
+  });
   const switches = choices.map((control) => choice(control, own.labels(control), (value) => set({ [control.name]: value })));
   const row = make("div", { class: "xe-choices" }, ...switches.map((s) => s.group));
-  const root = make("div", { class: "xe" }, row, range.bar, ...own.panels, data.details, code.element);
-  // Else JupyterLab's shortcuts take the arrow keys, and "d d" deletes the cell. Ctrl+S and its kin go on to JupyterLab.
-  root.addEventListener("keydown", (e) => { if (!(e.ctrlKey || e.metaKey || e.altKey)) e.stopPropagation(); });
+  const root = make("div", { class: `xe xe-${own.name}` }, row, range.bar, ...own.panels, data.details, code.element);
+  // Else JupyterLab's shortcuts take the arrow keys, and "d d" deletes the cell. Stopped at the window, on the way down: at the
+  // explorer it would be too late in Notebook 7. What the browser itself does with the key stays; Ctrl+S and its kin go on.
+  const keep = (event) => {
+    if (event.composedPath().includes(root) && !(event.ctrlKey || event.metaKey || event.altKey)) event.stopPropagation();
+  };
+  window.addEventListener("keydown", keep, true);
   const draw = () => {
     const now = state(), stops = own.stops(now), drawn = JSON.stringify(now);
     if (!stops.includes(now[first.name]) || root.dataset.state === drawn) return; // half of a change, or nothing new
@@ -128,5 +135,8 @@ function explore({ model, el }, build) {
   events.forEach((event) => model.on(event, draw));
   draw();
   el.append(root);
-  return () => events.forEach((event) => model.off(event, draw));
+  return () => {
+    events.forEach((event) => model.off(event, draw));
+    window.removeEventListener("keydown", keep, true);
+  };
 }

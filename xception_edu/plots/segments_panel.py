@@ -25,16 +25,21 @@ EMPTY = style.tint(style.INK, 0.08)
 def png(position: Mapping[str, object], columns: Sequence[tuple[str, str]], *, kernel_size: int, order: str) -> bytes:
     """The picture of `position`, a row of the explorer's table whose costs `columns` name; the same bytes each time."""
     with style.context():
-        figure = Figure(figsize=(style.WIDTH / style.DPI, HEIGHT / style.DPI), dpi=SHARPNESS * style.DPI)
-        ax = style.in_pixels(figure.add_axes((0, 0, 1, 1)), style.WIDTH, HEIGHT)
-        ax.text(WIRING, 22, position["name"], fontsize=style.TITLE, fontweight="bold", va="center")
-        ax.text(WIRING, 42, position["words"], fontsize=style.TEXT, va="center")
-        note = "One position. Run the cell to move the slider."
-        ax.text(style.WIDTH - 16, HEIGHT - 12, note, fontsize=style.SMALL, color=style.QUIET, ha="right", va="center")
-        draw_wiring(ax, position["edges"], kernel_size=kernel_size, order=order)
-        draw_matrix(ax, position["edges"], kernel_size=kernel_size, kept=position["kept"])
-        draw_costs(ax, columns, position)
-        return compressed(figure)
+        return compressed(draw(position, columns, kernel_size=kernel_size, order=order))
+
+
+def draw(position: Mapping[str, object], columns: Sequence[tuple[str, str]], *, kernel_size: int, order: str) -> Figure:
+    """The figure of `png`, in the style that is set."""
+    figure = Figure(figsize=(style.WIDTH / style.DPI, HEIGHT / style.DPI), dpi=SHARPNESS * style.DPI)
+    ax = style.in_pixels(figure.add_axes((0, 0, 1, 1)), style.WIDTH, HEIGHT)
+    ax.text(WIRING, 22, position["name"], fontsize=style.TITLE, fontweight="bold", va="center")
+    ax.text(WIRING, 42, position["words"], fontsize=style.TEXT, va="center")
+    note = "One position. Run the cell to move the slider."
+    ax.text(style.WIDTH - 16, HEIGHT - 12, note, fontsize=style.SMALL, color=style.QUIET, ha="right", va="center")
+    draw_wiring(ax, position["edges"], kernel_size=kernel_size, order=order)
+    draw_matrix(ax, position["edges"], kernel_size=kernel_size, kept=position["kept"])
+    draw_costs(ax, columns, position)
+    return figure
 
 
 def draw_wiring(ax: Axes, edges: Sequence[int], *, kernel_size: int, order: str) -> Axes:
