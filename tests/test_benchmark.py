@@ -27,6 +27,7 @@ def quick_machine(monkeypatch):
     monkeypatch.setattr(segments, "MAPS", {16: 3, 6: 4})
     monkeypatch.setattr(segments, "UNEVEN", {16: (3, 5), 6: (4, 5)})
     monkeypatch.setattr(segments, "QUICK", (1, 3, 16, 6))
+    monkeypatch.setattr(segments, "EFFORT", {quick: {"rounds": 3} for quick in (True, False)})
 
 
 def run_command(*arguments):

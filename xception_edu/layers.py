@@ -111,9 +111,10 @@ class SegmentedConv2d(nn.Module):
     def _keeps_layout(self, x: Tensor) -> bool:
         """Whether a map is convolved as it comes: always but on a CPU in NCHW, where this rule decides.
 
-        oneDNN's NCHW kernels work on blocks of 8 channels (bf16: 16). Pieces that are not whole blocks fall to slow ones: 2
-        segments of 364 channels take 2.3 times as long as in channels_last, backward included up to 5 times. Then copying the
-        map to channels_last pays. results/segments_latency.json has all cases, measured on AVX-512.
+        oneDNN's NCHW kernels work on blocks of 8 channels (bf16: 16); pieces that are no whole blocks fall to slow ones, which
+        take two or three times as long as in channels_last (2 segments of 364 channels, say). Then copying the map pays.
+        Pieces of one channel have a kernel of their own, and so have 4 and 8 in the forward pass, which a copy would only
+        delay. results/segments_latency.json has all cases, measured with AVX-512.
         """
         dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
         if x.device.type != "cpu" or dtype not in (torch.float32, torch.bfloat16) or torch.compiler.is_exporting():

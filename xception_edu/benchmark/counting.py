@@ -105,9 +105,10 @@ def by_torch(device: str) -> tuple[dict[str, int], timing.Function]:
             model(image)
         return counter
 
-    by_operator = count().get_flop_counts()["Global"]
+    counter = count()
+    by_operator = counter.get_flop_counts()["Global"]
     convolutions, linear = (by_operator[operator] // 2 for operator in (torch.ops.aten.convolution, torch.ops.aten.addmm))
-    return _row(convolutions, linear, count().get_total_flops() // 2), count
+    return _row(convolutions, linear, counter.get_total_flops() // 2), count
 
 
 def by_torchinfo(device: str) -> tuple[dict[str, int], timing.Function]:
@@ -116,12 +117,12 @@ def by_torchinfo(device: str) -> tuple[dict[str, int], timing.Function]:
 
     model, image = plain_network(device), torch.zeros(1, *SHAPE, device=device)
     count = lambda: torchinfo.summary(model, input_data=image, device=device, verbose=0)  # noqa: E731
-    layers = count().summary_list
+    summary = count()
     convolutions, linear = (
-        sum(layer.macs for layer in layers if isinstance(layer.module, kind)) for kind in (nn.Conv2d, nn.Linear)
+        sum(layer.macs for layer in summary.summary_list if isinstance(layer.module, kind)) for kind in (nn.Conv2d, nn.Linear)
     )
     biases = model.classifier.out_features
-    return _row(convolutions, linear - biases, count().total_mult_adds, biases=biases), count
+    return _row(convolutions, linear - biases, summary.total_mult_adds, biases=biases), count
 
 
 def by_fvcore(device: str) -> tuple[dict[str, int], timing.Function]:

@@ -41,6 +41,7 @@ QUICK = (1, 5, 91, 64, 128, 364, 728)
 DTYPES = ("float32", "bfloat16")
 MODES = ("forward", "training")
 LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
+EFFORT = {True: {"rounds": 3}, False: {"rounds": 9, "seconds": 0.35}}  # by `quick`
 FORMS = ("grouped_nchw", "grouped_channels_last", "dense", "loop")
 
 
@@ -48,12 +49,11 @@ def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
     """All rows; a quick run takes a few numbers of segments, in float32."""
     ceilings = timing.measure_ceilings(device=device, **roofline.sizes_of(quick, device))
     dtypes = DTYPES[:1] if quick else DTYPES
-    effort = {"rounds": 3, "seconds": 0.0} if quick else {"rounds": 9, "seconds": 0.35}
     settings = [(c, side, dtype, mode) for c, side in MAPS.items() for dtype in dtypes for mode in MODES]
     progress.reset(sum(1 + len(counts(channels, quick)) for channels, *_ in settings))
     cases, pointwise = [], []
     for channels, side, dtype, mode in settings:
-        bench = Bench(channels, side, dtype, mode, ceilings, device, effort)
+        bench = Bench(channels, side, dtype, mode, ceilings, device, EFFORT[quick])
         for segments in counts(channels, quick):
             cases += bench.cases(segments)
             progress.update()
