@@ -79,7 +79,7 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     parser.add_argument("--device", help="such as cpu or cuda; by default the GPU if there is one")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     args = parser.parse_args(argv)
-    with in_one_line():
+    with in_one_line("checkpoint or data"):
         found = evaluate_file(Path(args.checkpoint), data=args.data, skip_corrupt=args.skip_corrupt, device=args.device)
     print(json.dumps(found) if args.format == "json" else as_text(found))
     return 0
