@@ -11,7 +11,7 @@ from tests.test_cli import refused
 from tests.tiny import MODEL, TINY
 from xception_edu import metrics, train
 from xception_edu.__main__ import main
-from xception_edu.evaluate import evaluate
+from xception_edu.evaluate import evaluate, images_at_once
 from xception_edu.recipes import JFT
 
 
@@ -56,6 +56,10 @@ def test_a_wrong_argument_is_one_line(argv, parts, run, tmp_path, capsys):
     names = {"NONE": str(tmp_path / "NONE"), "FOLDER": str(tmp_path), "TEXT": str(text), "RUN": last(run)}
     line = refused(["evaluate", *(names.get(word, word) for word in argv)], capsys)
     assert all(part in line for part in parts), line
+
+
+def test_large_images_are_evaluated_a_few_at_once():
+    assert [images_at_once(side) for side in (8, 96, 299, 5000)] == [250, 250, 25, 1]
 
 
 class Shown(nn.Module):
