@@ -6,11 +6,7 @@ TESTENV := OMP_NUM_THREADS=1 PYTHONHASHSEED=0 TQDM_DISABLE=1
 
 PEERS := .venv-peers/bin
 
-<<<<<<< HEAD
-.PHONY: lab test peers parity notebooks figures site clean
-=======
-.PHONY: lab test peers parity benchmarks notebooks figures clean
->>>>>>> 35c2e59c41318da6570ed797347536a8b362b796
+.PHONY: lab test peers parity benchmarks notebooks figures site clean
 .DEFAULT_GOAL := lab
 
 .venv/installed: pyproject.toml constraints.txt
