@@ -58,6 +58,8 @@ def test_a_long_gradient_is_cut_and_a_short_one_is_not():
     assert cut.norm().item() == pytest.approx(0.5 * 0.25, rel=1e-5)
     torch.testing.assert_close(cut / cut.norm(), free / free.norm())
     torch.testing.assert_close(wide, free)
+    scaled = weights_after(linear(), images, labels, clip_norm=0.25, scaler=torch.amp.GradScaler("cpu", init_scale=1024.0))
+    torch.testing.assert_close(scaled - start, cut, msg="the length is that of the gradient, not of the scaled one")
 
 
 def step_of(precision, **how):
