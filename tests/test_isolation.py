@@ -14,7 +14,8 @@ PACKAGE = pathlib.Path(xception_edu.__file__).parent
 MODULES = sorted(".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts) for p in PACKAGE.rglob("*.py"))
 HEAVY = {"torch", "numpy", "matplotlib", "ipywidgets", "anywidget", "sklearn", "skimage", "safetensors", "jsonargparse", "tqdm"}
 STANDARD_LIBRARY_ONLY = [
-    f"xception_edu.{m}" for m in ("checks", "paper", "specs", "dials", "architectures", "costs", "budgets", "recipes")
+    f"xception_edu.{m}"
+    for m in ("checks", "paper", "specs", "dials", "architectures", "costs", "budgets", "recipes", "machine")
 ]
 MODELS = ["layers", "xception", "inception_v3", "vgg"]
 
