@@ -57,11 +57,11 @@ function panel([width, height]) {
 const longest = (texts) => texts.reduce((most, text) => (text.length > most.length ? text : most), "");
 
 function readouts(columns) {
-  const values = columns.map(() => make("dd"));
-  const pairs = columns.map(([label, unit], i) => make("div", {}, make("dt", {}, label), values[i], make("small", {}, unit)));
+  const values = columns.map(() => make("span"));
+  const pairs = columns.map(([label, unit], i) => make("div", {}, make("dt", {}, label), make("dd", {}, values[i]), make("small", {}, unit)));
   const show = (row) => row.forEach((value, i) => { values[i].textContent = value; });
   const reserve = (rows) => values.forEach((value, i) => {
-    value.style.setProperty("--longest", longest(rows.map((row) => row[i])).length);
+    value.parentElement.dataset.room = [...new Set(rows.map((row) => row[i]))].join("\n");
   });
   return { element: make("dl", { class: "xe-readouts" }, ...pairs), show, reserve };
 }
