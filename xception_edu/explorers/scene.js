@@ -53,16 +53,22 @@ function panel([width, height]) {
   return { element, show };
 }
 
+// The longest of some texts: room is kept for it, so that nothing jumps while the slider moves.
+const longest = (texts) => texts.reduce((most, text) => (text.length > most.length ? text : most), "");
+
 function readouts(columns) {
-  const values = columns.map(() => make("dd"));
-  const pairs = columns.map(([label, unit], i) => make("div", {}, make("dt", {}, label), values[i], make("small", {}, unit)));
+  const values = columns.map(() => make("span"));
+  const pairs = columns.map(([label, unit], i) => make("div", {}, make("dt", {}, label), make("dd", {}, values[i]), make("small", {}, unit)));
   const show = (row) => row.forEach((value, i) => { values[i].textContent = value; });
-  return { element: make("dl", { class: "xe-readouts" }, ...pairs), show };
+  const reserve = (rows) => values.forEach((value, i) => {
+    value.parentElement.dataset.room = [...new Set(rows.map((row) => row[i]))].join("\n");
+  });
+  return { element: make("dl", { class: "xe-readouts" }, ...pairs), show, reserve };
 }
 
 function build(table, go) {
   const [slider, ...choices] = table.controls;
-  const title = make("strong"), note = make("span");
+  const title = make("strong"), note = make("span"), head = make("p", { class: "xe-title" }, make("span", {}, title, " ", note));
   const panels = table.panels.map(panel), row = readouts(table.columns);
   const pictures = make("div", { class: "xe-panels" }, ...panels.map((p) => p.element));
   pictures.addEventListener("click", (event) => {
@@ -71,23 +77,27 @@ function build(table, go) {
   });
   for (const [name, color] of Object.entries(table.palette)) pictures.style.setProperty(`--${name}`, color);
   const keyOf = (s) => choices.map(({ name }) => s[name]).join(" ");
-  const head = [slider.label, ...table.columns.map(([label, unit]) => (unit ? `${label}, ${unit}` : label))];
+  const columns = [slider.label, ...table.columns.map(([label, unit]) => (unit ? `${label}, ${unit}` : label))];
   let painted = null;
   return {
     name: "scenes",
-    panels: [make("p", { class: "xe-title" }, title, " ", note), pictures, row.element],
+    panels: [head, pictures, row.element],
     labels: (control) => control.words,
     stops: (s) => table.stops[keyOf(s)],
     draw(s) {
       const key = keyOf(s), views = table.views[key], current = table.stops[key].indexOf(s[slider.name]), view = views[current];
+      if (painted !== key) {
+        head.dataset.room = longest(views.map((one) => `${one.title} ${one.note}`));
+        row.reserve(views.map((one) => one.values));
+      }
       title.textContent = view.title;
       note.textContent = view.note;
       panels.forEach((p, i) => p.show(painted === key ? null : table.stills[key][i], view.shapes[i], view.alts[i]));
       row.show(view.values);
       painted = key;
       const rows = () => views.map((one, i) => [table.stops[key][i], ...one.values]);
-      const data = { key, title: `Table of all ${views.length} positions`, head, current, rows };
-      return { short: view.short, long: `${view.title}; ${view.note}`, data };
+      const data = { key, title: `Table of all ${views.length} positions`, head: columns, current, rows };
+      return { short: view.short, longest: longest(views.map((one) => one.short)), long: `${view.title}; ${view.note}`, data };
     },
   };
 }

@@ -49,6 +49,7 @@ function slider(control, pick) {
     input.valueAsNumber = stops.indexOf(value) + 1;
     input.setAttribute("aria-valuetext", words.long);
     output.textContent = words.short;
+    output.style.setProperty("--longest", words.longest?.length ?? 0);
     fewer.setAttribute("aria-disabled", value === stops[0]); // not `disabled`, which would throw the focus out of the explorer
     more.setAttribute("aria-disabled", value === stops.at(-1));
   };
@@ -94,8 +95,9 @@ function codeLine() {
 
 // Wire an explorer. `build(table, go)` gives its own part: its `name`, under which its styles are; `panels`, elements to show;
 // `labels(control)`, words for the options of a choice; `stops(state)`, the slider's values in ascending order; and
-// `draw(state)`, which shows a state and returns its words, `short` and `long`, and its `data` table. `go(stop)` is for clicks
-// in the picture: the keys go on from there. Whoever changes the state, here, by `go` or in Python, draw follows the model.
+// `draw(state)`, which shows a state and returns its words, `short`, the `longest` of these and `long`, and its `data` table.
+// `go(stop)` is for clicks in the picture: the keys go on from there. Whoever changes the state, here, by `go` or in Python,
+// draw follows the model.
 function explore({ model, el }, build) {
   const table = JSON.parse(model.get("_table")), [first, ...choices] = table.controls;
   const data = dataTable(), code = codeLine();
