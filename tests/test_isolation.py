@@ -27,12 +27,20 @@ HEAVY = {
 }
 TABLES = {"datasets", "pyarrow", "pandas", "huggingface_hub"}
 STANDARD_LIBRARY_ONLY = [
-<<<<<<< HEAD
-    f"xception_edu.{m}" for m in ("checks", "paper", "specs", "dials", "architectures", "costs", "budgets", "recipe", "recipes")
-=======
     f"xception_edu.{m}"
-    for m in ("checks", "paper", "specs", "dials", "architectures", "costs", "budgets", "recipes", "machine")
->>>>>>> 87a51826d37a6d235f988885d81b608d222a9cd7
+    for m in (
+        "checks",
+        "paper",
+        "specs",
+        "dials",
+        "architectures",
+        "costs",
+        "budgets",
+        "recipe",
+        "recipes",
+        "machine",
+        "scaling",
+    )
 ]
 MODELS = ["layers", "xception", "inception_v3", "vgg"]
 
