@@ -22,9 +22,11 @@ from train_seeds import ROOT, commit, processor
 from xception_edu import __version__
 from xception_edu.checkpoints import read_metrics
 from xception_edu.data import load_dataset
+from xception_edu.evaluate import evaluate, trained_model
 from xception_edu.layers import SegmentedConv2d
 from xception_edu.recipes import RECIPES, Recipe, learning_rate
-from xception_edu.train import evaluate, make_model, train, trained_model
+from xception_edu.steps import make_model
+from xception_edu.train import train
 
 DECIMALS = 4  # of a weight; the kernels' values are about one
 
@@ -51,7 +53,7 @@ def record(recipe: Recipe, folder: pathlib.Path) -> dict:
 def first_guesses(model: nn.Module, recipe: Recipe) -> float:
     """Share of the held-out images whose label is the model's first guess."""
     data = load_dataset(recipe)
-    return evaluate(model, data.test_images, data.test_labels, recipe.image_size)["top1"]
+    return evaluate(model, data.held_out(500), recipe.image_size)["top1"]
 
 
 def first_depthwise(model: nn.Module) -> tuple[str, Tensor]:
