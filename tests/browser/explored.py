@@ -83,6 +83,7 @@ OVERLAPS = """(root) => {
   const leaves = [...root.querySelectorAll('*')].filter((e) => !e.children.length && e.textContent.trim());
   const texts = leaves.map((e) => ({ words: e.textContent, lines: lines(e) }));
   return texts.flatMap((one, i) => texts.slice(i + 1)
+    .filter((other) => one.words !== other.words) // the same words in the same place are emphasis
     .filter((other) => one.lines.some((a) => other.lines.some((b) => lie(a, b))))
     .map((other) => `${one.words} / ${other.words}`));
 }"""
