@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from tests.test_cli import refused
 from xception_edu import checkpoints, train
 from xception_edu.__main__ import main
-from xception_edu.data import Dataset, load_digits
+from xception_edu.data import Dataset, load_digits, prepare
 from xception_edu.dials import XceptionConfig
 from xception_edu.order import epoch_order
 from xception_edu.recipes import DIGITS, PHOTOS, Recipe
@@ -35,14 +35,14 @@ KINDS = {
     "sgd": TINY,
     "adamw, averaged": replace(TINY, optimizer="adamw", learning_rate=0.01, polyak_decay=0.7),
 }
-KEYS = {"step", "epoch", "loss", "lr", "top1", "top5", "images_per_second"}
+KEYS = {"step", "epoch", "loss", "lr", "top1", "top5", "held_out_loss", "images_per_second"}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def digits_are_read_once():
     digits = load_digits()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "load_dataset", lambda recipe: digits)
+        patch.setattr(train, "load_dataset", lambda recipe, *_, **__: digits)
         yield
 
 
@@ -100,7 +100,7 @@ def test_a_step_of_plain_sgd_is_the_weights_minus_rate_times_gradient():
 
 def test_a_step_trains_even_after_an_evaluation():
     model = train.make_model(TINY)
-    train.evaluate(model, torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]), 8)
+    train.evaluate(model, [(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]))], 8)
     assert not model.training
     train.train_step(model, torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 3]), train.make_optimizer(model, TINY))
     assert model.training
@@ -119,8 +119,10 @@ def test_top1_and_top5_by_hand():
     images = logits[:, None, None].expand(4, 1, 8, 8).contiguous()
     labels = torch.tensor([0, 1, 4, 5])  # first guess, among five, the fifth, not among five
     for batch_size in (1, 3, 4, 250):
-        found = train.evaluate(Shown(), images, labels, 8, batch_size=batch_size)
-        assert found == {"top1": 0.25, "top5": 0.75}
+        batches = zip(images.split(batch_size), labels.split(batch_size), strict=True)
+        found = train.evaluate(Shown(), batches, 8)
+        assert (found["top1"], found["top5"], found["images"]) == (0.25, 0.75, 4)
+        assert found["loss"] == pytest.approx(F.cross_entropy(prepare(images, 8)[:, 0, 0], labels).item(), rel=1e-6)
 
 
 def test_kernels_decay_and_biases_and_bn_do_not():
@@ -181,7 +183,7 @@ def test_the_configuration_is_saved_beside_what_it_made(uninterrupted):
 def test_a_saved_network_guesses_as_it_did_in_training(uninterrupted):
     recipe, out = uninterrupted
     digits = load_digits()
-    found = train.evaluate(train.trained_model(newest(out)), digits.test_images, digits.test_labels, recipe.image_size)
+    found = train.evaluate(train.trained_model(newest(out)), digits.held_out(250), recipe.image_size)
     assert found["top1"] == metrics(out)[-1]["top1"]
 
 
@@ -231,7 +233,7 @@ def test_a_signal_before_the_first_step_loses_nothing_either(uninterrupted, tmp_
     recipe, out = uninterrupted
     digits = load_digits()
 
-    def load(recipe):
+    def load(recipe, *_, **__):
         signal.raise_signal(signal.SIGINT)
         return digits
 

@@ -106,6 +106,13 @@ def run_train(argv: Sequence[str]) -> int:
     return train.command(argv)
 
 
+def run_evaluate(argv: Sequence[str]) -> int:
+    """Print how good a checkpoint is on images that it was not trained on."""
+    from xception_edu import evaluate
+
+    return evaluate.command(_parser("evaluate", "Top-1, top-5 and loss of a run's checkpoint on held-out images."), argv)
+
+
 def run_predict(argv: Sequence[str]) -> int:
     """Print the five likeliest classes of every image."""
     from xception_edu import predict
@@ -137,6 +144,7 @@ COMMANDS = {
     "costs": run_costs,
     "figures": run_figures,
     "train": run_train,
+    "evaluate": run_evaluate,
     "predict": run_predict,
     "import-weights": run_import_weights,
 }

@@ -20,7 +20,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from xception_edu import __version__
-from xception_edu.recipes import Recipe, differences
+from xception_edu.recipe import Recipe, differences
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def save_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor], progres
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(progress | {"step": step})
     tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-    path = folder / f"step-{step:08d}.safetensors"
+    path = checkpoint_path(folder, step)
     # One entry: safetensors writes several in any order, and the same run shall give the same file.
     header = json.dumps({"crc32": _crc32(text, tensors), "progress": text})
     write_atomically(path, to_bytes(tensors, metadata={"checkpoint": header}))
@@ -66,8 +66,18 @@ def save_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor], progres
     return path
 
 
+def checkpoint_path(folder: Path, step: int) -> Path:
+    """The file of the checkpoint after `step` steps."""
+    return folder / f"step-{step:08d}.safetensors"
+
+
 def _prune(folder: Path, step: int, keep: int) -> None:
-    """Keep the newest up to `step`. A later one is of a run that was gone back behind, because its file was damaged."""
+    """Keep the newest up to `step`. A later one is of a run that was gone back behind, because its file was damaged.
+
+    A temporary file is what a process left that was killed while it wrote.
+    """
+    for left in folder.glob("step-*.safetensors.tmp"):
+        left.unlink(missing_ok=True)
     saved = _by_step(folder)
     stale = [s for s in saved if s > step] + sorted(s for s in saved if s <= step)[:-keep]
     for s in stale:
@@ -159,23 +169,30 @@ def check_free(out: Path) -> None:
         raise ValueError(f"out is {str(out)!r}, but must be a new folder: it has a run, which --resume would continue")
 
 
-def start_folder(recipe: Recipe, out: Path, made_with: dict[str, Any]) -> None:
-    """Make the folder of a new run, with its config.json: the recipe, the versions, and what else it is `made_with`."""
+def start_folder(recipe: Recipe, out: Path, facts: dict[str, Any]) -> None:
+    """Make the folder of a new run, with its config.json: the recipe, the versions, and other `facts`."""
     out.mkdir(parents=True, exist_ok=True)
     versions = {"python": platform.python_version(), "torch": torch.__version__, "xception_edu": __version__}
-    config = {"recipe": recipe.to_dict()} | versions | made_with
+    config = {"recipe": recipe.to_dict()} | versions | facts
     write_atomically(out / "config.json", (json.dumps(config, indent=2) + "\n").encode())
 
 
-def saved_recipe(out: Path) -> Recipe:
-    """The recipe in a run's config.json; ValueError if there is no run."""
+def made_with(out: Path) -> dict[str, Any]:
+    """A run's config.json; ValueError if there is no run."""
     path = out / "config.json"
     if not path.is_file():
         raise ValueError(f"out is {str(out)!r}, but must have a run to resume: there is no {path}")
     try:
-        return Recipe.from_dict(json.loads(path.read_text(encoding="utf-8"))["recipe"])
+        config = json.loads(path.read_text(encoding="utf-8"))
+        Recipe.from_dict(config["recipe"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged: {error}") from None
+    return config
+
+
+def saved_recipe(out: Path) -> Recipe:
+    """The recipe in a run's config.json; ValueError if there is no run."""
+    return Recipe.from_dict(made_with(out)["recipe"])
 
 
 def check_resumable(recipe: Recipe, out: Path) -> None:

@@ -74,7 +74,7 @@ class Dataset(NamedTuple):
         yield from zip(images.split(batch_size), labels.split(batch_size), strict=True)
 
 
-def load_dataset(recipe: Recipe) -> Dataset:
+def load_dataset(recipe: Recipe, path: str | None = None, *, skip_corrupt: bool = False) -> Dataset:
     """The recipe's data set; ValueError if its images or classes do not fit the recipe's model or batch size."""
     data = load_digits() if recipe.dataset == "digits" else load_photos(recipe.image_size, recipe.seed)
     facts = {"num_classes": len(data.classes), "in_channels": data.train_images.shape[1]}

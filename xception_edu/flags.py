@@ -15,13 +15,17 @@ from xception_edu.dials import XceptionConfig
 from xception_edu.recipes import RECIPES, Recipe
 
 
+# Options of the run that are no fields of its recipe: they do not change what it computes.
+OF_TRAIN = ("resume", "device", "data", "skip_corrupt", "max_steps", "checkpoint_minutes", "tensorboard")
+
+
 def parse(argv: Sequence[str]) -> tuple[Recipe, argparse.Namespace]:
     """Recipe and options from the flags; a resumed run's recipe comes from its folder. ValueError if anything is wrong."""
     known = first_look(argv)
     parse_flags(recipe_parser(RECIPES.get(known.recipe, RECIPES["digits"])), argv)  # spelling and types, or --help, come first
     if not known.resume:
         checks.one_of("recipe", known.recipe, RECIPES)
-    if not known.out:
+    if not known.out and not known.dry_run:
         raise ValueError("out is missing, but must be the folder of the run, such as --out runs/digits")
     if known.resume:
         base = saved_recipe(Path(known.out))
@@ -40,6 +44,7 @@ def first_look(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--recipe")
     parser.add_argument("--out")
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--dry_run", action="store_true")
     try:
         return parser.parse_known_args(spelled(argv))[0]
     except argparse.ArgumentError as error:
@@ -66,6 +71,10 @@ def recipe_parser(recipe: Recipe) -> Any:
     )
     run.add_argument("--device", type=str | None, help="such as cpu or cuda; null: the GPU if there is one")
     run.add_argument("--data", type=str | None, help="file, folder or name on the hub; not for digits and photos")
+    run.add_argument("--max_steps", type=int | None, help="save and leave the run after so many steps in all; --resume goes on")
+    run.add_argument("--dry_run", action="store_true", help="train nothing; print size, memory, steps and time")
+    run.add_argument("--checkpoint_minutes", type=float, default=10.0, help="a checkpoint also after so many minutes")
+    run.add_argument("--tensorboard", type=bool, default=True, help="write events for TensorBoard to OUT/tensorboard")
     run.add_argument("--skip_corrupt", action="store_true", help="leave out images that cannot be read, and count them")
     says = f"fields of the recipe {recipe.name} (dashes or underscores; lists and null as in JSON)"
     group, hints = parser.add_argument_group(says), get_type_hints(Recipe, include_extras=True)
@@ -83,8 +92,13 @@ def parse_flags(parser: Any, argv: Sequence[str]) -> tuple[argparse.Namespace, d
         values = parser.parse_args(spelled(argv)).as_dict()
     except argparse.ArgumentError as error:
         raise ValueError(_sentence(str(error))) from None
-    options = {name: values.pop(name) for name in ("recipe", "out", "resume", "device", "data", "skip_corrupt")}
+    options = {name: values.pop(name) for name in ("recipe", "out", "dry_run", *OF_TRAIN)}
     return argparse.Namespace(**options), values
+
+
+def arguments_of_train(options: argparse.Namespace) -> dict[str, Any]:
+    """Those of the options that `train.train` takes by name."""
+    return {name: getattr(options, name) for name in OF_TRAIN}
 
 
 def spelled(argv: Sequence[str]) -> list[str]:

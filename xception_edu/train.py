@@ -1,10 +1,13 @@
-"""Training, to be read from top to bottom: a batch, a step, an evaluation, and the loop that loses nothing.
+"""Training, to be read from top to bottom: what a run is, and the loop that loses nothing.
 
     python -m xception_edu train --recipe digits --out runs/digits
+    torchrun --nproc-per-node 8 -m xception_edu train --recipe imagenet_modern --data FOLDER --out runs/modern
 
 Time and accuracy over 3 seeds are in results/train_digits.json and results/train_photos.json. All randomness is a function of
 the recipe's seed and the number of the step, so a run continues from a checkpoint bit for bit without saving random states;
 on a CPU two runs of one recipe give the same bits (on a GPU that is not promised: some of its sums have no fixed order).
+
+What a step is, is in steps.py; several processes are in parallel.py.
 """
 
 import logging
@@ -12,110 +15,44 @@ import math
 import os
 import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
-from xception_edu import flags
+from xception_edu import checks, flags, parallel
 from xception_edu.checkpoints import (
     append_line,
     check_free,
     check_resumable,
+    checkpoint_path,
     drop_lines_after,
-    load_checkpoint,
     load_newest,
+    made_with,
     read_metrics,
     restore_state,
     save_checkpoint,
     start_folder,
     state_tensors,
 )
-from xception_edu.data import Dataset, augment, load_dataset, pick_device, prepare
+from xception_edu.data import Dataset, load_dataset, pick_device
+from xception_edu.evaluate import evaluate, trained_model
+from xception_edu.events import Events
 from xception_edu.order import seed_everything
-from xception_edu.recipes import Recipe, learning_rate
-from xception_edu.xception import Xception, xception
+from xception_edu.recipe import Recipe, learning_rate
+from xception_edu.steps import make_model, make_optimizer, train_step, training_batch
+from xception_edu.stopping import Interrupted, in_one_line, noted_signals
+
+__all__ = ["Run", "evaluate", "make_model", "make_optimizer", "train", "train_step", "trained_model", "training_batch"]
+EVALUATION_BATCH = 250
 
 log = logging.getLogger(__name__)
-
-
-class Interrupted(KeyboardInterrupt):
-    """A signal stopped the run, after it was saved."""
-
-    def __init__(self, message: str, signum: int):
-        super().__init__(message)
-        self.signum = signum
-
-
-# ---- what a step is -------------------------------------------------------------------------------------------------
-
-
-def make_model(recipe: Recipe) -> Xception:
-    """The recipe's network with He weights by its seed, on the CPU."""
-    seed_everything(recipe.seed, "weights")
-    model = xception(recipe.model).to(memory_format=torch.channels_last)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = recipe.bn_momentum
-    return model
-
-
-def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """SGD with momentum, or AdamW; biases, and gamma and beta of BN, do not decay."""
-    groups = [
-        {"params": [p for p in model.parameters() if p.dim() > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in model.parameters() if p.dim() <= 1], "weight_decay": 0.0},
-    ]
-    if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, recipe.learning_rate, betas=(recipe.momentum, 0.999))
-    return torch.optim.SGD(
-        groups, recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.nesterov and recipe.momentum > 0
-    )
-
-
-def training_batch(data: Dataset, recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
-    """Images (N, C, H, W) and labels (N,) of step 0, 1, ...; every epoch is a new order, less the last, incomplete batch."""
-    images, labels = data.training_images(recipe, step)
-    seed_everything(recipe.seed, "step", step)  # for the augmentation, and for dropout after it
-    return augment(prepare(images, recipe.image_size), recipe), labels
-
-
-def train_step(
-    model: nn.Module, images: Tensor, labels: Tensor, optimizer: torch.optim.Optimizer, *, label_smoothing: float = 0.0
-) -> Tensor:
-    """One step down the gradient; the mean loss of the batch, before the step."""
-    model.train()
-    loss = F.cross_entropy(model(images), labels, label_smoothing=label_smoothing)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.detach()
-
-
-@torch.no_grad()
-def evaluate(model: nn.Module, images: Tensor, labels: Tensor, image_size: int, *, batch_size: int = 250) -> dict[str, float]:
-    """Share of images (bytes, as a Dataset has them) whose label is the model's first guess, and one of its first five."""
-    model.eval()
-    right = {"top1": 0, "top5": 0}
-    for batch, truth in zip(images.split(batch_size), labels.split(batch_size), strict=True):
-        logits = model(prepare(batch, image_size))
-        guesses = logits.topk(min(5, logits.shape[1])).indices  # (N, 5), best first
-        hits = guesses == truth[:, None]
-        right["top1"] += int(hits[:, 0].sum())
-        right["top5"] += int(hits.any(dim=1).sum())
-    return {name: count / len(images) for name, count in right.items()}
-
-
-# ---- the loop -------------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -124,36 +61,57 @@ class Run:
 
     recipe: Recipe
     out: Path
-    model: nn.Module
+    model: nn.Module  # what is saved
+    net: nn.Module  # what a step calls: the same, in several processes averaging its gradients, or compiled
     optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
     average: AveragedModel | None
     steps_an_epoch: int
+    facts: dict[str, Any] = field(default_factory=dict)  # saved with every checkpoint: where the data were
+    events: Events | None = None
     step: int = 0  # steps done
     loss_sum: float = 0.0  # over the steps of the running epoch
     seconds: float = 0.0  # that this process has spent in `timed_steps` steps of the running epoch
     timed_steps: int = 0
     saved: Path | None = None  # the newest checkpoint
+    saved_at: float = field(default_factory=time.monotonic)
 
     @property
     def lr(self) -> float:
         """Learning rate of the next step, read off the schedule in the middle of it."""
-        return learning_rate(self.recipe, (self.step + 0.5) / self.steps_an_epoch)
+        epoch_images = self.steps_an_epoch * self.recipe.batch_size
+        return learning_rate(self.recipe, (self.step + 0.5) / self.steps_an_epoch, epoch_images)
+
+    def seed(self, part: int) -> None:
+        """Set the random numbers of dropout for a part of this rank's batch: other ranks and parts have others."""
+        seed_everything(self.recipe.seed, "dropout", self.step, parallel.rank() * self.recipe.accumulate + part)
 
     def count(self, loss: float, seconds: float) -> None:
         """Count a step that was taken; FloatingPointError if its loss was not finite."""
         if not math.isfinite(loss):
             raise self.diverged(f"loss is {loss}", self.step + 1)
+        if self.scaler.is_enabled() and self.scaler.get_scale() < 1:
+            raise self.diverged("a gradient overflows fp16, even of a loss that is not scaled up,", self.step + 1)
         self.step, self.loss_sum = self.step + 1, self.loss_sum + loss
         self.seconds, self.timed_steps = self.seconds + seconds, self.timed_steps + 1
+        if self.events:
+            self.events.step(self.step, loss, self.optimizer.param_groups[0]["lr"])
 
     def end_epoch(self, data: Dataset) -> dict[str, Any]:
-        """Evaluate, write a line of metrics and a checkpoint; the line."""
-        line: dict[str, Any] = {"step": self.step, "epoch": self.step // self.steps_an_epoch}
+        """Evaluate if it is time, write a line of metrics and a checkpoint; the line."""
+        epoch = self.step // self.steps_an_epoch
+        line: dict[str, Any] = {"step": self.step, "epoch": epoch}
         line |= {"loss": self.loss_sum / self.steps_an_epoch, "lr": self.optimizer.param_groups[0]["lr"]}
-        line |= evaluate(self.average or self.model, data.test_images, data.test_labels, self.recipe.image_size)
+        if epoch % self.recipe.evaluate_every == 0 or epoch == self.recipe.epochs:
+            batches = data.held_out(EVALUATION_BATCH, rank=parallel.rank(), ranks=parallel.ranks())
+            found = evaluate(self.average or self.model, batches, self.recipe.image_size, precision=self.recipe.precision)
+            line |= {"held_out_loss" if key == "loss" else key: value for key, value in found.items() if key != "images"}
         line["images_per_second"] = round(self.timed_steps * self.recipe.batch_size / self.seconds, 1)
         self.loss_sum, self.seconds, self.timed_steps = 0.0, 0.0, 0
-        append_line(self.out / "metrics.jsonl", line)
+        if parallel.rank() == 0:
+            append_line(self.out / "metrics.jsonl", line)
+        if self.events:
+            self.events.epoch(line)
         self.save()
         return line
 
@@ -162,8 +120,11 @@ class Run:
         tensors = state_tensors(self.model, self.optimizer, self.average)
         if not all(t.isfinite().all() for t in tensors.values()):
             raise self.diverged("a weight is not finite", self.step)
-        folder, progress = self.out / "checkpoints", {"loss_sum": self.loss_sum, "recipe": self.recipe.to_dict()}
-        self.saved = save_checkpoint(folder, self.step, tensors, progress, keep=self.recipe.keep_checkpoints)
+        progress = {"loss_sum": self.loss_sum, "scaler": self.scaler.state_dict(), "recipe": self.recipe.to_dict()}
+        folder = self.out / "checkpoints"
+        if parallel.rank() == 0:
+            save_checkpoint(folder, self.step, tensors, progress | self.facts, keep=self.recipe.keep_checkpoints)
+        self.saved, self.saved_at = checkpoint_path(folder, self.step), time.monotonic()
 
     def restore(self) -> None:
         """Go back to the newest whole checkpoint; a run that was killed before its first one starts over."""
@@ -172,6 +133,8 @@ class Run:
             log.warning("%s has no checkpoint yet: the run starts over", self.out)
             return
         restore_state(checkpoint.tensors, self.model, self.optimizer, self.average)
+        if self.scaler.is_enabled():
+            self.scaler.load_state_dict(checkpoint.progress["scaler"])
         self.step, self.loss_sum = checkpoint.progress["step"], checkpoint.progress["loss_sum"]
         self.saved = checkpoint.path
 
@@ -182,88 +145,118 @@ class Run:
         return FloatingPointError(f"{what} at step {step} with learning rate {lr:.6g}, which should be lower; {last}")
 
 
-def train(recipe: Recipe, out: str | Path, *, resume: bool = False, device: str | None = None) -> dict[str, Any]:
-    """Train by the recipe into the folder `out`; the last line of its metrics.jsonl.
+def start(recipe: Recipe, out: Path, data: Dataset, device: torch.device) -> Run:
+    """A run before its first step: network, optimizer and average on the device, the network as the recipe wraps it."""
+    model = make_model(recipe)
+    if recipe.sync_bn:
+        model = parallel.synchronize_bn(model, device)
+    model = model.to(device)
+    ema = get_ema_multi_avg_fn(recipe.polyak_decay)
+    average = AveragedModel(model, multi_avg_fn=ema, use_buffers=True) if recipe.polyak_decay else None
+    net = parallel.distribute(model, device)
+    if recipe.compile:
+        net.compile()
+    scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
+    steps_an_epoch = recipe.steps_per_epoch or data.train_size // recipe.batch_size
+    return Run(recipe, out, model, net, make_optimizer(model, recipe), scaler, average, steps_an_epoch)
 
-    `out` gets config.json, metrics.jsonl (a line an epoch) and checkpoints/. With `resume` the run that is there goes on.
+
+def train(
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    device: str | None = None,
+    data: str | None = None,
+    skip_corrupt: bool = False,
+    max_steps: int | None = None,
+    checkpoint_minutes: float = 10.0,
+    tensorboard: bool = True,
+) -> dict[str, Any] | None:
+    """Train by the recipe into the folder `out`; the last line of its metrics.jsonl, None if no epoch has ended.
+
+    `out` gets config.json, metrics.jsonl (a line an epoch), checkpoints/ and tensorboard/. With `resume` the run that is there
+    goes on. `data` and `skip_corrupt` are for load_dataset. After `max_steps` steps in all the run is saved and left. A
+    checkpoint is written at the end of every epoch, and whenever so many minutes have passed.
+
     Raises ValueError for wrong arguments, FloatingPointError if the loss or a weight is no longer finite, and Interrupted,
     a KeyboardInterrupt, if SIGINT or SIGTERM came: the run was saved then.
     """
-    out, chosen = Path(out), pick_device(device)
+    out = Path(out)
+    checks.number("checkpoint_minutes", checkpoint_minutes, at_least=0)
+    if max_steps is not None:
+        checks.integer("max_steps", max_steps)
     if recipe.threads is not None:
         torch.set_num_threads(recipe.threads)
-    with noted_signals() as signals:
-        check_resumable(recipe, out) if resume else check_free(out)
-        data = load_dataset(recipe).to(chosen)
-        model = make_model(recipe).to(chosen)
-        ema = get_ema_multi_avg_fn(recipe.polyak_decay)
-        average = AveragedModel(model, multi_avg_fn=ema, use_buffers=True) if recipe.polyak_decay else None
-        steps_an_epoch = len(data.train_images) // recipe.batch_size
-        run = Run(recipe, out, model, make_optimizer(model, recipe), average, steps_an_epoch)
+    with noted_signals() as signals, parallel.process_group(pick_device(device)) as chosen:
+        resume = resume or (parallel.was_restarted() and (out / "config.json").exists())
+        if resume:
+            check_resumable(recipe, out)
+            data = data or made_with(out).get("data")
+        elif parallel.rank() == 0:
+            check_free(out)
+        parallel.check_parts(recipe.batch_size, recipe.accumulate)
+        dataset = load_dataset(recipe, data, skip_corrupt=skip_corrupt).to(chosen)
+        run = start(recipe, out, dataset, chosen)
+        run.facts = {"data": data}
         if resume:
             run.restore()
-            drop_lines_after(run.step, out / "metrics.jsonl")
-        else:
-            start_folder(recipe, out, {"device": str(chosen), "threads": torch.get_num_threads()})
-        loop(run, data, signals)
-    return read_metrics(out / "metrics.jsonl")[-1]
+        parallel.wait_for_rank_0()  # nobody writes before all have read
+        if parallel.rank() == 0:
+            if resume:
+                drop_lines_after(run.step, out / "metrics.jsonl")
+            else:
+                facts = {"device": str(chosen), "threads": torch.get_num_threads(), "processes": parallel.ranks()}
+                start_folder(recipe, out, facts | run.facts)
+            run.events = Events(out, run.step, run.steps_an_epoch, wanted=tensorboard)
+        try:
+            loop(run, dataset, signals, max_steps=max_steps, checkpoint_minutes=checkpoint_minutes)
+        finally:
+            if run.events:
+                run.events.close()
+    return (read_metrics(out / "metrics.jsonl") or [None])[-1]
 
 
-def loop(run: Run, data: Dataset, signals: list[int]) -> None:
-    """Step after step to the end of the recipe, or until a signal is noted."""
-    recipe, steps, size = run.recipe, run.recipe.epochs * run.steps_an_epoch, run.recipe.batch_size
-    quiet = "TQDM_DISABLE" in os.environ  # tqdm reads it itself, but not in a notebook
-    done = run.step * size
-    with tqdm(total=steps * size, initial=done, unit=" images", desc=recipe.name, smoothing=0.05, disable=quiet) as bar:
-        while run.step < steps and not signals:
+def loop(
+    run: Run, data: Dataset, signals: Sequence[int], *, max_steps: int | None = None, checkpoint_minutes: float = 10.0
+) -> None:
+    """Step after step to the end of the recipe, to `max_steps`, or until a signal is noted in one of the processes."""
+    recipe, size = run.recipe, run.recipe.batch_size
+    steps = recipe.epochs * run.steps_an_epoch
+    last = min(steps, max_steps or steps)
+    how = {"label_smoothing": recipe.label_smoothing, "precision": recipe.precision, "scaler": run.scaler}
+    how |= {"accumulate": recipe.accumulate, "clip_norm": recipe.clip_norm, "seed": run.seed}
+    signum = parallel.signal_of_any(signals)
+    with progress_bar(run, last) as bar:
+        while run.step < last and not signum:
             started = time.perf_counter()
             for group in run.optimizer.param_groups:
                 group["lr"] = run.lr
             images, labels = training_batch(data, recipe, run.step)
-            loss = train_step(run.model, images, labels, run.optimizer, label_smoothing=recipe.label_smoothing)
+            loss = train_step(run.net, images, labels, run.optimizer, **how)
             if run.average is not None:
                 run.average.update_parameters(run.model)
-            run.count(loss.item(), time.perf_counter() - started)
+            mean_loss, signum = parallel.mean_and_signal(loss, signals)
+            run.count(mean_loss, time.perf_counter() - started)
             bar.update(size)
             if run.step % run.steps_an_epoch == 0:
                 line = run.end_epoch(data)
-                bar.set_postfix_str(f"epoch {line['epoch']}, loss {line['loss']:.3f}, top-1 {line['top1']:.2%}")
-    if run.step < steps:
-        run.save()
-        name = signal.Signals(signals[0]).name
-        raise Interrupted(
-            f"{name}: stopped after step {run.step} of {steps}, {run.saved} is saved; --resume goes on", signals[0]
-        )
+                bar.set_postfix_str(", ".join(f"{key} {line[key]:.4g}" for key in ("epoch", "loss", "top1") if key in line))
+            elif signum or run.step == last or time.monotonic() - run.saved_at >= 60 * checkpoint_minutes:
+                run.save()
+    if signum and run.step < last:
+        if not run.step:
+            run.save()
+        name = signal.Signals(signum).name
+        raise Interrupted(f"{name}: stopped after step {run.step} of {steps}, {run.saved} is saved; --resume goes on", signum)
 
 
-def trained_model(path: str | Path) -> Xception:
-    """The network in a checkpoint file, ready to infer on the CPU: with averaged weights where the recipe averages."""
-    checkpoint = load_checkpoint(Path(path))
-    prefix = "average.module." if "average.n_averaged" in checkpoint.tensors else "model."
-    model = xception(Recipe.from_dict(checkpoint.progress["recipe"]).model)
-    model.load_state_dict({name.removeprefix(prefix): t for name, t in checkpoint.tensors.items() if name.startswith(prefix)})
-    return model.eval()
-
-
-@contextmanager
-def noted_signals() -> Iterator[list[int]]:
-    """Note SIGINT and SIGTERM, instead of dying in the middle of a step; a second one acts as ever. Main thread only."""
-    noted: list[int] = []
-    before: dict[int, Any] = {}
-
-    def note(signum: int, frame: Any) -> None:
-        noted.append(signum)
-        signal.signal(signum, before[signum])
-
-    if threading.current_thread() is threading.main_thread():
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            before[signum] = signal.getsignal(signum) or signal.SIG_DFL
-            signal.signal(signum, note)
-    try:
-        yield noted
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
+def progress_bar(run: Run, last: int) -> tqdm:
+    """Images done, images a second and time left; on rank 0, and not where TQDM_DISABLE is set."""
+    # tqdm reads the variable itself, but not in a notebook.
+    quiet, size = "TQDM_DISABLE" in os.environ or parallel.rank() > 0, run.recipe.batch_size
+    done = {"total": last * size, "initial": run.step * size}
+    return tqdm(**done, unit=" images", desc=run.recipe.name, smoothing=0.05, disable=quiet)
 
 
 # ---- the command ----------------------------------------------------------------------------------------------------
@@ -272,21 +265,28 @@ def noted_signals() -> Iterator[list[int]]:
 def command(argv: Sequence[str]) -> int:
     """Run `train` by its flags: exit status 0, or 128 and a signal's number; ValueError, of one line, if anything is wrong."""
     try:
-        recipe, options = flags.parse(argv)
-        last = train(recipe, options.out, resume=options.resume, device=options.device)
+        with in_one_line():
+            recipe, options = flags.parse(argv)
+            if options.dry_run:
+                from xception_edu import dry_run
+
+                print(dry_run.report(recipe, device=options.device, data=options.data, max_steps=options.max_steps))
+                return 0
+            last = train(recipe, options.out, **flags.arguments_of_train(options))
     except Interrupted as stopped:
-        print(stopped, file=sys.stderr)
+        if int(os.environ.get("RANK", "0")) == 0:
+            print(stopped, file=sys.stderr)
         return 128 + stopped.signum
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        raise ValueError(f"out cannot be used: {error.strerror or error}{where}") from None
-    except (ValueError, FloatingPointError) as error:
-        raise ValueError(" ".join(str(error).splitlines())) from None
-    except RuntimeError as error:
-        if "memory" not in str(error):
-            raise
-        raise ValueError("model and batch_size need more memory than there is: make one of them smaller") from None
-    print(f"{last['top1']:.2%} top-1 on held-out images after epoch {last['epoch']}; all of it is in {options.out}")
+    if int(os.environ.get("RANK", "0")) == 0:
+        print(summary(last, options))
     return 0
+
+
+def summary(last: dict[str, Any] | None, options: Any) -> str:
+    """The last line of metrics in words, and where the rest is."""
+    if last is None:
+        return f"no epoch has ended; the run is in {options.out}, and --resume goes on"
+    good = f"{last['top1']:.2%} top-1 on held-out images" if "top1" in last else f"loss {last['loss']:.4f}"
+    return f"{good} after epoch {last['epoch']}; all of it is in {options.out}"
