@@ -71,6 +71,7 @@ WRONG = {
     "random_erase": st.one_of(st.integers(max_value=-1), st.just(17), st.floats(), st.booleans()),
     "center_crop": above_one,
     "resampling": not_an_option,
+    "streaming": not_boolean,
     "shuffle_buffer": not_positive_integers,
     "precision": not_an_option,
     "compile": not_boolean,

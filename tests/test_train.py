@@ -536,7 +536,7 @@ WRONG_WORDS = {
     **dict.fromkeys(("held_out_share", "rmsprop_decay", "rmsprop_epsilon", "clip_norm", "random_saturation"), NUMBERS),
     **dict.fromkeys(("random_crop_area", "random_crop_ratio", "center_crop"), NUMBERS),
     **dict.fromkeys(("labels", "lr_rule", "decay_by", "l2", "resampling", "precision"), CHOICES),
-    **dict.fromkeys(("random_flip", "nesterov", "compile", "sync_bn", "model.residual"), BOOLEANS),
+    **dict.fromkeys(("random_flip", "nesterov", "streaming", "compile", "sync_bn", "model.residual"), BOOLEANS),
     **dict.fromkeys(("learning_rate", "warmup_epochs", "decay_rate", "decay_epochs", "momentum", "weight_decay"), NUMBERS),
     **dict.fromkeys(("label_smoothing", "polyak_decay", "bn_momentum", "random_rotation", "random_zoom"), NUMBERS),
     **dict.fromkeys(("dataset", "optimizer", "schedule", "fill"), CHOICES),

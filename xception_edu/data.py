@@ -1,21 +1,24 @@
-"""Real images that pip packages ship, as bytes on the device; enlarged, normalized and augmented there, a batch at a time.
+"""Images as bytes on the device; enlarged, normalized and augmented there, a batch at a time.
 
-Nothing is downloaded: `digits` are in scikit-learn's wheel, `photos` in scikit-image's and scikit-learn's.
+`digits` are in scikit-learn's wheel, `photos` in scikit-image's and scikit-learn's; all others are files of yours or the hub's.
 """
 
 import math
+import os
 from collections.abc import Iterator
 from importlib.resources import files
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from xception_edu import checks
+from xception_edu.metrics import class_weights
 from xception_edu.order import batch_indices, rank_rows
 from xception_edu.recipe import Recipe
 
+HUB = {"cifar10": "uoft-cs/cifar10", "imagenet": "ILSVRC/imagenet-1k"}  # where recipes find their images without --data
 DIGITS_HELD_OUT = 500  # of 1,797
 PATCHES_A_PHOTO = 400  # training patches from each left half
 LUMA = (0.299, 0.587, 0.114)  # shares of red, green and blue in gray
@@ -34,6 +37,33 @@ PHOTOGRAPHS = {
     "retina": ("skimage", "data/retina.jpg"),
     "rocket": ("skimage", "data/rocket.jpg"),
 }
+
+
+class Images(Protocol):
+    """What training and evaluation ask of a data set, wherever its images are."""
+
+    classes: tuple[str, ...]
+
+    @property
+    def train_size(self) -> int:
+        """Number of training images; of a stream, those of an epoch."""
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an image may have several classes."""
+
+    def to(self, device: torch.device | str) -> "Images":
+        """The same, with batches on `device`."""
+
+    @property
+    def class_weights(self) -> Tensor | None:
+        """How common each class is (classes,), for MAP@100; None where an image has one class, or it is unknown."""
+
+    def training_images(self, recipe: Recipe, step: int, *, rank: int = 0, ranks: int = 1) -> tuple[Tensor, Tensor]:
+        """Images and labels of step 0, 1, ..., as bytes on the device; of them the rows of one of `ranks` processes."""
+
+    def held_out(self, batch_size: int = 250, *, rank: int = 0, ranks: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches of held-out images and labels; of `ranks` processes each sees every so manieth image."""
 
 
 class Dataset(NamedTuple):
@@ -62,6 +92,11 @@ class Dataset(NamedTuple):
         """Whether an image may have several classes."""
         return self.train_labels.dim() == 2
 
+    @property
+    def class_weights(self) -> Tensor | None:
+        """How common each class is among the training images, (classes,), where an image may have several."""
+        return class_weights(self.train_labels) if self.multi_label else None
+
     def training_images(self, recipe: Recipe, step: int, *, rank: int = 0, ranks: int = 1) -> tuple[Tensor, Tensor]:
         """Images and labels of step 0, 1, ..., as bytes on the device; of them the rows of one of `ranks` processes."""
         index = batch_indices(recipe.seed, self.train_size, recipe.batch_size, step)
@@ -74,16 +109,42 @@ class Dataset(NamedTuple):
         yield from zip(images.split(batch_size), labels.split(batch_size), strict=True)
 
 
-def load_dataset(recipe: Recipe, path: str | None = None, *, skip_corrupt: bool = False) -> Dataset:
-    """The recipe's data set; ValueError if its images or classes do not fit the recipe's model or batch size."""
-    data = load_digits() if recipe.dataset == "digits" else load_photos(recipe.image_size, recipe.seed)
-    facts = {"num_classes": len(data.classes), "in_channels": data.train_images.shape[1]}
+def load_dataset(recipe: Recipe, path: str | os.PathLike[str] | None = None, *, skip_corrupt: bool = False) -> "Images":
+    """The recipe's data set: images that come with packages, or those at `path`, a folder, a file or a name on the hub.
+
+    Files whose images are cut at random, or are more than SMALL_SET bytes, are decoded step by step (a FileSet), streams
+    are read as they come (a Stream); all others are kept in memory. With `skip_corrupt` unreadable images are left out.
+    ValueError if the images, their number or their classes do not fit the recipe.
+    """
+    if path is not None and recipe.dataset in ("digits", "photos"):
+        raise ValueError(f"data is {os.fspath(path)!r}, but must be left out: {recipe.dataset} come with a package")
+    path = path or HUB.get(recipe.dataset)
+    if recipe.dataset == "digits":
+        data: Images = load_digits()
+    elif recipe.dataset == "photos":
+        data = load_photos(recipe.image_size, recipe.seed)
+    elif path is not None:
+        from xception_edu.file_sets import load_files
+
+        data = load_files(recipe, path, skip_corrupt)
+    elif recipe.dataset == "mosaics":
+        from xception_edu.mosaics import load_mosaics
+
+        data = load_mosaics(recipe.image_size)
+    else:
+        raise ValueError("data is missing, but must say where the images are, such as --data FOLDER")
+    _check_fit(recipe, data, recipe.dataset if path is None else os.fspath(path))
+    return data
+
+
+def _check_fit(recipe: Recipe, data: "Images", where: str) -> None:
+    facts = {"num_classes": len(data.classes)}
+    if isinstance(data, Dataset):
+        facts["in_channels"] = data.train_images.shape[1]
     for name, fact in facts.items():
         if getattr(recipe.model, name) != fact:
-            raise ValueError(f"model.{name} is {getattr(recipe.model, name)}, but must be {fact} for {recipe.dataset}")
-    because = f"the training images of {recipe.dataset}"
-    checks.integer("batch_size", recipe.batch_size, at_most=len(data.train_images), because=because)
-    return data
+            raise ValueError(f"model.{name} is {getattr(recipe.model, name)}, but must be {fact} for {where}")
+    checks.integer("batch_size", recipe.batch_size, at_most=data.train_size, because=f"the training images of {where}")
 
 
 # ---- digits ---------------------------------------------------------------------------------------------------------
@@ -208,6 +269,8 @@ def augment(images: Tensor, recipe: Recipe, *, rank: int = 0, ranks: int = 1) ->
 
     angle, zoom = math.radians(recipe.random_rotation) * spread(), 1 + recipe.random_zoom * spread()
     right, down = (recipe.random_shift * 2 / size * spread() for _ in range(2))  # the image spans 2 in grid_sample's units
+    if not (recipe.random_rotation or recipe.random_zoom):  # whole pixels: the images stay as sharp as the held-out ones
+        right, down = ((shift * size / 2).round() * 2 / size for shift in (right, down))
     mirror = torch.where((torch.rand(n * ranks)[rows] < 0.5) & recipe.random_flip, -1.0, 1.0)
     cos, sin = zoom * angle.cos(), zoom * angle.sin()
     maps = torch.stack([cos * mirror, -sin, right, sin * mirror, cos, down], dim=1).view(n, 2, 3)

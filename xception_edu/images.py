@@ -7,10 +7,12 @@ import random
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from simplejpeg import decode_jpeg, decode_jpeg_header
 
 Content = bytes | str | os.PathLike[str]  # of a file, or where it is
 Box = tuple[float, float, float, float]  # left, top, right, bottom, as shares of width and height
@@ -45,7 +47,7 @@ def load_image(path: str | os.PathLike[str]) -> Image.Image:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's about large or slightly odd files: they are read or they fail
-        with _opened(path, os.fspath(path)) as image:
+        with _named(path, os.fspath(path)), Image.open(path) as image:
             image.load()
             return _to_rgb(ImageOps.exif_transpose(image))
 
@@ -55,25 +57,58 @@ def view(
 ) -> np.ndarray:
     """Bytes (channels, side, side) of an image file: its center, or with `cut` a part of it that `chance` decides.
 
-    A JPEG with many more pixels than needed is decoded at a half, a quarter or an eighth of its size. BadImageError, with the
-    `name`, if the image cannot be read. For threads, which must not touch the filter of warnings: Pillow's are let through.
+    BadImageError, with the `name`, if the image cannot be read. For threads, which must not touch the filter of warnings:
+    Pillow's are let through.
     """
-    with _opened(content, name) as image:
-        width, height = image.size[::-1] if image.getexif().get(ORIENTATION, 1) > 4 else image.size
+    with _named(content, name):
+        data = content if isinstance(content, bytes) else Path(content).read_bytes()
+        plain = _plain_jpeg_size(data)
+        width, height = plain or _upright_size(data)
         box = center_box(width, height, how.center_crop) if cut is None else random_box(width, height, cut, chance)
         times = int(min((box[2] - box[0]) * width, (box[3] - box[1]) * height) / how.side)
+        image = _fast_jpeg(data) if plain and times < 2 else None
+        return resized(image or _slow_image(data, times), box, how)
+
+
+def _plain_jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height of an ordinary JPEG, without EXIF, that may turn it; None for all other images."""
+    if data[:2] != b"\xff\xd8" or b"Exif\x00" in data[:65536]:
+        return None
+    try:
+        height, width, colors, _ = decode_jpeg_header(data)
+    except ValueError:
+        return None
+    return (width, height) if colors in ("YCbCr", "Gray") else None
+
+
+def _fast_jpeg(data: bytes) -> Image.Image | None:
+    """The same pixels as Pillow's, sooner: its objects take longer than a small image. None where Pillow must look."""
+    try:
+        return Image.fromarray(decode_jpeg(data))
+    except ValueError:
+        return None
+
+
+def _slow_image(data: bytes, times: int) -> Image.Image:
+    """Any image by Pillow; of a JPEG that may be `times` smaller the half, a quarter or an eighth is decoded."""
+    with Image.open(io.BytesIO(data)) as image:
         if times > 1:
             image.draft(None, (image.width // times, image.height // times))
         image.load()
-        return resized(_to_rgb(ImageOps.exif_transpose(image)), box, how)
+        return _to_rgb(ImageOps.exif_transpose(image))
+
+
+def _upright_size(data: bytes) -> tuple[int, int]:
+    with Image.open(io.BytesIO(data)) as image:
+        return image.size[::-1] if image.getexif().get(ORIENTATION, 1) > 4 else image.size
 
 
 @contextmanager
-def _opened(content: Content, name: str) -> Iterator[Image.Image]:
+def _named(content: Content, name: str) -> Iterator[None]:
+    """Whatever goes wrong with an image as a BadImageError."""
     try:
-        with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as image:
-            yield image
-    except Exception as error:  # Pillow's decoders raise what they like on broken files
+        yield
+    except Exception as error:  # decoders raise what they like on broken files
         raise BadImageError(f"{name}: cannot be read as an image: {_reason(content, error)}") from error
 
 

@@ -92,6 +92,9 @@ class Recipe:
     fill: Annotated[Fill, "what augmentation puts where the image ends"] = "reflection"
     center_crop: Annotated[float, "side of the center crop over the shorter side, for images that are not cut at random"] = 1.0
     resampling: Annotated[Resampling, "how images of files are resized"] = "bilinear"
+    streaming: Annotated[bool, "read images as a stream, from the hub or the disk, without a copy; .tar shards always are"] = (
+        False
+    )
     shuffle_buffer: Annotated[int, "images that a stream is mixed among; other data are mixed as a whole"] = 10_000
     precision: Annotated[Precision, "of the forward pass; weights and sums stay fp32"] = "fp32"
     compile: Annotated[bool, "let torch.compile fuse the network's operators"] = False
@@ -106,7 +109,7 @@ class Recipe:
             raise ValueError(f"model is {self.model!r}, but must be an XceptionConfig")
         for name, options in CHOICES.items():
             checks.one_of(name, getattr(self, name), get_args(options))
-        for name in ("nesterov", "random_flip", "compile", "sync_bn"):
+        for name in ("nesterov", "random_flip", "streaming", "compile", "sync_bn"):
             checks.boolean(name, getattr(self, name))
         self._check_integers()
         self._check_numbers()

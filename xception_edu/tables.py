@@ -1,6 +1,5 @@
 """Tables of images and labels, read by Hugging Face's `datasets`: parquet files, and data sets of the hub."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any, NamedTuple
 from xception_edu.images import Content
 
 IMAGE_COLUMNS = ("image", "img", "jpg", "png", "webp", "picture")
-LABEL_COLUMNS = ("label", "labels", "cls", "class", "fine_label")
+LABEL_COLUMNS = ("label", "labels", "cls", "class", "fine_label", "json")
 
 
 class Table(NamedTuple):
@@ -142,8 +141,3 @@ def one_line(where: str) -> Iterator[None]:
         raise ValueError(f"data is {where!r}, but cannot be read: {said[:300]}") from error
     finally:
         logging.set_verbosity(verbosity)
-
-
-def tar_name(example: Mapping[str, Any]) -> str:
-    """What to call an example of a webdataset shard in an error."""
-    return f"{os.path.basename(example.get('__url__', ''))}, {example.get('__key__', '')}"
