@@ -261,3 +261,52 @@ def test_the_same_seed_augments_the_same():
     torch.manual_seed(5)
     assert torch.equal(one, data.augment(images, PHOTOS))
     assert not torch.equal(one, data.augment(images, PHOTOS))
+
+
+def test_saturation_moves_color_along_its_gray_and_leaves_gray_alone():
+    images = torch.rand(50, 3, 8, 8) * 2 - 1
+    gray = images[:, :1].expand(-1, 3, -1, -1)
+    recipe = replace(PHOTOS, **PLAIN | {"random_saturation": 0.5})
+    torch.testing.assert_close(data.augment(gray, recipe), gray, atol=1e-4, rtol=0)
+    luma = torch.tensor(data.LUMA).view(3, 1, 1)
+    colored = data.augment(images, recipe)
+    torch.testing.assert_close((colored * luma).sum(1), (images * luma).sum(1), atol=1e-4, rtol=0)
+    times = (colored[:, 0] - colored[:, 2]).abs().sum((1, 2)) / (images[:, 0] - images[:, 2]).abs().sum((1, 2))
+    assert 0.5 - 1e-3 <= times.min() < 0.7 < 1.3 < times.max() <= 1.5 + 1e-3
+
+
+def test_an_erased_square_is_gray_as_large_as_said_and_anywhere():
+    images = torch.ones(300, 1, 16, 16)
+    erased = data.augment(images, replace(PHOTOS, **PLAIN | {"random_erase": 4})) == 0
+    counts = erased.sum(dim=(1, 2, 3))
+    assert counts.max() == 16
+    assert 4 <= counts.min() < 16  # a part is lost at the edge
+    assert erased.any(dim=0).all()
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_processes_augment_their_rows_as_one_would(ranks):
+    recipe = replace(PHOTOS, random_saturation=0.4, random_erase=5)
+    images = torch.rand(8, 3, 32, 32)
+    torch.manual_seed(5)
+    whole = data.augment(images, recipe)
+    parts = []
+    for rank, part in enumerate(images.chunk(ranks)):
+        torch.manual_seed(5)
+        parts.append(data.augment(part, recipe, rank=rank, ranks=ranks))
+    assert torch.equal(whole, torch.cat(parts))
+
+
+# ---- what a step sees -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4, 8])
+def test_processes_share_out_batches_and_held_out_images(digits, ranks):
+    recipe = replace(DIGITS, batch_size=64)
+    whole, labels = digits.training_images(recipe, 25)
+    parts = [digits.training_images(recipe, 25, rank=rank, ranks=ranks) for rank in range(ranks)]
+    assert torch.equal(whole, torch.cat([images for images, _ in parts]))
+    assert torch.equal(labels, torch.cat([labels for _, labels in parts]))
+    held = sum(len(labels) for rank in range(ranks) for _, labels in digits.held_out(33, rank=rank, ranks=ranks))
+    assert held == 500
+    assert (digits.train_size, digits.multi_label, digits.class_weights) == (1297, False, None)

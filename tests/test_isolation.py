@@ -13,6 +13,7 @@ import xception_edu
 PACKAGE = pathlib.Path(xception_edu.__file__).parent
 MODULES = sorted(".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts) for p in PACKAGE.rglob("*.py"))
 HEAVY = {"torch", "numpy", "matplotlib", "ipywidgets", "anywidget", "sklearn", "skimage", "safetensors", "jsonargparse", "tqdm"}
+TABLES = {"datasets", "pyarrow", "pandas", "huggingface_hub"}
 STANDARD_LIBRARY_ONLY = [
     f"xception_edu.{m}" for m in ("checks", "paper", "specs", "dials", "architectures", "costs", "budgets", "recipe", "recipes")
 ]
@@ -44,7 +45,7 @@ def test_the_package_itself_imports_nothing():
 @pytest.mark.parametrize("module", STANDARD_LIBRARY_ONLY)
 def test_counting_by_hand_needs_the_standard_library_only(module):
     loaded = loaded_by(f"import {module}")
-    assert not loaded & HEAVY
+    assert not loaded & (HEAVY | TABLES)
     third_party = {m.partition(".")[0] for m in imported_in(module)} - set(sys.stdlib_module_names) - {"xception_edu"}
     assert not third_party
 
@@ -73,6 +74,11 @@ def test_costs_take_pairs_and_know_no_architecture():
 
 def test_train_and_plots_do_not_import_each_other():
     assert not {m for m in loaded_by("import xception_edu.train") if m.startswith(("xception_edu.plots", "matplotlib"))}
+
+
+@pytest.mark.parametrize("module", ["train", "data", "file_sets", "streams"])
+def test_the_libraries_of_tables_are_loaded_with_the_first_table(module):
+    assert not loaded_by(f"import xception_edu.{module}") & TABLES
 
 
 def test_nothing_imports_explorers_exercises_or_tests_and_nobody_imports_torchvision_or_timm():

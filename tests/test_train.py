@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from tests.test_cli import refused
+from tests.tiny import MODEL, TINY, TINY_FLAGS
 from xception_edu import checkpoints, train
 from xception_edu.__main__ import main
 from xception_edu.data import Dataset, load_digits, prepare
@@ -24,13 +25,6 @@ from xception_edu.dials import XceptionConfig
 from xception_edu.order import epoch_order
 from xception_edu.recipes import DIGITS, PHOTOS, Recipe
 
-# Two epochs of five steps on real digits at 8x8, by a network that is as small as one can be, with dropout.
-MODEL = XceptionConfig(
-    num_classes=10, in_channels=1, entry_widths=(4, 4, 8), middle_blocks=0, exit_widths=(8, 8, 8), stem_stride=1, dropout=0.2
-)
-TINY = replace(DIGITS, model=MODEL, image_size=8, batch_size=256, epochs=2)
-TINY_FLAGS = ["--image-size", "8", "--batch-size", "256", "--epochs", "2", "--model.middle_blocks", "0"]
-TINY_FLAGS += ["--model.entry_widths", "[4,4,8]", "--model.exit-widths", "[8,8,8]"]
 KINDS = {
     "sgd": TINY,
     "adamw, averaged": replace(TINY, optimizer="adamw", learning_rate=0.01, polyak_decay=0.7),

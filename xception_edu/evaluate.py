@@ -1,6 +1,6 @@
 """How good a network is on images that it was not trained on.
 
-    python -m xception_edu evaluate --checkpoint runs/digits/checkpoints/step-00000300.safetensors
+python -m xception_edu evaluate --checkpoint runs/digits/checkpoints/step-00000300.safetensors
 """
 
 import argparse
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xception_edu import parallel
+from xception_edu import metrics, parallel
 from xception_edu.checkpoints import Checkpoint, load_checkpoint
 from xception_edu.data import load_dataset, pick_device, prepare
 from xception_edu.recipe import Recipe
@@ -26,28 +26,36 @@ BATCH_SIZE = 250
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], image_size: int, *, precision: str = "fp32"
+    model: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    image_size: int,
+    *,
+    precision: str = "fp32",
+    class_weights: Tensor | None = None,
 ) -> dict[str, float]:
     """Shares of images, and the mean loss, without label smoothing, over batches of (bytes, labels) as a data set gives them.
 
-    top1 and top5: the model's first guess, or one of its first five, is right: the image's label, or one of its labels. Each
-    rank evaluates its batches, and all get the numbers of all.
+    top1 and top5: the model's first guess, or one of its first five, is right: the image's label, or one of its labels. Where
+    images have several, also map100, with the classes' weights, over the images that have any. Each rank evaluates its
+    batches, and all get the numbers of all.
     """
     model.eval()
     parallel.same_buffers(model)
-    counts: Tensor | None = None
+    sums: dict[str, Tensor] = {}
     for images, labels in batches:
         with autocast(images.device, precision):
             logits = model(prepare(images, image_size))
-        guesses = logits.topk(min(5, logits.shape[1])).indices  # (N, 5), best first
-        hits = labels.gather(1, guesses) > 0 if labels.is_floating_point() else guesses == labels[:, None]
-        loss = loss_of(logits, labels).double() * len(images)
-        found = torch.stack([hits[:, 0].sum().double(), hits.any(dim=1).sum().double(), loss, torch.ones_like(loss) * len(images)])
-        counts = found if counts is None else counts + found
-    if counts is None:  # more ranks than batches
-        counts = torch.zeros(4, dtype=torch.float64, device=parallel.device())
-    top1, top5, loss_sum, seen = parallel.total(counts).tolist()
-    return {"top1": top1 / seen, "top5": top5 / seen, "loss": loss_sum / seen, "images": int(seen)}
+        found = {"loss": loss_of(logits, labels) * len(images), "images": torch.tensor(len(images))}
+        found |= {f"top{k}": metrics.top_k_hits(logits, labels, k).sum() for k in (1, 5)}
+        if labels.is_floating_point():
+            precisions = metrics.average_precision(logits.float(), labels, class_weights)
+            found |= {"map100": precisions.nansum(), "labeled": (~precisions.isnan()).sum()}
+        sums = {name: value.to(parallel.device(), torch.float64) + sums.get(name, 0) for name, value in found.items()}
+    totals = parallel.total(sums)
+    shares = {name: totals[name] / totals["images"] for name in ("top1", "top5", "loss")}
+    if "map100" in totals:
+        shares["map100"] = totals["map100"] / max(1, totals["labeled"])
+    return shares | {"images": int(totals["images"])}
 
 
 def trained_model(path: str | Path) -> Xception:
@@ -88,11 +96,13 @@ def evaluate_file(
     dataset = load_dataset(recipe, data or checkpoint.progress.get("data"), skip_corrupt=skip_corrupt).to(chosen)
     model = model_of(checkpoint).to(chosen, memory_format=torch.channels_last)
     started = time.perf_counter()
-    found = evaluate(model, dataset.held_out(BATCH_SIZE), recipe.image_size, precision=recipe.precision)
+    how = {"precision": recipe.precision, "class_weights": dataset.class_weights}
+    found = evaluate(model, dataset.held_out(BATCH_SIZE), recipe.image_size, **how)
     return {"step": checkpoint.progress["step"]} | found | {"seconds": round(time.perf_counter() - started, 3)}
 
 
 def as_text(found: dict[str, Any]) -> str:
     """One line for a reader."""
-    shares = ", ".join(f"{found[key]:.2%} {name}" for key, name in (("top1", "top-1"), ("top5", "top-5")))
+    names = {"top1": "top-1", "top5": "top-5", "map100": "MAP@100"}
+    shares = ", ".join(f"{found[key]:.2%} {name}" for key, name in names.items() if key in found)
     return f"{shares}, loss {found['loss']:.4f} on {found['images']} held-out images in {found['seconds']} s"

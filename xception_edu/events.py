@@ -1,4 +1,4 @@
-"""What TensorBoard draws while a run goes on: `tensorboard --logdir OUT`. The same numbers as in metrics.jsonl, and more often."""
+"""What TensorBoard draws while a run goes on (`tensorboard --logdir OUT`): the numbers of metrics.jsonl, and more often."""
 
 import time
 from collections.abc import Mapping

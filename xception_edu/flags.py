@@ -14,7 +14,6 @@ from xception_edu.checkpoints import saved_recipe
 from xception_edu.dials import XceptionConfig
 from xception_edu.recipes import RECIPES, Recipe
 
-
 # Options of the run that are no fields of its recipe: they do not change what it computes.
 OF_TRAIN = ("resume", "device", "data", "skip_corrupt", "max_steps", "checkpoint_minutes", "tensorboard")
 

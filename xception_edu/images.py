@@ -17,6 +17,7 @@ from simplejpeg import decode_jpeg, decode_jpeg_header
 Content = bytes | str | os.PathLike[str]  # of a file, or where it is
 Box = tuple[float, float, float, float]  # left, top, right, bottom, as shares of width and height
 ORIENTATION = 0x0112  # EXIF: above 4, the image lies on its side
+GAP = 2  # times as many pixels as needed remain when a JPEG is decoded smaller: fewer would show in the result
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
@@ -65,7 +66,7 @@ def view(
         plain = _plain_jpeg_size(data)
         width, height = plain or _upright_size(data)
         box = center_box(width, height, how.center_crop) if cut is None else random_box(width, height, cut, chance)
-        times = int(min((box[2] - box[0]) * width, (box[3] - box[1]) * height) / how.side)
+        times = int(min((box[2] - box[0]) * width, (box[3] - box[1]) * height) / (GAP * how.side))
         image = _fast_jpeg(data) if plain and times < 2 else None
         return resized(image or _slow_image(data, times), box, how)
 

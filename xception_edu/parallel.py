@@ -68,7 +68,7 @@ def check_parts(batch_size: int, accumulate: int) -> None:
     parts = ranks() * accumulate
     if batch_size % parts:
         raise ValueError(
-            f"batch_size is {batch_size}, but must be a multiple of {parts}: {ranks()} ranks, each with {accumulate} parts a step"
+            f"batch_size is {batch_size}, but must be a multiple of {parts}: {ranks()} ranks, {accumulate} parts each"
         )
 
 
@@ -91,11 +91,14 @@ def exchange(model: nn.Module, now: bool) -> AbstractContextManager[None]:
     return nullcontext() if now or not isinstance(model, DistributedDataParallel) else model.no_sync()
 
 
-def total(counts: Tensor) -> Tensor:
-    """Sum over the ranks, in place; every rank gets it."""
+def total(sums: dict[str, Tensor]) -> dict[str, float]:
+    """Each sum over all ranks; every rank gets them. A rank that has none, for want of images, adds nothing."""
+    everyone = [{name: value.item() for name, value in sums.items()}]
     if ranks() > 1:
-        dist.all_reduce(counts)
-    return counts
+        everyone *= ranks()
+        dist.all_gather_object(everyone, everyone[0])
+    names = dict.fromkeys(name for own in everyone for name in own)
+    return {name: sum(own.get(name, 0.0) for own in everyone) for name in names}
 
 
 def device() -> torch.device:
@@ -110,7 +113,7 @@ def signal_of_any(noted: Sequence[int]) -> int:
 
 
 def mean_and_signal(loss: Tensor, noted: Sequence[int]) -> tuple[float, int]:
-    """Mean of `loss` over the ranks, and the number of a signal that one of them noted, or 0: the same answers on every rank."""
+    """Mean of `loss` over the ranks, and the number of a signal that one of them noted, or 0: the same on every rank."""
     if ranks() == 1:
         return loss.item(), max(noted, default=0)
     losses = torch.zeros(ranks(), 2, dtype=torch.float64, device=loss.device)
@@ -165,5 +168,7 @@ def launch(flags: Sequence[str], *, processes: int = 2, max_restarts: int = 0) -
             raise
     if torchrun.returncode:
         ours = [line for line in said.splitlines() if "xception_edu train: error:" in line]
-        raise RuntimeError(f"training in {processes} processes failed: {(ours or said.splitlines() or ['nothing was said'])[0]}")
+        raise RuntimeError(
+            f"training in {processes} processes failed: {(ours or said.splitlines() or ['nothing was said'])[0]}"
+        )
     return printed

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from xception_edu.images import Content
-from xception_edu.tables import Table, hub_tables, parquet_tables
+from xception_edu.tables import Table, hub_tables, listed_tables, parquet_tables
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,9 @@ class Found(NamedTuple):
 def find(data: str | os.PathLike[str], *, many: bool = False, held_out_share: float = 0.1) -> Found:
     """The images at `data`: a folder, .parquet files (one, a folder of them, or TRAIN,TEST), or a name on the hub.
 
+    A folder has a folder a class, below train/ and val/ or test/ if it has these; or images with a metadata.jsonl beside them,
+    a line an image: {"file_name": "a.jpg", "labels": ["cat", "dog"]}.
+
     `many` makes labels of zeros and ones a class. Where no part is held out, a share of each class is, always the same one,
     and a warning says so. ValueError if something is missing, or does not fit.
     """
@@ -61,9 +64,10 @@ def find(data: str | os.PathLike[str], *, many: bool = False, held_out_share: fl
         tables = parquet_tables(where, dict(zip(("train", "test"), _pair(where), strict=True)))
     elif path.is_dir():
         parquet = split_by_name(sorted(path.rglob("*.parquet")), path)
-        if not parquet:
+        listed = split_by_name(sorted(path.rglob("metadata.jsonl")), path)
+        if not parquet and not listed:
             return _from_folder(path, many, held_out_share)
-        tables = parquet_tables(where, parquet)
+        tables = parquet_tables(where, parquet) if parquet else listed_tables(where, listed)
     elif path.is_file():
         if path.suffix != ".parquet":
             raise ValueError(f"data is {where!r}, but must be a folder, a .parquet file or .tar shards")

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from xception_edu import parallel
-from xception_edu.data import Dataset, augment, prepare
+from xception_edu.data import Images, augment, prepare
 from xception_edu.order import seed_everything
 from xception_edu.recipe import Recipe
 from xception_edu.xception import Xception, xception
@@ -45,7 +45,7 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.SGD(groups, rate, momentum=momentum, nesterov=recipe.nesterov and momentum > 0)
 
 
-def training_batch(data: Dataset, recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
+def training_batch(data: Images, recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
     """Images (N, C, H, W) and labels of step 0, 1, ...: this rank's part of the batch, prepared and augmented.
 
     Labels are (N,), or (N, classes) from 0 to 1 where an image has several.

@@ -73,7 +73,9 @@ def _undecoded(stream: Any, where: str) -> Any:
     import datasets
 
     image, label = columns(stream.features or {}, where)
-    return stream.cast_column(image, datasets.Image(decode=False)).rename_columns({image: "image", label: "label"})
+    renamed = {old: new for old, new in ((image, "image"), (label, "label")) if old != new}
+    stream = stream.cast_column(image, datasets.Image(decode=False))
+    return stream.rename_columns(renamed) if renamed else stream
 
 
 class Stream:

@@ -32,6 +32,18 @@ def parquet_tables(where: str, files: Mapping[str, list[Path]]) -> dict[str, Tab
     return tables
 
 
+def listed_tables(where: str, lists: Mapping[str, list[Path]]) -> dict[str, Table]:
+    """A table for each part, from a folder of images whose labels stand in a metadata.jsonl."""
+    import datasets
+
+    tables = {}
+    for part, (listed, *_) in lists.items():
+        with _quiet(), one_line(where):
+            rows = datasets.load_dataset("imagefolder", data_dir=str(listed.parent), split="train")
+        tables[part] = read_table(rows, where, part)
+    return tables
+
+
 def hub_tables(where: str, parts: Mapping[str, Sequence[str]]) -> dict[str, Table]:
     """The training part and a held-out one of a data set on the hub: OWNER/NAME, or OWNER/NAME:CONFIGURATION."""
     import datasets

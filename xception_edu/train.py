@@ -41,7 +41,7 @@ from xception_edu.checkpoints import (
     start_folder,
     state_tensors,
 )
-from xception_edu.data import Dataset, load_dataset, pick_device
+from xception_edu.data import Images, load_dataset, pick_device
 from xception_edu.evaluate import evaluate, trained_model
 from xception_edu.events import Events
 from xception_edu.order import seed_everything
@@ -97,14 +97,15 @@ class Run:
         if self.events:
             self.events.step(self.step, loss, self.optimizer.param_groups[0]["lr"])
 
-    def end_epoch(self, data: Dataset) -> dict[str, Any]:
+    def end_epoch(self, data: Images) -> dict[str, Any]:
         """Evaluate if it is time, write a line of metrics and a checkpoint; the line."""
         epoch = self.step // self.steps_an_epoch
         line: dict[str, Any] = {"step": self.step, "epoch": epoch}
         line |= {"loss": self.loss_sum / self.steps_an_epoch, "lr": self.optimizer.param_groups[0]["lr"]}
         if epoch % self.recipe.evaluate_every == 0 or epoch == self.recipe.epochs:
             batches = data.held_out(EVALUATION_BATCH, rank=parallel.rank(), ranks=parallel.ranks())
-            found = evaluate(self.average or self.model, batches, self.recipe.image_size, precision=self.recipe.precision)
+            how = {"precision": self.recipe.precision, "class_weights": data.class_weights}
+            found = evaluate(self.average or self.model, batches, self.recipe.image_size, **how)
             line |= {"held_out_loss" if key == "loss" else key: value for key, value in found.items() if key != "images"}
         line["images_per_second"] = round(self.timed_steps * self.recipe.batch_size / self.seconds, 1)
         self.loss_sum, self.seconds, self.timed_steps = 0.0, 0.0, 0
@@ -145,7 +146,7 @@ class Run:
         return FloatingPointError(f"{what} at step {step} with learning rate {lr:.6g}, which should be lower; {last}")
 
 
-def start(recipe: Recipe, out: Path, data: Dataset, device: torch.device) -> Run:
+def start(recipe: Recipe, out: Path, data: Images, device: torch.device) -> Run:
     """A run before its first step: network, optimizer and average on the device, the network as the recipe wraps it."""
     model = make_model(recipe)
     if recipe.sync_bn:
@@ -218,7 +219,7 @@ def train(
 
 
 def loop(
-    run: Run, data: Dataset, signals: Sequence[int], *, max_steps: int | None = None, checkpoint_minutes: float = 10.0
+    run: Run, data: Images, signals: Sequence[int], *, max_steps: int | None = None, checkpoint_minutes: float = 10.0
 ) -> None:
     """Step after step to the end of the recipe, to `max_steps`, or until a signal is noted in one of the processes."""
     recipe, size = run.recipe, run.recipe.batch_size
