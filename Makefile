@@ -6,7 +6,7 @@ TESTENV := OMP_NUM_THREADS=1 PYTHONHASHSEED=0 TQDM_DISABLE=1
 
 PEERS := .venv-peers/bin
 
-.PHONY: lab test peers parity notebooks figures clean
+.PHONY: lab test peers parity benchmarks notebooks figures site clean
 .DEFAULT_GOAL := lab
 
 .venv/installed: pyproject.toml constraints.txt
@@ -42,11 +42,20 @@ peers: .venv-peers/installed
 parity: .venv-peers/installed
 	PYTHONPATH=. $(PEERS)/python tests/peers/parity.py results/parity.json
 
+# As many threads as torch takes by itself: these times are for an idle machine.
+benchmarks: .venv/installed .venv-peers/installed
+	$(BIN)/python -m xception_edu benchmark all
+	$(PEERS)/python -m xception_edu benchmark counting
+
 notebooks: .venv/installed
 	$(TESTENV) $(BIN)/python tests/run_notebooks.py notebooks/*.ipynb
 
 figures: .venv/installed
 	$(TESTENV) $(BIN)/python -m xception_edu figures --out figures
+
+# A static copy of the course in build/site, whose explorers move without a kernel and without a network.
+site: .venv/installed
+	$(BIN)/python site/build.py --out build/site $(if $(REPOSITORY),--repository $(REPOSITORY))
 
 clean:
 	rm -rf .venv .venv-peers build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis test-artifacts

@@ -11,7 +11,6 @@ become the library's own (see ship_weights.py).
 import argparse
 import importlib.metadata
 import json
-import math
 import os
 import pathlib
 import platform
@@ -24,9 +23,8 @@ import time
 from ship_weights import ship
 
 from xception_edu import __version__
+from xception_edu.machine import ROOT, busy_seconds, commit, processor
 from xception_edu.recipes import RECIPES
-
-ROOT = pathlib.Path(__file__).parent.parent
 
 
 def measure(name: str, seed: int, folder: pathlib.Path, flags: list[str]) -> dict:
@@ -50,17 +48,6 @@ def measure(name: str, seed: int, folder: pathlib.Path, flags: list[str]) -> dic
     }
 
 
-def busy_seconds() -> float:
-    """Seconds that all processors were busy since the system's start, with anything; NaN where the system does not tell."""
-    stat = pathlib.Path("/proc/stat")
-    if not stat.exists():
-        return math.nan
-    user, nice, system, _, _, *rest = map(
-        int, stat.read_text(encoding="utf-8").split("\n")[0].split()[1:9]
-    )  # not: idle, iowait
-    return (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
-
-
 def wait_for_quiet(at_most: float) -> None:
     """Return once the processors were idle for ten seconds, but for a tenth of one, or after `at_most` seconds."""
     end = time.monotonic() + at_most
@@ -80,21 +67,6 @@ def spread(runs: list[dict], key: str) -> dict:
         "min": min(values),
         "max": max(values),
     }
-
-
-def processor() -> str:
-    """The processor's name, where the system tells it."""
-    info = pathlib.Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def commit() -> str:
-    """The commit that was measured, with "-dirty" if files differed from it."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return run.stdout.strip() or "unknown"
 
 
 def main() -> None:

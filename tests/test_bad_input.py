@@ -231,6 +231,8 @@ def test_figures_refuse_dials_that_they_do_not_have():
         simplified_inception(ModuleConfig(8, 8, 2, order="spatial_first"), Shape(8, 4, 4))
     with pytest.raises(ValueError, match="widths is"):
         canonical_inception(Shape(8, 4, 4), widths=(1, 2, 3))
+    with pytest.raises(ValueError, match="reduced is"):
+        canonical_inception(Shape(8, 4, 4), reduced=(1, 2, 3))
     with pytest.raises(ValueError, match="depths is"):
         VGGConfig(depths=(1,))
     with pytest.raises(ValueError, match="shape is"):

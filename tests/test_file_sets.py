@@ -141,14 +141,14 @@ def damaged(tmp_path):
     """22 training images of which two cannot be read, 11 held-out ones of which one cannot."""
     train, val = write_folder(tmp_path, range(22), "train"), write_folder(tmp_path, range(30, 41), "val")
     train[0].write_bytes(b"")
-    train[3].write_bytes(jpeg(3)[:40])
+    train[20].write_bytes(jpeg(20)[:40])  # the last of its class
     val[2].write_text("no image")
     return tmp_path
 
 
 @pytest.mark.parametrize("kind", [WHOLE, CUT], ids=["in memory", "decoded"])
 def test_a_corrupt_image_is_named_with_the_way_out(damaged, kind):
-    says = r"(000|003|032)\.jpg: cannot be read as an image: .*; --skip-corrupt leaves such images out"
+    says = r"(000|020|032)\.jpg: cannot be read as an image: .*; --skip-corrupt leaves such images out"
     with pytest.raises(ValueError, match=says):
         batches(load_dataset(kind, damaged), kind, range(5))
 
@@ -156,7 +156,7 @@ def test_a_corrupt_image_is_named_with_the_way_out(damaged, kind):
 def test_in_memory_corrupt_images_are_left_out_and_counted(damaged, caplog):
     data = load_dataset(WHOLE, damaged, skip_corrupt=True)
     assert (data.train_size, len(data.test_labels)) == (20, 10)
-    assert torch.bincount(data.train_labels).tolist() == [10, 10]
+    assert torch.bincount(data.train_labels).tolist() == [9, 11]
     assert "2 of 22 images are corrupt and were left out" in caplog.text
     assert "000.jpg: cannot be read as an image: it is empty (0 bytes)" in caplog.text
 
@@ -169,6 +169,12 @@ def test_a_decoded_batch_has_the_next_image_for_a_corrupt_one(damaged, caplog):
     assert sum(len(labels) for _, labels in data.held_out(4)) == 10
     assert data.corrupt == 3
     assert "left out, as 3 so far" in caplog.text
+
+
+def test_the_image_that_stands_in_brings_its_own_label(damaged):
+    kind = replace(CUT, batch_size=22)
+    _, labels = load_dataset(kind, damaged, skip_corrupt=True).training_images(kind, 0)
+    assert torch.bincount(labels).tolist() == [10, 12]  # after the last of the first class comes one of the second
 
 
 def test_a_corrupt_row_of_a_table_is_named(tmp_path):

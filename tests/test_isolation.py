@@ -12,10 +12,35 @@ import xception_edu
 
 PACKAGE = pathlib.Path(xception_edu.__file__).parent
 MODULES = sorted(".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts) for p in PACKAGE.rglob("*.py"))
-HEAVY = {"torch", "numpy", "matplotlib", "ipywidgets", "anywidget", "sklearn", "skimage", "safetensors", "jsonargparse", "tqdm"}
+HEAVY = {
+    "torch",
+    "numpy",
+    "matplotlib",
+    "ipywidgets",
+    "anywidget",
+    "sklearn",
+    "skimage",
+    "safetensors",
+    "jsonargparse",
+    "tqdm",
+    "tensorboard",
+}
 TABLES = {"datasets", "pyarrow", "pandas", "huggingface_hub"}
 STANDARD_LIBRARY_ONLY = [
-    f"xception_edu.{m}" for m in ("checks", "paper", "specs", "dials", "architectures", "costs", "budgets", "recipe", "recipes")
+    f"xception_edu.{m}"
+    for m in (
+        "checks",
+        "paper",
+        "specs",
+        "dials",
+        "architectures",
+        "costs",
+        "budgets",
+        "recipe",
+        "recipes",
+        "machine",
+        "scaling",
+    )
 ]
 MODELS = ["layers", "xception", "inception_v3", "vgg"]
 

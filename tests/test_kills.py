@@ -16,7 +16,13 @@ from xception_edu import checkpoints, train
 
 RECIPE = replace(TINY, epochs=14, polyak_decay=0.9, threads=1)  # 70 steps
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.test_kills", "sklearn.datasets", "sklearn.model_selection"])
+PRELOAD = [
+    "tests.test_kills",
+    "sklearn.datasets",
+    "sklearn.model_selection",
+    "torch._dynamo",
+]  # the last: what optimizers import
+PROCESSES.set_forkserver_preload(PRELOAD)
 
 
 def go_on(out, die=None):

@@ -101,3 +101,86 @@ def test_what_is_no_batch_of_such_channels_is_refused():
     for shape in [(2, 5, 7, 7), (4, 7, 7)]:
         with pytest.raises(ValueError, match=r"x has shape .* must be \(N, 4, H, W\)"):
             SegmentedConv2d(4, 4, segments=2)(torch.zeros(shape))
+
+
+FORMATS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
+
+
+@pytest.mark.parametrize("layout", FORMATS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@given(case=channels_and_segments(), stride=st.sampled_from([1, 2]), bias=st.booleans(), training=st.booleans())
+def test_on_a_cpu_the_chosen_layout_changes_no_value(layout, dtype, case, stride, bias, training):
+    """float32 and bfloat16 take the rule's way, float64 does not: its values are the reference, with gradients."""
+    ins, outs, segments = case
+    conv = SegmentedConv2d(ins, outs, segments=segments, stride=stride, bias=bias)
+    exact = SegmentedConv2d(ins, outs, segments=segments, stride=stride, bias=bias).double()
+    conv = conv.to(dtype).to(memory_format=FORMATS[layout])
+    exact.load_state_dict(conv.state_dict())
+    x = images(ins).to(dtype).contiguous(memory_format=FORMATS[layout])
+    results = [values_and_gradients(conv, x, training), values_and_gradients(exact, x.double(), training)]
+    assert len(results[0]) == 1 + training * (1 + len(list(conv.parameters())))
+    assert results[0][0].dtype == dtype
+    tolerance = 1e-4 if dtype == torch.float32 else 0.05
+    for got, expected in zip(*results, strict=True):
+        assert (got.double() - expected).abs().max() <= tolerance * expected.abs().max().clamp(min=1)
+
+
+def values_and_gradients(module, x, training):
+    """What comes out, and in training the gradients of the map and of all weights."""
+    x = x.clone().requires_grad_(training)
+    with torch.set_grad_enabled(training):
+        y = module(x)
+    if not training:
+        return [y]
+    y.backward(torch.linspace(0.5, 1, y.numel(), dtype=y.dtype).view(y.shape))
+    return [y.detach(), x.grad, *(p.grad for p in module.parameters())]
+
+
+@pytest.mark.parametrize(
+    ("segments", "dtype", "training", "form"),
+    [
+        (1, torch.float32, True, "grouped_nchw"),  # a regular convolution is left to torch
+        (2, torch.float32, False, "grouped_channels_last"),  # pieces of 364 channels are no whole blocks of 8
+        (3, torch.float32, False, "grouped_channels_last"),  # uneven
+        (7, torch.float32, True, "grouped_nchw"),  # 104 channels are whole blocks of 8,
+        (7, torch.bfloat16, True, "grouped_channels_last"),  # but not of 16
+        (91, torch.bfloat16, True, "grouped_channels_last"),
+        (91, torch.bfloat16, False, "grouped_nchw"),
+        (182, torch.float32, False, "grouped_nchw"),
+        (182, torch.float32, True, "grouped_channels_last"),
+        (364, torch.float32, True, "grouped_channels_last"),
+        (728, torch.float32, True, "grouped_nchw"),  # depthwise
+        (2, torch.float64, True, "grouped_nchw"),  # oneDNN has no float64
+    ],
+)
+def test_the_form_that_a_segmented_convolution_takes_is_said_and_taken(segments, dtype, training, form):
+    conv = SegmentedConv2d(728, 728, segments=segments).to(dtype)
+    x = torch.zeros(1, 728, 3, 3, dtype=dtype)
+    with torch.set_grad_enabled(training):
+        assert conv.form == form
+        assert f"form={form!r}" in repr(conv)
+        y = conv(x)
+        assert y.is_contiguous(memory_format=FORMATS[form.removeprefix("grouped_")])
+        assert conv(x.contiguous(memory_format=torch.channels_last)).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_under_autocast_the_form_goes_by_the_type_that_is_multiplied():
+    conv = SegmentedConv2d(24, 24, segments=3)
+    assert conv.form == "grouped_nchw"
+    with torch.autocast("cpu", torch.bfloat16):
+        assert conv.form == "grouped_channels_last"
+        assert conv(torch.zeros(1, 24, 3, 3)).dtype == torch.bfloat16
+
+
+def test_without_values_and_off_the_cpu_maps_stay_as_they_come():
+    conv = SegmentedConv2d(728, 728, segments=364).to("meta")
+    assert conv.form == "grouped_nchw"
+
+
+@pytest.mark.parametrize("segments", [5, 12])
+def test_an_exported_segmented_convolution_holds_no_copy_of_layout(segments):
+    conv = SegmentedConv2d(24, 24, segments=segments).eval()
+    x = torch.randn(2, 24, 5, 5)
+    exported = torch.export.export(conv, (x,))
+    assert not [node for node in exported.graph.nodes if "clone" in str(node.target) or "contiguous" in str(node.target)]
+    assert torch.allclose(exported.module()(x), conv(x), atol=1e-5)

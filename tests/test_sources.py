@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+from pathlib import Path
 
 import datasets
 import pytest
@@ -23,7 +24,7 @@ def cache_of_its_own(tmp_path_factory, monkeypatch):
 
 
 def contents(part):
-    return [content if isinstance(content, bytes) else content.read_bytes() for content in part.contents]
+    return [content if isinstance(content, bytes) else Path(content).read_bytes() for content in part.contents]
 
 
 # ---- what is found --------------------------------------------------------------------------------------------------
@@ -41,6 +42,12 @@ def test_a_folder_a_class_below_train_and_a_held_out_part(tmp_path, held_out):
     assert contents(found.train) == [jpeg(n) for n in (0, 2, 4, 1, 3, 5)]
     assert contents(found.test) == [jpeg(n) for n in (6, 8, 7, 9)]
     assert found.test.names[0].endswith("china/006.jpg")
+
+
+def test_a_class_may_be_named_train(tmp_path):
+    write_folder(tmp_path, range(8))
+    (tmp_path / "china").rename(tmp_path / "train")
+    assert find(tmp_path).classes == ("flower", "train")
 
 
 def test_without_a_held_out_part_a_share_of_each_class_is_held_out_and_said(tmp_path, caplog):
@@ -270,7 +277,9 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
 def test_a_hub_that_cannot_be_reached_is_one_line_and_no_retries(monkeypatch):
     started = time.monotonic()
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
-    with pytest.raises(ValueError, match=r"^data is 'uoft-cs/cifar10', but cannot be read: .") as error:
+    with pytest.raises(
+        ValueError, match=r"^data is 'uoft-cs/cifar10', but cannot be read: .*may also be a local copy"
+    ) as error:
         find("uoft-cs/cifar10")
     assert "\n" not in str(error.value)
     assert time.monotonic() - started < 60

@@ -24,6 +24,7 @@ from xception_edu.data import Dataset, load_digits, prepare
 from xception_edu.dials import XceptionConfig
 from xception_edu.order import epoch_order
 from xception_edu.recipes import DIGITS, PHOTOS, Recipe
+from xception_edu.stopping import in_one_line
 
 KINDS = {
     "sgd": TINY,
@@ -568,3 +569,103 @@ def test_photos_train_too(tmp_path, monkeypatch):
     model = replace(MODEL, in_channels=3, stem_stride=2)
     last = train.train(replace(PHOTOS, model=model, image_size=32, batch_size=40, epochs=1, random_shift=4), tmp_path)
     assert set(last) == KEYS
+
+
+# ---- options of a run -----------------------------------------------------------------------------------------------
+
+
+def scalars(out):
+    """What TensorBoard would draw: (step, value) by name, read back with its own reader."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(out / "tensorboard"))
+    events.Reload()
+    return {name: [(e.step, e.value) for e in events.Scalars(name)] for name in events.Tags()["scalars"]}
+
+
+def test_tensorboard_gets_what_the_metrics_have_and_the_steps_between(uninterrupted):
+    _, out = uninterrupted
+    found = scalars(out)
+    for key in KEYS - {"step"}:
+        assert found[f"epoch/{key}"] == [(line["step"], pytest.approx(line[key], rel=1e-6)) for line in metrics(out)]
+    assert [step for step, _ in found["step/loss"]] == list(range(1, 11))
+    mean = sum(value for _, value in found["step/loss"][:5]) / 5
+    assert mean == pytest.approx(metrics(out)[0]["loss"], rel=1e-6)
+
+
+def test_tensorboards_curves_go_on_where_the_run_does(tmp_path):
+    train.train(TINY, tmp_path, max_steps=8)
+    for later in list((tmp_path / "checkpoints").glob("*8.safetensors")):
+        later.unlink()  # as if the last steps were lost
+    train.train(TINY, tmp_path, resume=True)
+    found = scalars(tmp_path)
+    assert [step for step, _ in found["step/loss"]] == list(range(1, 11))
+    assert [step for step, _ in found["epoch/top1"]] == [5, 10]
+
+
+def test_without_tensorboard_there_are_no_events(tmp_path):
+    train.train(TINY, tmp_path, max_steps=1, tensorboard=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "config.json"]
+
+
+def test_a_run_left_after_some_steps_goes_on_bit_for_bit(uninterrupted, tmp_path):
+    recipe, out = uninterrupted
+    assert train.train(recipe, tmp_path, max_steps=3) is None
+    assert newest(tmp_path).name == "step-00000003.safetensors"
+    assert train.train(recipe, tmp_path, resume=True, max_steps=7)["step"] == 5
+    train.train(recipe, tmp_path, resume=True)
+    assert made_by(tmp_path) == made_by(out)
+
+
+def test_the_command_says_that_no_epoch_has_ended(tmp_path, capsys):
+    out = str(tmp_path / "run")
+    assert main(["train", "--recipe", "digits", "--out", out, *TINY_FLAGS, "--max-steps", "2", "--tensorboard", "false"]) == 0
+    assert "no epoch has ended" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flags", "parts"),
+    [
+        (["--max-steps", "0"], ["max_steps", "0", "at least 1"]),
+        (["--checkpoint-minutes", "-1"], ["checkpoint_minutes", "-1", "at least 0"]),
+        (["--tensorboard", "perhaps"], ["tensorboard", "perhaps"]),
+        (["--sync-bn", "true", "--accumulate", "3"], ["accumulate", "3", "256"]),
+    ],
+)
+def test_a_wrong_option_is_one_line(flags, parts, tmp_path, capsys):
+    line = refused(["train", "--recipe", "digits", "--out", str(tmp_path / "run"), *TINY_FLAGS, *flags], capsys)
+    assert all(part in line for part in parts), line
+
+
+def test_a_checkpoint_is_written_whenever_the_minutes_are_over(tmp_path, monkeypatch):
+    steps, real = [], train.save_checkpoint
+    monkeypatch.setattr(
+        train, "save_checkpoint", lambda folder, step, *args, **how: steps.append(step) or real(folder, step, *args, **how)
+    )
+    train.train(TINY, tmp_path, max_steps=7, checkpoint_minutes=0)
+    assert steps == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_between_evaluations_a_line_has_the_loss_only_and_the_last_epoch_is_evaluated(tmp_path):
+    train.train(replace(TINY, epochs=3, evaluate_every=2), tmp_path, tensorboard=False)
+    assert ["top1" in line for line in metrics(tmp_path)] == [False, True, True]
+
+
+def test_a_file_that_may_not_grow_is_one_line_and_the_checkpoint_before_it_stays(uninterrupted, tmp_path):
+    """The system itself refuses to write: files of more than 3 KB, as a full disk or a quota would."""
+    import resource  # of Unix
+
+    recipe, out = uninterrupted
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with pytest.MonkeyPatch.context() as patch:
+        at_step(7, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3000, hard)), patch)
+        try:
+            with pytest.raises(ValueError, match="^out cannot be used: File too large") as error, in_one_line():
+                train.train(recipe, tmp_path, tensorboard=False)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "\n" not in str(error.value)
+    assert newest(tmp_path).name == "step-00000005.safetensors"
+    assert not list(tmp_path.glob("checkpoints/*.tmp"))
+    train.train(recipe, tmp_path, resume=True, tensorboard=False)
+    assert made_by(tmp_path) == made_by(out)

@@ -23,7 +23,7 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status. What the library answers to a wrong argument becomes the one line on standard error."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = _parser("", "Xception made movable: count, draw, train, predict.")
+    parser = _parser("", "Xception made movable: count, draw, train, predict, measure.")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     lines = (f"  {name:16}{(run.__doc__ or name).splitlines()[0]}" for name, run in COMMANDS.items())
     parser.epilog = "\n".join(["commands (`COMMAND --help` explains each):", *lines])
@@ -120,6 +120,13 @@ def run_predict(argv: Sequence[str]) -> int:
     return predict.command(_parser("predict", "The five likeliest classes of each image, with their probabilities."), argv)
 
 
+def run_benchmark(argv: Sequence[str]) -> int:
+    """Measure this machine and write what was found as JSON."""
+    from xception_edu.benchmark import command
+
+    return command.command(_parser("benchmark", "Measure times on this machine; write JSON to results/."), argv)
+
+
 def run_import_weights(argv: Sequence[str]) -> int:
     """Write somebody's weight file as ours."""
     from xception_edu import weights
@@ -147,6 +154,7 @@ COMMANDS = {
     "evaluate": run_evaluate,
     "predict": run_predict,
     "import-weights": run_import_weights,
+    "benchmark": run_benchmark,
 }
 
 if __name__ == "__main__":

@@ -61,21 +61,24 @@ def module(config: ModuleConfig, shape: Shape) -> Layers:
     return chain(shape, first, *between, second)
 
 
-def canonical_inception(shape: Shape, *, widths: tuple[int, int, int, int] = (64, 64, 96, 64)) -> list[Layers]:
+def canonical_inception(
+    shape: Shape, *, widths: tuple[int, int, int, int] = (64, 64, 96, 64), reduced: tuple[int, int] = (48, 64)
+) -> list[Layers]:
     """Figure 1, the canonical Inception V3 module, as its four towers from left to right; outputs are concatenated.
 
-    `widths` are the towers' outputs: 1x1; 1x1 then 3x3; 1x1 then two 3x3; 3x3 average pooling then 1x1. The two 1x1 that
-    lead into 3x3 are 48 and 64 wide, as in the network's second and third module (288 = 64 + 64 + 96 + 64 channels).
+    `widths` are the towers' outputs: 1x1; 1x1 then 3x3; 1x1 then two 3x3; 3x3 average pooling then 1x1. `reduced` are the
+    two 1x1 that lead into 3x3. By default all as in the network's second and third module (288 = 64 + 64 + 96 + 64 channels).
     """
     one, three, double, pool = checks.integers("widths", widths, length=4)
+    before_three, before_double = checks.integers("reduced", reduced, length=2)
     c = shape.channels
     return [
         chain(shape, ConvSpec(c, one, 1, name="1x1")),
-        chain(shape, ConvSpec(c, 48, 1, name="1x1"), ConvSpec(48, three, 3, name="3x3")),
+        chain(shape, ConvSpec(c, before_three, 1, name="1x1"), ConvSpec(before_three, three, 3, name="3x3")),
         chain(
             shape,
-            ConvSpec(c, 64, 1, name="1x1"),
-            ConvSpec(64, double, 3, name="3x3"),
+            ConvSpec(c, before_double, 1, name="1x1"),
+            ConvSpec(before_double, double, 3, name="3x3"),
             ConvSpec(double, double, 3, name="3x3"),
         ),
         chain(shape, PoolSpec("average", 3, stride=1, padding=1, name="avg pool"), ConvSpec(c, pool, 1, name="1x1")),

@@ -9,7 +9,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from xception_edu import checks
 from xception_edu.specs import ActivationSpec, AddSpec, BatchNormSpec, ConvSpec, LinearSpec, PoolSpec, Shape, Spec
@@ -94,7 +94,9 @@ def cost_of(spec: Spec, shape: Shape) -> Cost:
 
 def total(items: Iterable[Cost | tuple[Spec, Shape]]) -> Cost:
     """Sum of the costs of layers, given as `(spec, input shape)` pairs, as Cost records, or mixed."""
-    return sum((item if isinstance(item, Cost) else cost_of(*item) for item in items), Cost())
+    costs = [item if isinstance(item, Cost) else cost_of(*item) for item in items]
+    # Field by field: adding record to record would make, and check, as many records on the way.
+    return Cost(**{field.name: sum(getattr(cost, field.name) for cost in costs) for field in fields(Cost)})
 
 
 def describe(spec: Spec) -> str:

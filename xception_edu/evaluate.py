@@ -21,7 +21,10 @@ from xception_edu.steps import autocast, loss_of
 from xception_edu.stopping import in_one_line
 from xception_edu.xception import Xception, xception
 
-BATCH_SIZE = 250
+
+def images_at_once(image_size: int) -> int:
+    """How many images are evaluated together: 250 of up to 96 pixels a side, of larger ones fewer, so that memory suffices."""
+    return max(1, min(250, 250 * 96**2 // image_size**2))
 
 
 @torch.no_grad()
@@ -79,7 +82,7 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     parser.add_argument("--device", help="such as cpu or cuda; by default the GPU if there is one")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     args = parser.parse_args(argv)
-    with in_one_line():
+    with in_one_line("checkpoint or data"):
         found = evaluate_file(Path(args.checkpoint), data=args.data, skip_corrupt=args.skip_corrupt, device=args.device)
     print(json.dumps(found) if args.format == "json" else as_text(found))
     return 0
@@ -97,7 +100,7 @@ def evaluate_file(
     model = model_of(checkpoint).to(chosen, memory_format=torch.channels_last)
     started = time.perf_counter()
     how = {"precision": recipe.precision, "class_weights": dataset.class_weights}
-    found = evaluate(model, dataset.held_out(BATCH_SIZE), recipe.image_size, **how)
+    found = evaluate(model, dataset.held_out(images_at_once(recipe.image_size)), recipe.image_size, **how)
     return {"step": checkpoint.progress["step"]} | found | {"seconds": round(time.perf_counter() - started, 3)}
 
 

@@ -5,6 +5,8 @@ Tensors are (N, C, H, W).
 """
 
 import itertools
+import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +50,9 @@ class SegmentedConv2d(nn.Module):
     Shape: (N, in_channels, H, W) to (N, out_channels, H', W'). `kernel_size`, `stride`, `padding` are one integer or
     (height, width); padding None is half the kernel. `weights` holds a tensor a run: (out of the run, in of one piece, k, k).
 
+    On a CPU, a map in NCHW is laid out as channels_last first where that is faster (`form` says where, `_keeps_layout` why);
+    what comes out is then channels_last too, the same values at other strides.
+
     Raises ValueError if segments is not from 1 to the smaller channel count: a further segment would have no channel.
     """
 
@@ -89,13 +94,44 @@ class SegmentedConv2d(nn.Module):
         """(N, in_channels, H, W) to (N, out_channels, H', W')."""
         if x.dim() != 4 or x.shape[1] != self.in_channels:
             raise ValueError(f"x has shape {tuple(x.shape)}, but must be (N, {self.in_channels}, H, W)")
-        if len(self.runs) == 1:
-            return F.conv2d(x, self.weights[0], self.bias, self.stride, self.padding, groups=self.segments)
-        xs = x.split([n * piece_in for n, piece_in, _ in self.runs], dim=1)
+        if not self._keeps_layout(x):
+            xs = [part.contiguous(memory_format=torch.channels_last) for part in self._parts(x)]
+        else:
+            xs = self._parts(x)
         outs = [n * piece_out for n, _, piece_out in self.runs]
         biases = self.bias.split(outs) if self.bias is not None else [None] * len(outs)
         runs = zip(xs, self.weights, biases, self.runs, strict=True)
-        return torch.cat([F.conv2d(x, w, b, self.stride, self.padding, groups=n) for x, w, b, (n, _, _) in runs], dim=1)
+        parts = [F.conv2d(x, w, b, self.stride, self.padding, groups=n) for x, w, b, (n, _, _) in runs]
+        return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
+
+    def _parts(self, x: Tensor) -> Sequence[Tensor]:
+        """The channels of each run."""
+        return x.split([n * piece_in for n, piece_in, _ in self.runs], dim=1) if len(self.runs) > 1 else [x]
+
+    def _keeps_layout(self, x: Tensor) -> bool:
+        """Whether a map is convolved as it comes: always but on a CPU in NCHW, where this rule decides.
+
+        oneDNN's NCHW kernels work on blocks of 8 channels (bf16: 16); pieces that are no whole blocks fall to slow ones, which
+        take two or three times as long as in channels_last (2 segments of 364 channels, say). Then copying the map pays.
+        Pieces of one channel have a kernel of their own, and so have 4 and 8 in the forward pass, which a copy would only
+        delay. results/segments_latency.json has all cases, measured with AVX-512.
+        """
+        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+        if x.device.type != "cpu" or dtype not in (torch.float32, torch.bfloat16) or torch.compiler.is_exporting():
+            return True
+        if x.is_contiguous(memory_format=torch.channels_last) or self.segments == 1:
+            return True
+        width = math.gcd(*self.runs[0][1:])
+        whole_blocks = width % (16 if dtype == torch.bfloat16 else 8) == 0 or width == 1
+        return len(self.runs) == 1 and (whole_blocks or (width in (4, 8) and not torch.is_grad_enabled()))
+
+    @property
+    def form(self) -> str:
+        """How an NCHW map would be convolved now, by dtype, device and whether gradients are on: "grouped_nchw" or
+        "grouped_channels_last". In channels_last a map stays as it is.
+        """
+        x = self.weights[0].new_empty(1, self.in_channels, 2, 2)
+        return "grouped_nchw" if self._keeps_layout(x) else "grouped_channels_last"
 
     def dense_weight(self) -> Tensor:
         """The block-diagonal (out_channels, in_channels, k, k) tensor with which a regular convolution does the same."""
@@ -110,7 +146,7 @@ class SegmentedConv2d(nn.Module):
     def extra_repr(self) -> str:
         """What print shows between the parentheses."""
         sizes = f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
-        return f"{self.in_channels}, {self.out_channels}, segments={self.segments}, {sizes}"
+        return f"{self.in_channels}, {self.out_channels}, segments={self.segments}, {sizes}, form={self.form!r}"
 
 
 class SeparableConv2d(nn.Module):

@@ -7,6 +7,8 @@ those count a multiply-accumulate as two.
 
 import copy
 import math
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -150,6 +152,65 @@ def _own_tensors(module: nn.Module) -> Cost:
 def measured_cost(model: nn.Module, shape: Shape | tuple[int, int, int]) -> Cost:
     """Cost of the whole model for one image of `shape`, (channels, height, width): the sum of its measured layers."""
     return sum((layer.cost for layer in measured_layers(model, shape)), Cost())
+
+
+class OperatorCalls(NamedTuple):
+    """What a function asked of torch: calls of each operator, their MACs, and those that returned a map in another layout."""
+
+    calls: Counter[str]
+    macs: int
+    layout_copies: list[str]
+
+
+def operator_calls(function: Callable[[], object]) -> OperatorCalls:
+    """Count the operators that `function` runs, backward passes included. Views and empty tensors cost nothing: not counted.
+
+    Layouts are NCHW and channels_last: an operator that takes a map in one and returns it in the other has copied it.
+    The counts are the same on every machine, and on the meta device without work, where a time would not be.
+    """
+    with _Calls() as counter:
+        function()
+    return OperatorCalls(counter.calls, counter.macs, counter.layout_copies)
+
+
+class _Calls(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: Counter[str] = Counter()
+        self.macs = 0
+        self.layout_copies: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        is_view = any(r.alias_info is not None and not r.alias_info.is_write for r in func._schema.returns)
+        name = func.overloadpacket.__name__
+        if not is_view and not name.startswith("empty"):
+            self.calls[name] += 1
+            self.macs += _macs(func.overloadpacket, args, kwargs or {}, out)
+            results = out if isinstance(out, (tuple, list)) else [out]
+            layouts = [{layout for x in xs if (layout := _layout(x))} for xs in (args, results[:1])]
+            if layouts[0] and layouts[1] and layouts[0] != layouts[1]:
+                self.layout_copies.append(name)
+        return out
+
+
+def _macs(operator: Any, args: tuple, kwargs: dict, out: Any) -> int:
+    """MACs of one call: torch's count, halved. Each gradient of a convolution, for map or weight, costs what it does itself.
+
+    torch (2.13) counts the weight's gradient as if groups were 1, for a depthwise convolution too many by a factor of channels.
+    """
+    if operator is aten.convolution_backward:
+        gradient, _, weight, *_, wanted = args
+        return sum(wanted[:2]) * gradient.numel() * weight[0].numel()
+    return flop_registry[operator](*args, **kwargs, out_val=out) // 2 if operator in flop_registry else 0
+
+
+def _layout(x: Any) -> str | None:
+    """The layout of a map; None for what is none, and where there is but one, of one channel or one position."""
+    if not isinstance(x, torch.Tensor) or x.dim() != 4:
+        return None
+    is_nchw, is_channels_last = x.is_contiguous(), x.is_contiguous(memory_format=torch.channels_last)
+    return None if is_nchw == is_channels_last else "nchw" if is_nchw else "channels_last"
 
 
 def stage_shapes(model: nn.Module, shape: Shape | tuple[int, int, int]) -> list[tuple[str, Shape]]:

@@ -49,11 +49,26 @@ def process_group(device: torch.device) -> Iterator[torch.device]:
     if device.type == "cuda":
         device = torch.device("cuda", _local_gpu())
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT)
+    who = {"rank": int(os.environ["RANK"]), "world_size": int(os.environ["WORLD_SIZE"])} | _store()
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT, **who)
     try:
         yield device
     finally:
         dist.destroy_process_group()
+
+
+def _store() -> dict[str, dist.Store]:
+    """Where the ranks find one another, where that must not be left to torch: on one node, which torchrun may start again.
+
+    torchrun's own store then still has the addresses of processes that are gone (pytorch issue 135712), so that each attempt
+    gets keys of its own. On several nodes the attempts may be counted differently: there set
+    TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 for torchrun if it is to restart.
+    """
+    shared = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True" and os.environ.get("GROUP_WORLD_SIZE") == "1"
+    if not shared:
+        return {}
+    store = dist.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False, timeout=TIMEOUT)
+    return {"store": dist.PrefixStore(f"attempt_{os.environ['TORCHELASTIC_RESTART_COUNT']}", store)}
 
 
 def _local_gpu() -> int:

@@ -120,7 +120,8 @@ def chosen_parts(by_part: dict, where: str) -> dict:
 def _from_folder(path: Path, many: bool, held_out_share: float) -> Found:
     where = str(path)
     folders = {part: folder for folder in _subfolders(path) if (part := part_of(folder.name))}
-    parts = chosen_parts(folders, where) if "train" in folders else {"train": path}
+    in_parts = "train" in folders and _subfolders(folders["train"])  # and is no class of that name, of toy trains say
+    parts = chosen_parts(folders, where) if in_parts else {"train": path}
     files = {part: _files_by_class(folder, where) for part, folder in parts.items()}
     classes = tuple(files["train"])
     for part, by_class in files.items():
@@ -151,9 +152,9 @@ def _files_by_class(folder: Path, where: str) -> dict[str, list[Path]]:
 
 
 def _folder_part(by_class: dict[str, list[Path]], many: bool) -> Part:
-    files = [path for paths in by_class.values() for path in paths]
+    files = [str(path) for paths in by_class.values() for path in paths]
     numbers = [number for number, paths in enumerate(by_class.values()) for _ in paths]
-    return Part(files, list(map(str, files)), labels_tensor(numbers, len(by_class), many))
+    return Part(files, files, labels_tensor(numbers, len(by_class), many))
 
 
 # ---- tables ---------------------------------------------------------------------------------------------------------

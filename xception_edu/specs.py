@@ -34,6 +34,8 @@ class Shape(_Shape):
     @classmethod
     def of(cls, value: object) -> "Shape":
         """A Shape from any (channels, height, width); ValueError otherwise."""
+        if isinstance(value, cls):  # checked when it was made
+            return value
         if not isinstance(value, (tuple, list)) or len(value) != 3:
             raise ValueError(f"shape is {value!r}, but must be (channels, height, width)")
         return cls(*value)

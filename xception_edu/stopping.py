@@ -40,13 +40,14 @@ def noted_signals() -> Iterator[list[int]]:
 
 
 @contextmanager
-def in_one_line() -> Iterator[None]:
+def in_one_line(files: str = "out") -> Iterator[None]:
     """Turn what a reader can put right into a ValueError of one line: wrong values, files, divergence, too little memory.
 
-    Where torchrun started several processes, those but the first say which one they are.
+    `files` is the argument that an OSError is about. Where torchrun started several processes, those but the first say which
+    one they are.
     """
     try:
-        with _named():
+        with _reworded(files):
             yield
     except ValueError as error:
         rank = os.environ.get("RANK", "0")
@@ -54,12 +55,12 @@ def in_one_line() -> Iterator[None]:
 
 
 @contextmanager
-def _named() -> Iterator[None]:
+def _reworded(files: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        raise ValueError(f"out cannot be used: {error.strerror or error}{where}") from None
+        raise ValueError(f"{files} cannot be used: {error.strerror or error}{where}") from None
     except (ValueError, FloatingPointError) as error:
         raise ValueError(" ".join(str(error).splitlines())) from None
     except RuntimeError as error:
@@ -67,4 +68,6 @@ def _named() -> Iterator[None]:
             raise ValueError(f"another process is gone, and this one stops, too: {str(error).splitlines()[0]}") from None
         if "memory" in str(error):
             raise ValueError("model and batch_size need more memory than there is: make one of them smaller") from None
+        if "compiler" in str(error):
+            raise ValueError("compile is True, but must be False: torch.compile finds no working C++ compiler") from None
         raise

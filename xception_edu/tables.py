@@ -11,6 +11,9 @@ IMAGE_COLUMNS = ("image", "img", "jpg", "png", "webp", "picture")
 LABEL_COLUMNS = ("label", "labels", "cls", "class", "fine_label", "json")
 
 
+HUB_HINT = "; --data may also be a local copy, a folder of .parquet files"
+
+
 class Table(NamedTuple):
     """Rows of a table: the files, what to call each in an error, the labels as they stand, and the names of the classes."""
 
@@ -49,7 +52,7 @@ def hub_tables(where: str, parts: Mapping[str, Sequence[str]]) -> dict[str, Tabl
     import datasets
 
     name, _, configuration = where.partition(":")
-    with one_line(where):
+    with one_line(where, HUB_HINT):
         found = datasets.load_dataset(name, configuration or None)
     return {part: read_table(found[split], where, part) for part, split in hub_splits(list(found), where, parts).items()}
 
@@ -139,7 +142,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def one_line(where: str) -> Iterator[None]:
+def one_line(where: str, hint: str = "") -> Iterator[None]:
     """What `datasets` and the hub raise, in one line: they have dozens of kinds of errors, and warn of each retry."""
     from huggingface_hub.utils import logging
 
@@ -150,6 +153,6 @@ def one_line(where: str) -> Iterator[None]:
     except Exception as error:
         cause = error.__cause__ or error
         said = " ".join(str(cause).split()) or type(cause).__name__
-        raise ValueError(f"data is {where!r}, but cannot be read: {said[:300]}") from error
+        raise ValueError(f"data is {where!r}, but cannot be read: {said[:300]}{hint}") from error
     finally:
         logging.set_verbosity(verbosity)

@@ -42,7 +42,7 @@ from xception_edu.checkpoints import (
     state_tensors,
 )
 from xception_edu.data import Images, load_dataset, pick_device
-from xception_edu.evaluate import evaluate, trained_model
+from xception_edu.evaluate import evaluate, images_at_once, trained_model
 from xception_edu.events import Events
 from xception_edu.order import seed_everything
 from xception_edu.recipe import Recipe, learning_rate
@@ -50,7 +50,6 @@ from xception_edu.steps import make_model, make_optimizer, train_step, training_
 from xception_edu.stopping import Interrupted, in_one_line, noted_signals
 
 __all__ = ["Run", "evaluate", "make_model", "make_optimizer", "train", "train_step", "trained_model", "training_batch"]
-EVALUATION_BATCH = 250
 
 log = logging.getLogger(__name__)
 
@@ -103,9 +102,10 @@ class Run:
         line: dict[str, Any] = {"step": self.step, "epoch": epoch}
         line |= {"loss": self.loss_sum / self.steps_an_epoch, "lr": self.optimizer.param_groups[0]["lr"]}
         if epoch % self.recipe.evaluate_every == 0 or epoch == self.recipe.epochs:
-            batches = data.held_out(EVALUATION_BATCH, rank=parallel.rank(), ranks=parallel.ranks())
+            size = self.recipe.image_size
+            batches = data.held_out(images_at_once(size), rank=parallel.rank(), ranks=parallel.ranks())
             how = {"precision": self.recipe.precision, "class_weights": data.class_weights}
-            found = evaluate(self.average or self.model, batches, self.recipe.image_size, **how)
+            found = evaluate(self.average or self.model, batches, size, **how)
             line |= {"held_out_loss" if key == "loss" else key: value for key, value in found.items() if key != "images"}
         line["images_per_second"] = round(self.timed_steps * self.recipe.batch_size / self.seconds, 1)
         self.loss_sum, self.seconds, self.timed_steps = 0.0, 0.0, 0

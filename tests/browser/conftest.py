@@ -1,31 +1,21 @@
-"""A real browser and a real JupyterLab, both on this machine: scratch settings, a token, and nothing from outside."""
+"""A real browser, one Jupyter for all tests, a page in JupyterLab with every explorer, and pages without a kernel."""
 
 import json
 import os
-import secrets
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
 
-HERE = "http://127.0.0.1"
+from tests.browser import explored, servers
+from tests.explorer_notebooks import FIRST_CELL, NAMES, code_of
+
 NO_BROWSER = (
     "no Chromium found, so nothing was moved in a browser: `apt-get install chromium` (Debian, Ubuntu) or "
     "`python -m playwright install chromium`, or set the environment variable CHROMIUM to its path"
 )
-SETTINGS = {  # no requests for news; every cell in the page, also those out of sight
-    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-    "notebook-extension/tracker": {"windowingMode": "none"},
-}
 
 
 def chromium(playwright):
@@ -68,118 +58,63 @@ def page(browser):
 
 
 def _is_local(url):
-    return url.startswith((f"{HERE}:", "ws://127.0.0.1:", "file:", "blob:", "data:"))
-
-
-@dataclass
-class Lab:
-    """A running JupyterLab of our own."""
-
-    url: str
-    token: str
-    folder: Path
-
-    def run(self, page, name, *cells):
-        """Write a notebook of the given cells, open it and run all of it; an error in a cell fails the test."""
-        code = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
-        made = [code | {"id": f"cell{i}", "source": source} for i, source in enumerate(cells)]
-        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-        notebook = {"cells": made, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
-        (self.folder / f"{name}.ipynb").write_text(json.dumps(notebook))
-        page.goto(f"{self.url}/doc/workspaces/{name}/tree/{name}.ipynb?token={self.token}&reset")
-        page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.sessionContext", timeout=60_000)
-        assert page.evaluate(RUN_ALL) == []
-
-    def shut_down(self, page):
-        """End the kernel of the notebook that is open in `page`."""
-        page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.shutdown()")
-
-
-# Runs all cells and gives their errors. Leaves window.run_in_kernel(code), which gives what the code prints.
-RUN_ALL = """async () => {
-  const app = jupyterapp;
-  await app.restored;
-  const notebook = app.shell.currentWidget;
-  await notebook.context.ready;
-  await notebook.sessionContext.ready;
-  await app.commands.execute('notebook:run-all-cells');
-  window.run_in_kernel = async (code) => {
-    let printed = '';
-    const request = notebook.sessionContext.session.kernel.requestExecute({ code });
-    request.onIOPub = ({ content }) => { printed += content.text ?? content.traceback?.join('') ?? ''; };
-    await request.done;
-    return printed;
-  };
-  const outputs = notebook.content.widgets.flatMap((cell) => cell.model.outputs.toJSON());
-  return outputs.filter((output) => output.output_type === 'error');
-}"""
+    return url.startswith((f"{servers.HERE}:", "ws://127.0.0.1:", "file:", "blob:", "data:"))
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory):
-    home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("notebooks")
-    for name, values in SETTINGS.items():
-        file = home / "lab" / "user-settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(values))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    lab, log = Lab(f"{HERE}:{port}", secrets.token_hex(16), folder), home / "lab.log"
-    with log.open("w") as output:
-        streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
-        with subprocess.Popen(_command(port, lab), env=_environment(home), **streams) as server:
-            try:
-                _wait_for(f"{lab.url}/api/status?token={lab.token}", server, log)
-                yield lab
-            finally:
-                _stop(server)
+def jupyter(tmp_path_factory):
+    with servers.jupyter(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("notebooks")) as server:
+        yield server
 
 
-def _stop(server):
-    server.terminate()  # it ends its kernels itself
-    try:
-        server.wait(20)
-    except subprocess.TimeoutExpired:
-        server.kill()
+@pytest.fixture(scope="session")
+def lab_page(browser, jupyter):
+    """A notebook in JupyterLab with all explorers, one cell each after the first cell."""
+    jupyter.write("explorers", FIRST_CELL, *map(code_of, NAMES))
+    with open_page(browser) as page:
+        jupyter.open(page, "explorers")
+        jupyter.run(page)
+        page.locator(".xe").nth(len(NAMES) - 1).wait_for()
+        yield page
+        jupyter.shut_down(page)
 
 
-def _command(port, lab):
-    options = {
-        "ServerApp.ip": "127.0.0.1",
-        "ServerApp.port": port,
-        "ServerApp.port_retries": 0,
-        "IdentityProvider.token": lab.token,
-        "ServerApp.root_dir": lab.folder,
-        "LabApp.expose_app_in_browser": True,  # window.jupyterapp, whose commands say when they are done
-        "LabApp.extension_manager": "readonly",
-    }
-    flags = [f"--{name}={value}" for name, value in options.items()]
-    return [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", *flags]
+# A page from disk with no kernel: the saved state of one explorer, and the few lines that anywidget would be.
+HOST = """<!doctype html><html lang="en"><meta charset="utf-8"><title>explorer</title><body style="margin: 8px"><main></main>
+<script type="module">
+const state = %s, listeners = {};
+window.model = {
+  get: (name) => state[name],
+  set(name, value) {
+    if (state[name] === value) return;
+    state[name] = value;
+    (listeners[`change:${name}`] ?? []).forEach((tell) => tell());
+  },
+  on(event, tell) { (listeners[event] ??= []).push(tell); },
+  off(event, tell) { listeners[event] = (listeners[event] ?? []).filter((other) => other !== tell); },
+  save_changes() {},
+};
+const style = document.createElement("style");
+style.textContent = state._css;
+document.head.append(style);
+const { default: widget } = await import(URL.createObjectURL(new Blob([state._esm], { type: "text/javascript" })));
+window.leave = widget.render({ model, el: document.querySelector("main") });
+</script>"""
 
 
-def _environment(home):
-    scratch = {f"JUPYTER_{kind}_DIR": str(home / name) for kind, name in (("CONFIG", ""), ("RUNTIME", "run"), ("DATA", "data"))}
-    package = str(Path(__file__).parents[2])
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    return {
-        **os.environ,
-        **scratch,
-        "IPYTHONDIR": str(home / "ipython"),
-        "PYTHONPATH": package,
-        "PATH": path,
-        "OMP_NUM_THREADS": "1",
-    }
+@pytest.fixture
+def static(page, tmp_path):
+    """Function that shows an explorer's saved state on a page from disk, with no kernel."""
 
+    def show(explorer, width=860):
+        names = ("_table", "_esm", "_css", *explorer.state())
+        state = json.dumps({name: getattr(explorer, name) for name in names}).replace("</", "<\\/")
+        file = tmp_path / "page.html"
+        file.write_text(HOST % state, encoding="utf-8")
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(file.as_uri())
+        page.locator(f".xe {explored.SLIDER}").wait_for()
+        return page
 
-def _wait_for(url, server, log, seconds=60):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
-            if server.poll() is not None:
-                break
-            time.sleep(0.1)
-    pytest.fail(f"JupyterLab did not start:\n{log.read_text()}")
+    yield show
+    assert page.problems == []

@@ -159,9 +159,10 @@ function build(table) {
   const wiring = picture("xe-wiring", stillWiring, movingWiring), matrix = picture("xe-matrix", stillMatrix, movingMatrix);
   const head = ["Segments", "Pieces", ...table.columns.map(([label]) => label)];
   return {
+    name: "segments",
     panels: [title, make("div", { class: "xe-body" }, wiring.element, matrix.element, costs.element)],
     labels: (control) => control.options.map(WORDS[control.name] ?? String),
-    most: (s) => table.pieces[s.channels].length,
+    stops: (s) => table.pieces[s.channels].map((_, i) => i + 1),
     draw(s) {
       const at = `${s.channels} ${s.kernel_size} ${s.input_side}`, key = `${at} ${s.order}`, current = s.segments - 1;
       const rows = table.costs[key], pieces = table.pieces[s.channels], piece = pieces[current];

@@ -29,31 +29,36 @@ function choice(control, labels, pick) {
   return { group, show };
 }
 
-// The slider over every integer from 1, a button at each end, and a readout that is also spoken.
+// The slider over a list of stops, a button at each end, and a readout that is also spoken. Its own value is the number of
+// the stop, from 1, so that arrows, Home, End and the Page keys go from stop to stop.
 function slider(control, pick) {
   const id = unique(control.name);
   const input = make("input", { id, type: "range", min: 1, step: 1 });
-  const fewer = make("button", { type: "button", "aria-label": `${control.label}: one fewer` }, "−");
-  const more = make("button", { type: "button", "aria-label": `${control.label}: one more` }, "+");
+  const fewer = make("button", { type: "button", "aria-label": `${control.label}: previous` }, "−");
+  const more = make("button", { type: "button", "aria-label": `${control.label}: next` }, "+");
   const output = make("output", { for: id, "aria-live": "polite" });
   const bar = make("div", { class: "xe-slider" }, make("label", { for: id }, control.label), fewer, input, more, output);
-  input.addEventListener("input", () => pick(input.valueAsNumber));
-  fewer.addEventListener("click", () => { input.stepDown(); pick(input.valueAsNumber); });
-  more.addEventListener("click", () => { input.stepUp(); pick(input.valueAsNumber); });
-  const show = (value, most, words) => {
-    input.max = most;
-    input.valueAsNumber = value;
+  let stops = [];
+  const picked = () => pick(stops[input.valueAsNumber - 1]);
+  input.addEventListener("input", picked);
+  fewer.addEventListener("click", () => { input.stepDown(); picked(); }); // at the ends they go nowhere
+  more.addEventListener("click", () => { input.stepUp(); picked(); });
+  const show = (value, now, words) => {
+    stops = now;
+    input.max = stops.length;
+    input.valueAsNumber = stops.indexOf(value) + 1;
     input.setAttribute("aria-valuetext", words.long);
     output.textContent = words.short;
-    fewer.disabled = value === 1;
-    more.disabled = value === most;
+    output.style.setProperty("--longest", words.longest?.length ?? 0);
+    fewer.setAttribute("aria-disabled", value === stops[0]); // not `disabled`, which would throw the focus out of the explorer
+    more.setAttribute("aria-disabled", value === stops.at(-1));
   };
-  return { bar, show };
+  return { bar, input, show };
 }
 
 // The numbers of every slider position behind a toggle: filled when opened, and again when another choice is made.
 function dataTable() {
-  const body = make("div", { class: "xe-scroll", tabindex: 0, role: "region", "aria-label": "Data table" });
+  const body = make("div", { class: "xe-scroll", tabindex: 0, role: "group", "aria-label": "Data table" });
   const summary = make("summary");
   const details = make("details", { class: "xe-data" }, summary, body);
   const line = (tag, cells) => make("tr", {}, ...cells.map((cell) => make(tag, {}, cell)));
@@ -88,30 +93,41 @@ function codeLine() {
   return { element, show: (text) => { code.textContent = text; } };
 }
 
-// Wire an explorer. `build(table)` gives its own part: `panels`, elements to show; `labels(control)`, words for the options
-// of a choice; `most(state)`, the slider's last position; and `draw(state)`, which shows a state and returns its words,
-// `short` and `long`, and its `data` table. Whoever changes the state, here or in Python, draw follows the model.
+// Wire an explorer. `build(table, go)` gives its own part: its `name`, under which its styles are; `panels`, elements to show;
+// `labels(control)`, words for the options of a choice; `stops(state)`, the slider's values in ascending order; and
+// `draw(state)`, which shows a state and returns its words, `short`, the `longest` of these and `long`, and its `data` table.
+// `go(stop)` is for clicks in the picture: the keys go on from there. Whoever changes the state, here, by `go` or in Python,
+// draw follows the model.
 function explore({ model, el }, build) {
   const table = JSON.parse(model.get("_table")), [first, ...choices] = table.controls;
-  const own = build(table), data = dataTable(), code = codeLine();
+  const data = dataTable(), code = codeLine();
   const state = () => Object.fromEntries(table.controls.map(({ name }) => [name, model.get(name)]));
   const set = (change) => {
     const next = { ...state(), ...change };
-    next[first.name] = Math.min(next[first.name], own.most(next)); // another choice may end the slider earlier
+    const stops = own.stops(next); // another choice may have other stops: the nearest one below
+    next[first.name] = stops.findLast((stop) => stop <= next[first.name]) ?? stops[0];
     for (const [name, value] of Object.entries(next)) model.set(name, value);
     model.save_changes();
   };
   const range = slider(first, (value) => set({ [first.name]: value }));
+  const own = build(table, (stop) => {
+    set({ [first.name]: stop });
+    range.input.focus({ preventScroll: true });
+  });
   const switches = choices.map((control) => choice(control, own.labels(control), (value) => set({ [control.name]: value })));
   const row = make("div", { class: "xe-choices" }, ...switches.map((s) => s.group));
-  const root = make("div", { class: "xe" }, row, range.bar, ...own.panels, data.details, code.element);
-  // Else JupyterLab's shortcuts take the arrow keys, and "d d" deletes the cell. Ctrl+S and its kin go on to JupyterLab.
-  root.addEventListener("keydown", (e) => { if (!(e.ctrlKey || e.metaKey || e.altKey)) e.stopPropagation(); });
+  const root = make("div", { class: `xe xe-${own.name}` }, row, range.bar, ...own.panels, data.details, code.element);
+  // Else JupyterLab's shortcuts take the arrow keys, and "d d" deletes the cell. Stopped at the window, on the way down: at the
+  // explorer it would be too late in Notebook 7. What the browser itself does with the key stays; Ctrl+S and its kin go on.
+  const keep = (event) => {
+    if (event.composedPath().includes(root) && !(event.ctrlKey || event.metaKey || event.altKey)) event.stopPropagation();
+  };
+  window.addEventListener("keydown", keep, true);
   const draw = () => {
-    const now = state(), most = own.most(now), drawn = JSON.stringify(now);
-    if (now[first.name] > most || root.dataset.state === drawn) return; // half of a change, or nothing new
+    const now = state(), stops = own.stops(now), drawn = JSON.stringify(now);
+    if (!stops.includes(now[first.name]) || root.dataset.state === drawn) return; // half of a change, or nothing new
     const words = own.draw(now);
-    range.show(now[first.name], most, words);
+    range.show(now[first.name], stops, words);
     switches.forEach((s, i) => s.show(now[choices[i].name]));
     data.show(words.data);
     code.show(table.call.join(Object.entries(now).map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(", ")));
@@ -121,5 +137,8 @@ function explore({ model, el }, build) {
   events.forEach((event) => model.on(event, draw));
   draw();
   el.append(root);
-  return () => events.forEach((event) => model.off(event, draw));
+  return () => {
+    events.forEach((event) => model.off(event, draw));
+    window.removeEventListener("keydown", keep, true);
+  };
 }

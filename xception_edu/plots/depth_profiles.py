@@ -93,16 +93,22 @@ class DepthProfile:
 def depth_profile(title: str, layers: Layers) -> DepthProfile:
     """Costs of a network, as `(spec, input shape)` pairs, by stage and by concept."""
     counters: dict[str, dict[str, Counter[str]]] = {}
-    name = ""
-    for spec, shape in layers:
-        found = STAGE.match(spec.name)
-        name = found[0] if found else name
+    for name, (spec, shape) in zip(stage_names(layers), layers, strict=True):
         stage = counters.setdefault(name, {quantity: Counter() for quantity in QUANTITIES})
         cost = costs.cost_of(spec, shape)
         for quantity, count in (("params", cost.params), ("macs", cost.macs), ("activation_bytes", cost.activation_bytes())):
             stage[quantity][concept(spec)] += count
     stages = (Stage(name, **{q: {c: n for c, n in by.items() if n} for q, by in s.items()}) for name, s in counters.items())
     return DepthProfile(title, tuple(stages))
+
+
+def stage_names(layers: Layers) -> list[str]:
+    """The stage that each layer belongs to."""
+    names: list[str] = []
+    for spec, _ in layers:
+        found = STAGE.match(spec.name)
+        names.append(found[0] if found else names[-1])
+    return names
 
 
 def draw_depth_profiles(axes: np.ndarray, profiles: Sequence[DepthProfile]) -> np.ndarray:

@@ -3,52 +3,43 @@
 All numbers and words reach it as they were counted and written for the explorer's table; here they are only placed.
 """
 
-import io
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
-from PIL import Image  # matplotlib brings it
 
 from xception_edu.plots import style
+from xception_edu.plots.scene_picture import compressed
 
 HEIGHT = 372  # pixels; the width is style.WIDTH
 SHARPNESS = 1.5  # pixels of the file for one of the page
 FIELD, TOP, COLUMN, GAP = 240, 92, 10, 102  # side of the matrix, its upper edge; width of a column and of the gaps between
 WIRING, MATRIX, COSTS = 16, 286, 548  # left edges
-HUES = ("#E69F00", "#56B4E9", "#D55E00", "#009E73", "#CC79A7")  # of the pieces, by turns; blue is the 1x1, as everywhere
 EMPTY = style.tint(style.INK, 0.08)
 
 
 def png(position: Mapping[str, object], columns: Sequence[tuple[str, str]], *, kernel_size: int, order: str) -> bytes:
     """The picture of `position`, a row of the explorer's table whose costs `columns` name; the same bytes each time."""
     with style.context():
-        figure = Figure(figsize=(style.WIDTH / style.DPI, HEIGHT / style.DPI), dpi=SHARPNESS * style.DPI)
-        ax = style.in_pixels(figure.add_axes((0, 0, 1, 1)), style.WIDTH, HEIGHT)
-        ax.text(WIRING, 22, position["name"], fontsize=style.TITLE, fontweight="bold", va="center")
-        ax.text(WIRING, 42, position["words"], fontsize=style.TEXT, va="center")
-        note = "One position. Run the cell to move the slider."
-        ax.text(style.WIDTH - 16, HEIGHT - 12, note, fontsize=style.SMALL, color=style.QUIET, ha="right", va="center")
-        draw_wiring(ax, position["edges"], kernel_size=kernel_size, order=order)
-        draw_matrix(ax, position["edges"], kernel_size=kernel_size, kept=position["kept"])
-        draw_costs(ax, columns, position)
-        return _compressed(figure)
+        return compressed(draw(position, columns, kernel_size=kernel_size, order=order))
 
 
-def _compressed(figure: Figure) -> bytes:
-    """The figure as a PNG of 256 colors, a quarter of the size that matplotlib's own would have."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
-    buffer = io.BytesIO()
-    image.quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+def draw(position: Mapping[str, object], columns: Sequence[tuple[str, str]], *, kernel_size: int, order: str) -> Figure:
+    """The figure of `png`, in the style that is set."""
+    figure = Figure(figsize=(style.WIDTH / style.DPI, HEIGHT / style.DPI), dpi=SHARPNESS * style.DPI)
+    ax = style.in_pixels(figure.add_axes((0, 0, 1, 1)), style.WIDTH, HEIGHT)
+    ax.text(WIRING, 22, position["name"], fontsize=style.TITLE, fontweight="bold", va="center")
+    ax.text(WIRING, 42, position["words"], fontsize=style.TEXT, va="center")
+    note = "One position. Run the cell to move the slider."
+    ax.text(style.WIDTH - 16, HEIGHT - 12, note, fontsize=style.SMALL, color=style.QUIET, ha="right", va="center")
+    draw_wiring(ax, position["edges"], kernel_size=kernel_size, order=order)
+    draw_matrix(ax, position["edges"], kernel_size=kernel_size, kept=position["kept"])
+    draw_costs(ax, columns, position)
+    return figure
 
 
 def draw_wiring(ax: Axes, edges: Sequence[int], *, kernel_size: int, order: str) -> Axes:
@@ -64,9 +55,17 @@ def draw_wiring(ax: Axes, edges: Sequence[int], *, kernel_size: int, order: str)
     _wires(ax, columns[1 - cut] + COLUMN, 0, channels, pitch, one, alpha=0.45)
     _box(ax, columns[0 if cut else 2], TOP, COLUMN, pitch * channels, one)
     for i, (start, end) in enumerate(pairwise(edges)):
-        _wires(ax, columns[cut] + COLUMN, start, end, pitch, HUES[i % len(HUES)], alpha=0.9 if end - start < 4 else 0.55)
+        _wires(
+            ax,
+            columns[cut] + COLUMN,
+            start,
+            end,
+            pitch,
+            style.HUES[i % len(style.HUES)],
+            alpha=0.9 if end - start < 4 else 0.55,
+        )
         for x in columns[cut : cut + 2]:
-            _box(ax, x, TOP + start * pitch, COLUMN, (end - start) * pitch, HUES[i % len(HUES)])
+            _box(ax, x, TOP + start * pitch, COLUMN, (end - start) * pitch, style.HUES[i % len(style.HUES)])
     rungs = [((x, TOP + i * pitch), (x + COLUMN, TOP + i * pitch)) for x in columns for i in range(1, channels)]
     ax.add_collection(LineCollection(rungs, colors=style.PAPER, linewidths=0.7, zorder=3))
     for x, word, align in zip(columns, ("input", "between", "output"), ("left", "center", "right"), strict=True):
@@ -83,12 +82,12 @@ def draw_matrix(ax: Axes, edges: Sequence[int], *, kernel_size: int, kept: str) 
     _box(ax, MATRIX, TOP, size, size, EMPTY)
     for i, (start, end) in enumerate(pairwise(edges)):
         side = (end - start) * pitch
-        _box(ax, MATRIX + start * pitch, TOP + start * pitch, side, side, HUES[i % len(HUES)])
+        _box(ax, MATRIX + start * pitch, TOP + start * pitch, side, side, style.HUES[i % len(style.HUES)])
         if side >= 20:
             middle = (start + end) / 2 * pitch
             words = f"{end - start}→{end - start}" if side >= 40 else f"{end - start}"
             label = ax.text(MATRIX + middle, TOP + middle, words, ha="center", va="center", fontweight="bold", zorder=4)
-            label.set_bbox({"facecolor": HUES[i % len(HUES)], "edgecolor": "none", "pad": 1.5})
+            label.set_bbox({"facecolor": style.HUES[i % len(style.HUES)], "edgecolor": "none", "pad": 1.5})
     grid = [((MATRIX, TOP + i * pitch), (MATRIX + size, TOP + i * pitch)) for i in range(1, channels)]
     grid += [((MATRIX + i * pitch, TOP), (MATRIX + i * pitch, TOP + size)) for i in range(1, channels)]
     ax.add_collection(LineCollection(grid, colors=style.PAPER, linewidths=0.7, zorder=3))

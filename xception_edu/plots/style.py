@@ -28,6 +28,7 @@ COLORS = {
     "residual": "#CC79A7",
     "linear": "#F0E442",  # fully connected layers, the classifier
 }
+HUES = ("#E69F00", "#56B4E9", "#D55E00", "#009E73", "#CC79A7")  # of pieces side by side, by turns; blue is the 1x1
 INK, QUIET, PAPER = "#222222", "#5F5F5F", "#FFFFFF"  # text, second text (6 to 1 on white), background
 
 TITLE, TEXT, MEDIUM, SMALL = 12.0, 9.0, 8.5, 8.0  # points; the smallest is 10.7 pixels

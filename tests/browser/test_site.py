@@ -1,0 +1,193 @@
+"""Claims about the static site: it lives from its own folder alone, moves, reads well on a telephone, and shuts nobody out."""
+
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import axe_playwright_python
+import pytest
+
+from tests.browser.conftest import HERE
+
+ROOT = Path(__file__).parents[2]
+NAMES = ["index", *sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))]
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+# All of the page, but for code beyond the first blocks: it has the same colors again, and each word takes its time.
+FINDINGS = """async () => {
+  const exclude = [...document.querySelectorAll('.highlight')].slice(4);
+  const { violations } = await axe.run({ exclude }, { preload: false });
+  return violations
+  .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+  .map(({ id, nodes }) => [id, nodes.length, nodes[0].html.slice(0, 200)]);
+}"""
+MARKS = "() => [...document.querySelectorAll('.xe')].map((explorer) => explorer.innerHTML)"
+
+
+def build(out, *arguments):
+    command = [sys.executable, ROOT / "site" / "build.py", "--out", out, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    out = tmp_path_factory.mktemp("site") / "pages"
+    made = build(out)
+    assert made.returncode == 0, made.stderr
+    return out
+
+
+@pytest.fixture(scope="module")
+def context(browser, site):
+    """Pages that reach nothing but the site's folder; whatever else they ask for is in `problems`."""
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
+    context.problems = []
+
+    def guard(route):
+        url = urlparse(route.request.url)
+        inside = url.scheme in ("data", "blob") or (url.scheme == "file" and Path(unquote(url.path)).is_relative_to(site))
+        if not inside:
+            context.problems.append(f"outside: {route.request.url}")
+        route.continue_() if inside else route.abort()
+
+    context.route("**/*", guard)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context):
+    context.problems.clear()
+    page = context.new_page()
+    page.on("console", lambda message: context.problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: context.problems.append(str(error)))
+    page.on("requestfailed", lambda request: context.problems.append(f"failed: {request.url}"))
+    yield page
+    page.close()
+
+
+def go(page, site, name):
+    page.goto((site / f"{name}.html").as_uri())
+    count = page.locator("script[data-explorer]").count()
+    page.wait_for_function("(count) => document.querySelectorAll('.explorer .xe').length === count", arg=count)
+    return count
+
+
+each_page = pytest.mark.parametrize("name", NAMES)
+
+
+@each_page
+def test_a_page_lives_from_its_folder_alone_and_its_explorers_move(page, context, site, name):
+    for i in range(go(page, site, name)):
+        explorer = page.locator(".explorer").nth(i)
+        before = page.evaluate(MARKS)
+        explorer.locator("input[type=range]").focus()
+        page.keyboard.press("End")
+        after = page.evaluate(MARKS)
+        page.keyboard.press("Home")
+        first = page.evaluate(MARKS)
+        assert first[i] != after[i], "the slider moves the picture"
+        assert [a == b for a, b in zip(before, after, strict=True)].count(False) <= 1, "and no other explorer's"
+    assert context.problems == []
+
+
+def test_every_saved_explorer_is_on_a_page(page, site):
+    saved = sum((ROOT / "notebooks" / f"{name}.ipynb").read_text().count('"model_name": "AnyModel"') for name in NAMES[1:])
+    assert sum(go(page, site, name) for name in NAMES) == saved >= 1
+
+
+@each_page
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious(page, site, name, theme):
+    page.emulate_media(color_scheme=theme)
+    go(page, site, name)
+    assert page.evaluate("document.documentElement.dataset.theme") == theme
+    for summary in page.locator(".xe-data summary").all():
+        summary.click()
+    page.evaluate(AXE)
+    assert page.evaluate(FINDINGS) == []
+
+
+def test_axe_would_find_a_picture_without_words(page, site):
+    go(page, site, NAMES[1])
+    page.evaluate(AXE)
+    page.evaluate("document.querySelector('.picture').removeAttribute('alt')")
+    assert [name for name, *_ in page.evaluate(FINDINGS)] == ["image-alt"]
+
+
+@each_page
+def test_a_telephone_shows_a_page_without_scrolling_sideways(page, site, name):
+    page.set_viewport_size({"width": 400, "height": 800})
+    go(page, site, name)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert page.evaluate("parseFloat(getComputedStyle(document.querySelector('main p')).fontSize)") >= 14
+
+
+def test_the_reader_chooses_light_or_dark_and_the_next_page_remembers(page, site):
+    go(page, site, "index")
+    page.get_by_role("button", name="Dark").click()
+    page.get_by_role("link", name="Contents").or_(page.locator(".menu summary")).first.click()
+    page.get_by_role("navigation", name="Contents").get_by_role("link").nth(2).click()
+    assert page.url.endswith(f"{NAMES[3]}.html")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.get_by_role("button", name="Light").click()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_one_click_runs_a_notebook_or_says_how_to(page, context, site):
+    go(page, site, NAMES[1])
+    run = page.get_by_role("link", name="Run it in JupyterLab")
+    assert run.get_attribute("href") == f"http://localhost:8888/lab/tree/{NAMES[1]}.ipynb"
+    assert not page.get_by_text("No JupyterLab answers").is_visible()
+    run.click()
+    page.get_by_text("No JupyterLab answers on this computer. Type make lab").wait_for()
+    assert [problem for problem in context.problems if problem.startswith("outside")] == ["outside: http://localhost:8888/api"]
+
+
+def test_where_a_jupyterlab_answers_the_click_opens_the_notebook_in_it(page, site, lab, browser):
+    context = browser.new_context()
+    try:
+        page = context.new_page()
+        page.goto((site / f"{NAMES[1]}.html").as_uri())
+        page.evaluate("(url) => { document.querySelector('[data-run]').href = url; }", f"{lab.url}/lab/tree/{NAMES[1]}.ipynb")
+        page.get_by_role("link", name="Run it in JupyterLab").click()
+        page.wait_for_url(f"{HERE}:*/**")
+        assert lab.url in page.url
+    finally:
+        context.close()
+
+
+def test_links_lead_somewhere_and_each_page_has_its_source(page, site):
+    for name in NAMES:
+        go(page, site, name)
+        links = page.locator("a").evaluate_all("(links) => links.map((link) => link.getAttribute('href'))")
+        for link in links:
+            assert link.startswith(("https://", "http://localhost:8888/", "#")) or (site / link.partition("#")[0]).exists(), (
+                link
+            )
+        if name != "index":
+            source = site / "notebooks" / f"{name}.ipynb"
+            assert f"notebooks/{name}.ipynb" in links
+            assert source.read_bytes() == (ROOT / "notebooks" / f"{name}.ipynb").read_bytes()
+
+
+def test_the_same_notebooks_give_the_same_bytes(site, tmp_path):
+    assert build(tmp_path / "again").returncode == 0
+    for file in (path for path in site.rglob("*") if path.is_file()):
+        assert file.read_bytes() == (tmp_path / "again" / file.relative_to(site)).read_bytes(), file.name
+
+
+def test_a_public_copy_gives_links_that_run_there(tmp_path):
+    assert build(tmp_path / "pages", "--repository", "https://example.org/xception_edu").returncode == 0
+    page = (tmp_path / "pages" / f"{NAMES[1]}.html").read_text()
+    assert f"https://mybinder.org/v2/git/https%3A%2F%2Fexample.org%2Fxception_edu/HEAD?labpath=notebooks%2F{NAMES[1]}" in page
+
+
+def test_a_wrong_argument_is_one_line_and_nothing_is_overwritten(tmp_path):
+    (tmp_path / "mine.txt").write_text("a file of the reader's own")
+    for arguments in ([tmp_path], [tmp_path / "new", "--repository", "ftp://example.org"]):
+        made = build(*arguments)
+        assert made.returncode in (1, 2)
+        assert len(made.stderr.strip().splitlines()) == 1
+        assert "Traceback" not in made.stderr
+    assert (tmp_path / "mine.txt").read_text() == "a file of the reader's own"

@@ -1,0 +1,80 @@
+"""Records as `python -m xception_edu benchmark` writes them, with made-up times: for tests of what is drawn from them."""
+
+import json
+import math
+
+from xception_edu.benchmark import layers, segments
+from xception_edu.costs import cost_of
+from xception_edu.specs import ConvSpec, Shape
+
+CEILINGS = {"macs_per_second": {"float32": 1e11, "bfloat16": 4e11}, "memory": 1e10, "cache": 8e10}
+ABOUT = {"quick": False, "device": "cpu", "threads": 2, "machine": {"processor": "A processor of the test at 2.80 GHz"}}
+SPREAD = {"q1_ms": 0.9, "q3_ms": 1.2}
+
+
+def record(**more):
+    return {**ABOUT, "ceilings": CEILINGS, **more}
+
+
+def times(ms):
+    return {"median_ms": ms, **{key: ms * factor for key, factor in SPREAD.items()}, "rounds": 5, "disturbed": 0}
+
+
+def costs(spec, shape, dtype):
+    cost, size = cost_of(spec, shape), {"batch": 4, "bytes_per_element": 4 if dtype == "float32" else 2}
+    moved = cost.bytes_moved(**size)
+    return {"macs": 4 * cost.macs, "params": cost.params, "bytes": moved, "intensity": round(cost.intensity(**size), 4)}
+
+
+def roof_ms(row, dtype, passes):
+    return 1e3 * passes * max(row["macs"] / CEILINGS["macs_per_second"][dtype], row["bytes"] / CEILINGS["memory"])
+
+
+def cases(dtypes=segments.DTYPES, modes=segments.MODES):
+    for channels, side in segments.MAPS.items():
+        for dtype in dtypes:
+            for mode in modes:
+                for count in segments.counts(channels, quick=False):
+                    for layout in segments.LAYOUTS:
+                        yield case(channels, side, dtype, mode, count, layout)
+
+
+def case(channels, side, dtype, mode, count, layout):
+    """The nearer to one channel a piece, without being it, the slower than the roof; channels_last is the faster layout."""
+    passes, row = (
+        (3 if mode == "training" else 1),
+        costs(ConvSpec(channels, channels, 3, segments=count), Shape(channels, side, side), dtype),
+    )
+    slow = 2 + (0 if count == channels else 8 * math.log(count) / math.log(channels)) + (channels % count > 0)
+    ms = roof_ms(row, dtype, passes) * slow * (1.5 if layout == "nchw" else 1)
+    forms = {form: times(ms * (1.1 + i)) for i, form in enumerate(segments.FORMS)} | {"ours": times(ms) | {"takes": "grouped"}}
+    about = {"channels": channels, "side": side, "dtype": dtype, "mode": mode, "segments": count}
+    attainable = {"attainable_ms": roof_ms(row, dtype, passes)}
+    return {**about, "divides": channels % count == 0, "layout": layout, **row, **attainable, "forms": forms}
+
+
+def pointwise(dtypes=segments.DTYPES, modes=segments.MODES):
+    for channels, side in segments.MAPS.items():
+        for dtype in dtypes:
+            for mode in modes:
+                row = costs(ConvSpec(channels, channels, 1), Shape(channels, side, side), dtype)
+                ms = 3 * roof_ms(row, dtype, 3 if mode == "training" else 1)
+                about = {"channels": channels, "side": side, "dtype": dtype, "mode": mode, "layout": "nchw"}
+                yield {**about, **row, **times(ms)}
+
+
+def network_rows(dtypes=segments.DTYPES):
+    for network in layers.NETWORKS:
+        for about, spec, shape in layers.different_layers(network):
+            rows = [{"batch": 4, "dtype": dtype, **costs(spec, shape, dtype)} for dtype in dtypes]
+            yield about | {"measurements": [row | times(4 * roof_ms(row, row["dtype"], 1)) for row in rows]}
+
+
+def everything(dtypes=segments.DTYPES, modes=segments.MODES):
+    """All records that the explorers read, as JSON would bring them."""
+    found = {
+        "roofline": record(),
+        "layers": record(layers=list(network_rows(dtypes))),
+        "segments_latency": record(batch=4, cases=list(cases(dtypes, modes)), pointwise=list(pointwise(dtypes, modes))),
+    }
+    return json.loads(json.dumps(found))

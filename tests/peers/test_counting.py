@@ -1,0 +1,46 @@
+"""MACs counted by hand are those of torchinfo, fvcore, ptflops and torch's counter, where they count the same thing."""
+
+import warnings
+
+import pytest
+
+from xception_edu import architectures
+from xception_edu.benchmark import counting
+from xception_edu.costs import Cost, cost_of, total
+from xception_edu.specs import BatchNormSpec, ConvSpec, LinearSpec
+
+LAYERS = architectures.xception()
+NORMS = sum((cost_of(*pair) for pair in LAYERS if isinstance(pair[0], BatchNormSpec)), Cost())
+TOOLS = {"torch": "meta", "torchinfo": "meta", "fvcore": "cpu", "ptflops": "meta"}
+
+
+@pytest.fixture(scope="module")
+def said():
+    """What every tool says, and whether it can say it again, as the benchmark asks."""
+    with warnings.catch_warnings(action="ignore"):  # the tools' own
+        counted = {tool: counting.TOOLS[tool](device) for tool, device in TOOLS.items()}
+        assert all(again() is not None for _, again in counted.values())
+    return {tool: row for tool, (row, _) in counted.items()}
+
+
+@pytest.mark.parametrize("tool", counting.TOOLS)
+def test_a_tool_counts_convolutions_and_linear_layers_as_we_do(tool, said):
+    hand, _ = counting.by_hand()
+    assert said[tool]["convolutions"] == hand["convolutions"] == 8_355_355_496
+    assert said[tool]["linear"] == hand["linear"] == 2_048_000
+    assert said[tool]["total"] == sum(said[tool][kind] for kind in ("convolutions", "linear", "biases", "others"))
+
+
+def test_what_else_the_tools_count_is_known(said):
+    assert (said["torch"]["others"], said["torch"]["biases"]) == (0, 0)
+    assert said["torchinfo"]["others"] == NORMS.params  # BN's scale and shift, once a channel
+    assert said["fvcore"]["others"] == 2 * NORMS.activations  # BN's scale and shift, once an element
+    assert said["ptflops"]["others"] > said["fvcore"]["others"]  # ReLU too
+    assert said["ptflops"]["biases"] == said["torchinfo"]["biases"] == 1000
+
+
+def test_by_hand_the_total_is_all_there_is():
+    hand, _ = counting.by_hand()
+    kinds = [sum(cost_of(*pair).macs for pair in LAYERS if isinstance(pair[0], kind)) for kind in (ConvSpec, LinearSpec)]
+    assert hand["total"] == total(LAYERS).macs == sum(kinds)
+    assert (hand["biases"], hand["others"]) == (0, 0)

@@ -1,0 +1,209 @@
+"""What `benchmark` writes: complete, in its declared shape, and true to what it timed. No test looks at a time."""
+
+import json
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from xception_edu import architectures, machine, timing
+from xception_edu.__main__ import main
+from xception_edu.benchmark import command, counting, layers, roofline, segments
+from xception_edu.costs import total
+from xception_edu.layers import SegmentedConv2d
+from xception_edu.specs import Shape
+
+CEILINGS = timing.Ceilings(macs_per_second={"float32": 1e7, "bfloat16": 4e7}, memory=1e6, cache=5e6)
+TIMES = {"median_ms", "q1_ms", "q3_ms", "rounds", "disturbed"}
+COSTS = {"macs", "bytes", "intensity", "attainable_ms", "fraction"}
+
+
+@pytest.fixture
+def quick_machine(monkeypatch):
+    """Ceilings at once, and maps so small that everything takes no time: what is computed stays."""
+    monkeypatch.setattr(timing, "measure_ceilings", lambda **_: CEILINGS)
+    monkeypatch.setattr(segments, "MAPS", {16: 3, 6: 4})
+    monkeypatch.setattr(segments, "UNEVEN", {16: (3, 5), 6: (4, 5)})
+    monkeypatch.setattr(segments, "QUICK", (1, 3, 16, 6))
+    monkeypatch.setattr(segments, "EFFORT", {quick: {"rounds": 3} for quick in (True, False)})
+
+
+def run_command(*arguments):
+    with pytest.raises(SystemExit) as stop:
+        main(["benchmark", *arguments])
+    return stop.value.code
+
+
+def test_without_a_name_all_are_listed(capsys):
+    assert main(["benchmark"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["roofline", "layers", "segments", "counting"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["rooflines"], "argument name: invalid choice: 'rooflines'"),
+        (["roofline", "--threads", "0"], "threads is 0, but must be an integer of at least 1"),
+        (["roofline", "--threads", "two"], "argument --threads: invalid int value: 'two'"),
+        (["roofline", "--device", "abacus"], "device is 'abacus', but must be one that torch finds here"),
+        (["roofline", "--out", "{file}"], "but must be a folder that can be written: "),
+        (["roofline", "--quik"], "unrecognized arguments: --quik"),
+    ],
+)
+def test_a_wrong_argument_is_one_line_and_status_2(arguments, message, capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert run_command(*(a.format(file=tmp_path / "file") for a in arguments)) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert message in err
+
+
+def test_counting_without_its_peers_says_how_to_get_them(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(counting, "PACKAGES", ("no_such_counter",))
+    assert run_command("counting", "--out", str(tmp_path)) == 2
+    assert "counting needs no_such_counter: run it with .venv-peers/bin/python" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_runs_every_benchmark_that_can_run_and_says_which_cannot(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(counting, "PACKAGES", ("no_such_counter",))
+    for module in (roofline, layers, segments):
+        monkeypatch.setattr(module, "measure", lambda **_: {"rows": [1, 2]})
+    assert main(["benchmark", "all", "--out", str(tmp_path / "new"), "--quick"]) == 0
+    out, err = capsys.readouterr()
+    assert [line.rpartition("/")[2] for line in out.splitlines()] == ["roofline.json", "layers.json", "segments_latency.json"]
+    assert "counting left out: it compares with no_such_counter" in err
+
+
+def test_a_record_says_where_when_and_how_it_was_measured(monkeypatch, tmp_path):
+    monkeypatch.setattr(timing, "measure_ceilings", lambda **_: CEILINGS)
+    assert main(["benchmark", "roofline", "--quick", "--out", str(tmp_path), "--threads", "1"]) == 0
+    record = json.loads((tmp_path / "roofline.json").read_text())
+    assert list(record)[:7] == ["benchmark", "command", "quick", "device", "threads", "machine", "load"]
+    assert record["command"] == "python -m xception_edu benchmark roofline --quick --threads 1"
+    assert (record["quick"], record["device"], record["threads"]) == (True, "cpu", 1)
+    assert set(record["machine"]) == {"processor", "system", "cores", "python", "versions", "commit"}
+    assert record["machine"]["versions"]["torch"] == torch.__version__
+    assert set(record["load"]) == {"wall_seconds", "share_of_others"}
+    assert record["ceilings"] == {"macs_per_second": {"float32": 1e7, "bfloat16": 4e7}, "memory": 1e6, "cache": 5e6}
+    assert record["ridge"] == {"float32": 10.0, "bfloat16": 40.0}
+
+
+def test_the_file_is_the_record_a_row_a_line():
+    record = {"a": 1, "rows": [{"x": 1}, {"x": 2}], "none": []}
+    text = command.as_json(record)
+    assert json.loads(text) == record
+    assert '\n  {"x": 1},\n  {"x": 2}\n' in text
+
+
+@pytest.mark.parametrize("network", layers.NETWORKS)
+def test_the_different_layers_with_their_counts_are_the_network(network):
+    rows = layers.different_layers(network)
+    assert total(pair for row, *pair in rows for _ in range(row["count"])) == total(layers.NETWORKS[network]())
+    names = [spec.name for spec, _ in layers.NETWORKS[network]()]
+    assert all(row["name"] in names for row, *_ in rows)
+    stages = {row["stage"] for row, *_ in rows}
+    assert stages == {
+        "xception": {"entry", "middle", "exit", "head"},
+        "inception_v3": {"stem", "head", *(f"mixed{i}" for i in range(11))},
+    }.get(network)
+    kinds = {row["kind"] for row, *_ in rows}
+    assert kinds <= {"depthwise", "pointwise", "regular", "batch norm", "ReLU", "pooling", "add", "fully connected",
+                     "global average pool"}  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", layers.LAYOUTS)
+def test_what_is_timed_has_the_shape_that_the_list_says(layout):
+    """Every different layer of both networks, on a map of the same channels; sides where it keeps 19 small ones."""
+    for network in layers.NETWORKS:
+        for row, spec, shape in layers.different_layers(network):
+            small = shape if shape.height == 1 or row["kind"] == "fully connected" else Shape(shape.channels, 9, 10)
+            run = layers.runner(spec, small, 2, "float32", layout, device=timing.CPU)
+            with torch.inference_mode():
+                assert run().flatten(1).shape == (2, spec.output_shape(small).elements), row
+
+
+def test_a_row_of_layers_is_in_its_declared_shape(quick_machine):
+    _, spec, shape = layers.different_layers("xception")[0]
+    small = Shape(shape.channels, 9, 9)
+    found = layers.measure_layer(spec, small, 2, "bfloat16", CEILINGS, device=timing.CPU, rounds=3)
+    assert set(found) == TIMES | COSTS | {"batch", "dtype", "layout", "other_layout_ms"}
+    assert found["macs"] == 2 * 32 * 3 * 9 * 4 * 4
+    assert found["bytes"] == 2 * (2 * (3 * 81 + 32 * 16) + 864)
+    assert found["median_ms"] <= found["other_layout_ms"]
+    assert found["attainable_ms"] == pytest.approx(1e3 * max(found["macs"] / 4e7, found["bytes"] / 1e6), abs=1e-4)
+
+
+def test_the_segments_that_are_measured_are_all_divisors_and_ten_others():
+    for channels in (728, 128):
+        counts = segments.counts(channels, quick=False)
+        assert [n for n in counts if channels % n == 0] == [n for n in range(1, channels + 1) if channels % n == 0]
+        assert len([n for n in counts if channels % n]) == 10
+        assert counts == sorted(set(counts))
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_the_record_of_segments_is_complete(quick_machine, quick):
+    with tqdm(disable=True) as progress:
+        record = segments.measure(quick=quick, device=timing.CPU, progress=progress)
+    cases = {(c["channels"], c["segments"], c["dtype"], c["mode"], c["layout"]): c for c in record["cases"]}
+    dtypes = ["float32"] if quick else ["float32", "bfloat16"]
+    wanted = {16: (1, 3, 16) if quick else (1, 2, 3, 4, 5, 8, 16), 6: (1, 3, 6) if quick else (1, 2, 3, 4, 5, 6)}
+    assert len(cases) == len(record["cases"]) == 4 * len(dtypes) * sum(map(len, wanted.values()))
+    assert {key[:2] for key in cases} == {(channels, n) for channels, counts in wanted.items() for n in counts}
+    for case in record["cases"]:
+        assert set(case["forms"]) == {*segments.FORMS, "ours"}
+        assert all(set(times) - {"takes", "repeated"} == TIMES for times in case["forms"].values())
+        assert {*COSTS, "divides", "params", "best", "ratio", "ratio_converted"} <= set(case)
+        with torch.set_grad_enabled(case["mode"] == "training"):
+            conv = SegmentedConv2d(case["channels"], case["channels"], segments=case["segments"])
+            form = conv.to(getattr(torch, case["dtype"])).form
+        assert case["forms"]["ours"]["takes"] == (form if case["layout"] == "nchw" else "grouped_channels_last")
+        fastest = min(case["forms"][form]["median_ms"] for form in segments.FORMS if "repeated" not in case["forms"][form])
+        assert case["forms"][case["best"]]["median_ms"] == fastest
+        assert case["divides"] == (case["channels"] % case["segments"] == 0)
+        assert all(math.isfinite(case[key]) and case[key] > 0 for key in (*COSTS, "ratio", "ratio_converted"))
+    assert {(p["channels"], p["dtype"], p["mode"], p["layout"]) for p in record["pointwise"]} == {
+        (channels, dtype, mode, layout)
+        for channels in wanted
+        for dtype in dtypes
+        for mode in segments.MODES
+        for layout in segments.LAYOUTS
+    }
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 16])
+def test_all_forms_compute_the_same(count):
+    ours = SegmentedConv2d(16, 16, segments=count)
+    x = torch.randn(2, 16, 5, 5)
+    for form in segments.FORMS:
+        compute, weights = segments.FORM[form](ours)
+        assert torch.allclose(compute(x, weights), ours(x), atol=1e-5), form
+    assert torch.allclose(F.conv2d(x, ours.dense_weight(), padding=1), ours(x), atol=1e-5)
+
+
+def test_counting_by_torch_needs_no_peer_and_agrees():
+    hand, _ = counting.by_hand()
+    torchs, _ = counting.by_torch("meta")
+    assert hand == torchs
+    assert hand["total"] == total(architectures.xception()).macs
+
+
+def test_load_and_facts_of_the_machine():
+    with machine.load_of_others() as load:
+        sum(range(10**5))
+    assert load["wall_seconds"] >= 0
+    assert load["share_of_others"] is None or 0 <= load["share_of_others"] <= 1
+    assert machine.version("no_such_package") is None
+    assert "no_such_package" not in machine.facts("no_such_package")["versions"]
+
+
+def test_without_git_the_commit_is_unknown(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine, "ROOT", tmp_path)
+    assert machine.commit() == "unknown"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert machine.commit() == "unknown"

@@ -1,0 +1,103 @@
+"""The command `benchmark`: run one measurement, or all, and write what they find as JSON."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from xception_edu import checks, machine, timing
+from xception_edu.benchmark import counting, layers, roofline, segments
+
+# Each module has FILE, PACKAGES, and measure(quick, device, progress) -> a dict; its docstring says what is in it.
+BENCHMARKS = {"roofline": roofline, "layers": layers, "segments": segments, "counting": counting}
+
+
+def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
+    """Read the arguments, run what they name, write a file each; exit status 0."""
+    parser.add_argument("name", nargs="?", choices=[*BENCHMARKS, "all"], help="which one; without a name, they are listed")
+    parser.add_argument("--out", default="results", help="folder for the JSON files; made if missing (default: results)")
+    parser.add_argument("--quick", action="store_true", help="few rounds and few cases: a first look")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own number, a thread a core)")
+    parser.add_argument("--device", default="cpu", help="cpu, or a GPU by torch's name for it, such as cuda (default: cpu)")
+    args = parser.parse_args(argv)
+    checks.integer("threads", 1 if args.threads is None else args.threads)
+    if args.name is None:
+        for name, module in BENCHMARKS.items():
+            print(f"{name:10}{(module.__doc__ or '').splitlines()[0]}")
+        return 0
+    device, folder = device_of(args.device), folder_of(args.out)
+    names = list(BENCHMARKS) if args.name == "all" else [args.name]
+    for name in names:
+        missing = counting.missing_peers() if name == "counting" else []
+        if missing and args.name == "all":
+            print(f"counting left out: it compares with {', '.join(missing)}; see `make benchmarks`", file=sys.stderr)
+            continue
+        path = folder / BENCHMARKS[name].FILE
+        path.write_text(as_json(run(name, quick=args.quick, threads=args.threads, device=device)), encoding="utf-8")
+        print(path)
+    return 0
+
+
+def folder_of(out: str) -> Path:
+    """The folder, made if missing and found writable before minutes are spent on what goes there; ValueError otherwise."""
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".writable").touch()
+        (folder / ".writable").unlink()
+    except OSError as error:
+        raise ValueError(f"out is {out!r}, but must be a folder that can be written: {error.strerror}") from None
+    return folder
+
+
+def device_of(name: str) -> torch.device:
+    """The device of that name, if it is there; ValueError otherwise."""
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device is {name!r}, but must be one that torch finds here: {str(error).splitlines()[0]}") from None
+    return device
+
+
+def run(
+    name: str, *, quick: bool = False, threads: int | None = None, device: torch.device = timing.CPU, arguments: str = ""
+) -> dict:
+    """One benchmark's record, in the shape that the package's docstring says."""
+    checks.one_of("name", name, list(BENCHMARKS))
+    module = BENCHMARKS[name]
+    options = ["--quick"] * quick + ([f"--threads {threads}"] if threads else [])
+    options += [f"--device {device}"] if device != timing.CPU else []
+    torch.manual_seed(0)
+    with (
+        timing.pinned(threads) as pinned,
+        machine.load_of_others() as load,
+        tqdm(desc=name, unit="case", disable=None) as progress,
+    ):
+        measured = module.measure(quick=quick, device=device, progress=progress)
+    return {
+        "benchmark": name,
+        "command": " ".join(["python -m xception_edu benchmark", name, *options]),
+        "quick": quick,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "threads": pinned,
+        "machine": machine.facts("torch", *module.PACKAGES),
+        "load": load,
+        **measured,
+    }
+
+
+def as_json(record: dict) -> str:
+    """The record as JSON with a line for each of its parts, and for each row of a list: short to read, small to keep."""
+    parts = []
+    for key, value in record.items():
+        if isinstance(value, list):
+            rows = ",\n".join("  " + json.dumps(row) for row in value)
+            parts.append(f" {json.dumps(key)}: [\n{rows}\n ]")
+        else:
+            parts.append(f" {json.dumps(key)}: {json.dumps(value)}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"

@@ -1,0 +1,217 @@
+"""The paper's module over its segments: four ways to compute the segmented 3x3, what SegmentedConv2d does, and the 1x1.
+
+`cases`: a row for each map (`channels`, `side`), number of `segments` (all divisors of the channels, and ten others:
+`divides`), `dtype`, `mode` ("forward", or "training": forward, and backward with gradients of map and weights) and `layout`
+of the map that comes in (nchw or channels_last); `batch` is the same for all. In a row: `macs`, `params`, `bytes` (fewest
+that must move in a forward pass), `intensity` (MACs a byte), `attainable_ms` (the roofline's time of the forward pass; of
+training thrice that, since each of the two gradients costs as much again), and `forms`, the times of
+
+  grouped_nchw           torch's grouped convolution (at most three, where segments do not divide), maps in NCHW
+  grouped_channels_last  the same, maps in channels_last
+  dense                  one regular convolution with the block-diagonal weight, made before
+  loop                   a convolution a piece, one after another
+  ours                   SegmentedConv2d; `takes` is the form that its rule chose
+
+A form that wants the other layout is timed with the conversion of its input. `best` is the fastest of the first four,
+`ratio` how many times as long ours takes as that (median over rounds, each against its own), `ratio_converted` the same
+against the fastest form when its input comes in the layout that it wants, `fraction` attainable_ms over the time of ours.
+With one segment, dense and loop are the grouped form, and are not timed again; the dense form's time does not depend on
+the segments, so beyond 8 of them that of one is repeated (`"repeated": true`).
+
+`pointwise`: the 1x1 of the module, a row for each map, dtype, mode and layout, with the same columns and one time.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from xception_edu import timing
+from xception_edu.benchmark import roofline
+from xception_edu.costs import Cost, cost_of
+from xception_edu.layers import SegmentedConv2d
+from xception_edu.specs import ConvSpec, Shape, segment_sizes
+
+FILE = "segments_latency.json"
+PACKAGES = ()
+BATCH = 4
+MAPS = {728: 19, 128: 56}  # channels: side
+UNEVEN = {728: (3, 5, 6, 10, 17, 30, 100, 200, 300, 500), 128: (3, 5, 6, 7, 10, 12, 20, 40, 60, 100)}
+QUICK = (1, 5, 91, 64, 128, 364, 728)
+DTYPES = ("float32", "bfloat16")
+MODES = ("forward", "training")
+LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
+EFFORT = {True: {"rounds": 3}, False: {"rounds": 9, "seconds": 0.35}}  # by `quick`
+FORMS = ("grouped_nchw", "grouped_channels_last", "dense", "loop")
+
+
+def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
+    """All rows; a quick run takes a few numbers of segments, in float32."""
+    ceilings = timing.measure_ceilings(device=device, **roofline.sizes_of(quick, device))
+    dtypes = DTYPES[:1] if quick else DTYPES
+    settings = [(c, side, dtype, mode) for c, side in MAPS.items() for dtype in dtypes for mode in MODES]
+    progress.reset(sum(1 + len(counts(channels, quick)) for channels, *_ in settings))
+    cases, pointwise = [], []
+    for channels, side, dtype, mode in settings:
+        bench = Bench(channels, side, dtype, mode, ceilings, device, EFFORT[quick])
+        for segments in counts(channels, quick):
+            cases += bench.cases(segments)
+            progress.update()
+        pointwise += bench.pointwise()
+        progress.update()
+    return {"ceilings": roofline.as_dict(ceilings), "batch": BATCH, "cases": cases, "pointwise": pointwise}
+
+
+def counts(channels: int, quick: bool) -> list[int]:
+    """The numbers of segments that are measured, in order."""
+    divisors = [n for n in range(1, channels + 1) if channels % n == 0]
+    every = sorted([*divisors, *UNEVEN[channels]])
+    return [n for n in every if n in QUICK] if quick else every
+
+
+class Bench:
+    """One map, number type and mode: times of all forms for a number of segments."""
+
+    def __init__(
+        self,
+        channels: int,
+        side: int,
+        dtype: str,
+        mode: str,
+        ceilings: timing.Ceilings,
+        device: torch.device,
+        effort: dict,
+    ):
+        self.shape, self.dtype, self.training = Shape(channels, side, side), dtype, mode == "training"
+        self.about = {"channels": channels, "side": side, "dtype": dtype, "mode": mode}
+        self.ceilings, self.device, self.effort = ceilings, device, effort
+        self.dense_times: dict[str, dict] = {}
+
+    def cases(self, segments: int) -> list[dict]:
+        """A row a layout; both layouts and all forms are timed in alternation."""
+        cost = cost_of(ConvSpec(self.shape.channels, self.shape.channels, 3, segments=segments), self.shape)
+        ours = SegmentedConv2d(self.shape.channels, self.shape.channels, segments=segments)
+        ours = ours.to(self.device, getattr(torch, self.dtype))
+        functions = {
+            (layout, form): self._function(ours, layout, form)
+            for layout in LAYOUTS
+            for form in (*FORMS, "ours")
+            if not (form == "dense" and segments > 8) and not (form in ("dense", "loop") and segments == 1)
+        }
+        with torch.set_grad_enabled(self.training):
+            times = timing.alternate(functions, device=self.device, **self.effort)
+        return [self._row(segments, cost, layout, times, ours) for layout in LAYOUTS]
+
+    def pointwise(self) -> list[dict]:
+        """The 1x1 in both layouts."""
+        channels = self.shape.channels
+        cost = cost_of(ConvSpec(channels, channels, 1), self.shape)
+        conv = nn.Conv2d(channels, channels, 1, bias=False).to(self.device, getattr(torch, self.dtype))
+        functions = {layout: self._timed(conv, list(conv.parameters()), layout) for layout in LAYOUTS}
+        with torch.set_grad_enabled(self.training):
+            times = timing.alternate(functions, device=self.device, **self.effort)
+        return [
+            {
+                **self.about,
+                "layout": layout,
+                **self._costs(cost),
+                **times[layout].record(),
+                "fraction": self._fraction(cost, times[layout]),
+            }
+            for layout in LAYOUTS
+        ]
+
+    def _function(self, ours: SegmentedConv2d, layout: str, form: str) -> timing.Function:
+        if form == "ours":
+            module = SegmentedConv2d(ours.in_channels, ours.out_channels, segments=ours.segments).to(ours.weights[0])
+            module.load_state_dict(ours.state_dict())
+            module.to(memory_format=LAYOUTS[layout])
+            return self._timed(module, list(module.parameters()), layout)
+        wanted = {"grouped_nchw": "nchw", "grouped_channels_last": "channels_last"}.get(form, layout)
+        compute, weights = FORM[form](ours)
+        weights = [w.detach().clone(memory_format=LAYOUTS[wanted]).requires_grad_() for w in weights]
+        return self._timed(lambda x: compute(x.contiguous(memory_format=LAYOUTS[wanted]), weights), weights, layout)
+
+    def _timed(self, compute, weights: list[Tensor], layout: str) -> timing.Function:
+        x = torch.randn(BATCH, *self.shape, device=self.device).to(getattr(torch, self.dtype))
+        x = x.contiguous(memory_format=LAYOUTS[layout])
+        if not self.training:
+            return lambda: compute(x)
+        x.requires_grad_()
+        return timing.with_backward(lambda: compute(x), [x, *weights])
+
+    def _row(self, segments: int, cost: Cost, layout: str, times: dict, ours: SegmentedConv2d) -> dict:
+        forms = {form: times[layout, form].record() for form in FORMS if (layout, form) in times}
+        if segments == 1:
+            self.dense_times[layout] = forms[f"grouped_{layout}"] | {"repeated": True}
+            forms |= dict.fromkeys(("dense", "loop"), forms[f"grouped_{layout}"])
+        elif "dense" not in forms:
+            forms["dense"] = self.dense_times[layout]
+        measured = {form: times[layout, form] for form in FORMS if (layout, form) in times}
+        best = min(measured, key=lambda form: measured[form].median)
+        native = [times[key] for key in times if key[1] not in ("ours", "grouped_nchw", "grouped_channels_last")]
+        native += [times[name, f"grouped_{name}"] for name in LAYOUTS]
+        with torch.set_grad_enabled(self.training):
+            takes = ours.form if layout == "nchw" else "grouped_channels_last"
+        mine, fastest = times[layout, "ours"], min(native, key=lambda t: t.median)
+        return {
+            **self.about,
+            "segments": segments,
+            "divides": self.shape.channels % segments == 0,
+            "layout": layout,
+            **self._costs(cost),
+            "forms": {form: forms[form] for form in FORMS} | {"ours": mine.record() | {"takes": takes}},
+            "best": best,
+            "ratio": round(timing.ratio(mine, measured[best]), 3),
+            "ratio_converted": round(timing.ratio(mine, fastest), 3),
+            "fraction": self._fraction(cost, mine),
+        }
+
+    def _costs(self, cost: Cost) -> dict:
+        size = {"batch": BATCH, "bytes_per_element": getattr(torch, self.dtype).itemsize}
+        return {
+            "macs": BATCH * cost.macs,
+            "params": cost.params,
+            "bytes": cost.bytes_moved(**size),
+            "intensity": round(cost.intensity(**size), 4),
+            "attainable_ms": round(self._attainable(cost), 4),
+        }
+
+    def _attainable(self, cost: Cost) -> float:
+        return self.ceilings.milliseconds(cost, batch=BATCH, dtype=self.dtype) * (3 if self.training else 1)
+
+    def _fraction(self, cost: Cost, time: timing.Timing) -> float:
+        return round(self._attainable(cost) / time.median, 4)
+
+
+def grouped(ours: SegmentedConv2d):
+    """One grouped convolution for each run of equal pieces, and the weights for it."""
+    ins = [n * piece_in for n, piece_in, _ in ours.runs]
+
+    def compute(x: Tensor, weights: list[Tensor]) -> Tensor:
+        if len(weights) == 1:
+            return F.conv2d(x, weights[0], padding=1, groups=ours.segments)
+        runs = zip(x.split(ins, dim=1), weights, ours.runs, strict=True)
+        return torch.cat([F.conv2d(part, w, padding=1, groups=n) for part, w, (n, *_) in runs], dim=1)
+
+    return compute, list(ours.weights)
+
+
+def dense(ours: SegmentedConv2d):
+    """One regular convolution, most of whose weights are zero."""
+    return lambda x, weights: F.conv2d(x, weights[0], padding=1), [ours.dense_weight()]
+
+
+def loop(ours: SegmentedConv2d):
+    """A convolution for every piece."""
+    sizes = segment_sizes(ours.in_channels, ours.segments)
+    pieces = [piece for w, (n, *_) in zip(ours.weights, ours.runs, strict=True) for piece in w.chunk(n)]
+
+    def compute(x: Tensor, weights: list[Tensor]) -> Tensor:
+        parts = zip(x.split(sizes, dim=1), weights, strict=True)
+        return torch.cat([F.conv2d(part, w, padding=1) for part, w in parts], dim=1)
+
+    return compute, pieces
+
+
+FORM = {"grouped_nchw": grouped, "grouped_channels_last": grouped, "dense": dense, "loop": loop}

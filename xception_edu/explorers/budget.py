@@ -1,0 +1,236 @@
+"""The budget explorer: how wide the layers may be for one budget, segment count by segment count."""
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from xception_edu.architectures import XceptionConfig, xception
+from xception_edu.budgets import TOLERANCE, width_for
+from xception_edu.costs import Cost, cost_of, total
+from xception_edu.explorers import measured
+from xception_edu.explorers.budget_panels import MIDDLE, draw_blocks, draw_widths
+from xception_edu.explorers.scenes import SceneExplorer, View, scene_explorer
+from xception_edu.specs import ConvSpec, Shape
+
+XCEPTION = XceptionConfig()
+SEGMENTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, MIDDLE)
+SHARES = {25: "a quarter", 50: "half", 100: "all of it", 200: "twice"}
+SIDE = 19  # of the middle flow's maps
+WORDS = {"params": "parameters", "macs": "MACs", "milliseconds": "ms"}
+COLUMNS = (
+    ("Channels", "in the middle flow"),
+    ("Width", "times Xception's"),
+    ("Parameters", ""),
+    ("MACs", "per image"),
+    ("3×3 convolutions take", "of the budget"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """What a segment count gets for a budget: how many channels; and what its 1x1, its 3x3 and the rest take of the budget.
+
+    `width` is the multiplier of all of Xception's widths, `channels` the middle flow's. They are 0 where the budget is out of
+    reach; `needed` is then the least that would do.
+    """
+
+    segments: int
+    width: float = 0.0
+    channels: int = 0
+    parts: Mapping[str, float] | None = None
+    cost: Cost | None = None
+    needed: int = 0
+
+
+def budget_explorer(
+    *, segments: int = 4, quantity: str = "params", share: int = 100, measurements: object = None
+) -> SceneExplorer:
+    """Which width does each number of segments get for the same budget, side by side, in a network built like Xception?
+
+    `quantity` is what the budget is of: "params" or "macs" of the whole network (299x299), or measured "milliseconds" of one
+    layer of the middle flow, where segment counts were timed. `share` is the budget in percent of what Xception itself takes:
+    25, 50, 100 or 200. `segments` is 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64 or 728, which stands for one a channel; of
+    milliseconds, those that were measured. `measurements` is a folder, or a dict, as `roofline_explorer` takes it; None: those
+    of the repository, if it is there. ValueError for anything else.
+    """
+    times = module_times(measurements)
+    quantities = {"params": "Parameters", "macs": "MACs"} | ({"milliseconds": "Milliseconds, measured"} if times else {})
+    choices = {"quantity": ("Budget of", quantities), "share": ("Of what Xception takes", SHARES)}
+    state = {"segments": segments, "quantity": quantity, "share": share}
+    arguments = "" if measurements is None else ", measurements=measurements"
+
+    def views(quantity: str, share: int) -> list[View]:
+        return _views(quantity, share, times)
+
+    return scene_explorer("budget_explorer", ("segments", "Segments"), choices, COLUMNS, views, state, arguments)
+
+
+# ---- parameters and MACs of the whole network ------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=2048)
+def parts(config: XceptionConfig) -> dict[str, Cost]:
+    """Cost of the separable layers' 1x1 ("pointwise") and k x k ("spatial"), and of all else ("rest"). One middle block counts
+    for all: they are alike.
+    """
+    found: dict[str, list[Cost]] = {"pointwise": [], "spatial": [], "rest": []}
+    for spec, shape in xception(replace(config, middle_blocks=1)):
+        kind = spec.name.rpartition("_")[2]
+        times = config.middle_blocks if spec.name.startswith("middle") else 1
+        found[kind if kind in found else "rest"] += [cost_of(spec, shape)] * times
+    return {kind: total(costs) for kind, costs in found.items()}
+
+
+def network_point(segments: int, quantity: str, budget: int) -> Point:
+    """The width at which the network meets the budget within `budgets.TOLERANCE`, found as a root of "costs grow as width²".
+
+    `budgets.width_for` finds the nearest width of all, in ten times as long.
+    """
+    config = XceptionConfig(segments="channels" if segments == MIDDLE else segments, width=_narrowest(segments))
+    least = getattr(total(parts(config).values()), quantity)
+    if least > budget * (1 + TOLERANCE):
+        return Point(segments=segments, needed=least)
+    width = max(1.0, config.width)
+    for _ in range(20):
+        config = replace(config, width=width)
+        reached = getattr(total(parts(config).values()), quantity)
+        if abs(reached - budget) <= TOLERANCE * budget:
+            break
+        width = max(round(width * (budget / reached) ** 0.5, 4), _narrowest(segments))
+    else:
+        config = width_for(config, **{quantity: budget})
+    costs = parts(config)
+    shares = {kind: getattr(cost, quantity) for kind, cost in costs.items()}
+    channels, cost = config.scaled_entry_widths[-1], total(costs.values())
+    return Point(segments=segments, width=config.width, channels=channels, parts=shares, cost=cost)
+
+
+@lru_cache
+def _narrowest(segments: int) -> float:
+    """The narrowest width, to a ten-thousandth, at which every layer that is cut has a channel for each segment."""
+    if segments == MIDDLE:
+        return 1e-4
+    return next(width / 10_000 for width in range(1, 10**6) if round(XCEPTION.entry_widths[1] * width / 10_000) >= segments)
+
+
+def network_points(quantity: str, share: int) -> tuple[float, list[Point]]:
+    """The budget, and what every segment count gets for it."""
+    budget = round(getattr(total(parts(XCEPTION).values()), quantity) * share / 100)
+    return budget, [network_point(segments, quantity, budget) for segments in SEGMENTS]
+
+
+# ---- measured milliseconds of one layer ------------------------------------------------------------------------------
+
+
+def module_times(measurements: object) -> measured.ModuleTimes | None:
+    """Measured times of the middle flow's layer, or None where nothing was given and the repository's are not there."""
+    if measurements is None and not measured.available("segments_latency"):
+        return None
+    record = measured.load(measurements, "segments_latency")["segments_latency"]
+    return measured.module_times(record, channels=MIDDLE, side=SIDE)
+
+
+def module_points(share: int, times: measured.ModuleTimes) -> tuple[float, list[Point]]:
+    """The same of milliseconds: the most channels with which a layer stays within them if its times grow as its MACs."""
+    budget = (times.pointwise + times.spatial[MIDDLE]) * share / 100
+    return budget, [_module_point(segments, budget, times) for segments in times.spatial]
+
+
+def _module_point(segments: int, budget: float, times: measured.ModuleTimes) -> Point:
+    def parts(channels: int) -> dict[str, float]:
+        """Milliseconds of the 1x1 and of the 3x3 at so many channels."""
+        now, before = layer_costs(segments, channels), layer_costs(segments, MIDDLE)
+        ms = (times.pointwise, times.spatial[segments])
+        one, three = (n.macs / b.macs * t for n, b, t in zip(now, before, ms, strict=True))
+        return {"pointwise": one, "spatial": three, "rest": 0.0}
+
+    least = 1 if segments == MIDDLE else segments
+    channels = least - 1 + bisect_right(range(least, 20 * MIDDLE), budget, key=lambda c: sum(parts(c).values()))
+    if channels < least:
+        return Point(segments=segments, needed=least)
+    cost = total(layer_costs(segments, channels))
+    return Point(segments=segments, width=channels / MIDDLE, channels=channels, parts=parts(channels), cost=cost)
+
+
+def layer_costs(segments: int, channels: int) -> tuple[Cost, Cost]:
+    """Cost of the 1x1 and of the segmented 3x3 of one layer of the middle flow; 728 segments mean one a channel."""
+    shape = Shape(channels, SIDE, SIDE)
+    cut = channels if segments == MIDDLE else segments
+    return cost_of(ConvSpec(channels, channels, 1), shape), cost_of(ConvSpec(channels, channels, 3, segments=cut), shape)
+
+
+# ---- the views -------------------------------------------------------------------------------------------------------
+
+
+def _views(quantity: str, share: int, times: measured.ModuleTimes | None) -> list[View]:
+    if quantity == "milliseconds" and times is not None:
+        budget, points = module_points(share, times)
+        said, source = f"{budget:,.2f} ms a layer", f"; {times.batch} images on {times.machine}"
+        caption = f"Channels, if times grow as MACs (measured at {MIDDLE})"
+    else:
+        budget, points = network_points(quantity, share)
+        said, source = f"{budget / (1e6 if quantity == 'params' else 1e9):,.2f} {_unit(quantity)}", ""
+        caption = "Channels in the middle flow that the budget buys"
+    return [_view(point, points, quantity, said, source, caption) for point in points]
+
+
+def _unit(quantity: str) -> str:
+    return {"params": "million parameters", "macs": "billion MACs"}[quantity]
+
+
+def _view(point: Point, points: Sequence[Point], quantity: str, budget: str, source: str, caption: str) -> View:
+    name = count(point.segments)
+    got = f"{point.channels:,} channels wide" if point.channels else "out of reach"
+    taken = f"{point.parts['spatial'] / sum(point.parts.values()):.1%}" if point.parts else "–"
+    a_layer = " a layer" if quantity == "milliseconds" else ""
+    layer = layer_costs(point.segments, point.channels) if point.channels else (Cost(), Cost())
+    counts = [f"{n:,}{a_layer}" for n in (point.cost.params, point.cost.macs)] if point.cost else ["–", "–"]
+    return View(
+        stop=point.segments,
+        short="one a channel" if point.segments == MIDDLE else str(point.segments),
+        title=f"{name} for {budget}: {got}",
+        note=_note(point, points[0], quantity) + source,
+        values=(
+            f"{point.channels:,}" if point.channels else "–",
+            f"{point.width:.3f}" if point.channels else "–",
+            *counts,
+            taken,
+        ),
+        scenes=(draw_blocks(point, points, layer), draw_widths(point, points, caption)),
+        alts=(_alt_blocks(point, layer, taken), _alt_widths(point, points)),
+    )
+
+
+def count(segments: int) -> str:
+    """How many segments, in words."""
+    return "A segment a channel" if segments == MIDDLE else f"{segments} segment{'s' * (segments > 1)}"
+
+
+def _note(point: Point, one: Point, quantity: str) -> str:
+    if not point.channels and quantity == "milliseconds":
+        return f"so little time allows fewer than {point.segments} channels, and each segment needs one"
+    if not point.channels:
+        what = f"{point.segments} segments need {point.segments} channels in the narrowest layer"
+        return f"{what}, and such a network has {point.needed:,} {WORDS[quantity]}"
+    if point is one:
+        return "a 1×1 plus a regular 3×3, in which every channel sees every other: most of the budget goes there"
+    return f"1 segment gets {one.channels:,} channels, this {point.channels / one.channels:.2f} times as many"
+
+
+def _alt_blocks(point: Point, layer: tuple[Cost, Cost], taken: str) -> str:
+    if not point.channels:
+        return f"No weights to show: {point.segments} segments are out of reach for this budget"
+    pieces = point.channels if point.segments == MIDDLE else point.segments
+    blocks = f"{pieces:,} blocks on the diagonal" if pieces > 1 else "one full block"
+    return (
+        f"The weight matrices of a layer, {point.channels:,} by {point.channels:,} channels: a full one for the 1×1 with "
+        f"{layer[0].params:,} weights, {blocks} for the 3×3 with {layer[1].params:,}; below, a bar of the budget, of which "
+        f"3×3 convolutions take {taken}"
+    )
+
+
+def _alt_widths(point: Point, points: Sequence[Point]) -> str:
+    some = points if len(points) <= len(SEGMENTS) else [points[0], point, points[-1]]
+    got = (f"{count(p.segments).lower()}: {f'{p.channels:,}' if p.channels else 'out of reach'}" for p in some)
+    return f"{len(points)} bars of the channels in the middle flow. " + "; ".join(got)

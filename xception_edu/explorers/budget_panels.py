@@ -1,0 +1,101 @@
+"""The two panels of the budget explorer: weight matrices to scale with where the budget goes, and all widths side by side."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from xception_edu.dials import XceptionConfig
+from xception_edu.explorers.scene import HUES, Scene
+from xception_edu.specs import segment_sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from xception_edu.costs import Cost
+    from xception_edu.explorers.budget import Point
+
+WIDTH, HEIGHT, LEFT = 390, 300, 10  # pixels of a panel, and of its margin
+SIDE, TOP, SECOND = 172, 42, 208  # of the largest matrix, its upper edge, the left edge of the second one
+BAR, BAR_TOP = 18, 264  # the bar of where the budget goes
+BASE, HIGH = 262, 206  # where the bars of the widths stand, and how high the highest is
+MIDDLE = XceptionConfig().entry_widths[-1]  # channels of Xception's middle flow; as a number of segments: one a channel
+MANY = 64  # pieces that can be told apart; more are a line
+PARTS = (("pointwise", "1×1", "pointwise"), ("spatial", "3×3", "spatial"), ("rest", "all else", "elementwise"))
+
+
+def draw_blocks(point: Point, points: Sequence[Point], layer: tuple[Cost, Cost]) -> Scene:
+    """The matrices of a layer's 1x1 and 3x3 to one scale, and a bar of where the budget goes."""
+    scene = Scene(WIDTH, HEIGHT)
+    scale = SIDE / max(p.channels for p in points)
+    scene.text("Weights of one layer: rows are outputs, columns inputs", LEFT, 10, color="quiet", size="small")
+    scene.text("Where the budget goes", LEFT, BAR_TOP - 12, color="quiet", size="small")
+    for left in (LEFT, SECOND):
+        scene.rect("faint", left, TOP, SIDE, SIDE)
+    if not point.channels:
+        scene.text("out of reach", LEFT + SIDE / 2, TOP + SIDE / 2, anchor="middle", color="quiet")
+        scene.text("out of reach", SECOND + SIDE / 2, TOP + SIDE / 2, anchor="middle", color="quiet")
+        return scene
+    side = point.channels * scale
+    scene.rect("pointwise", LEFT, TOP, side, side)
+    scene.rect("paper", SECOND, TOP, side, side, edge="line")
+    _blocks(scene, point, scale)
+    for left, name, cost in ((LEFT, "1×1", layer[0]), (SECOND, "3×3", layer[1])):
+        scene.text(f"{name}: {cost.params:,} weights", left, TOP - 12)
+    scene.text(f"{point.channels:,} channels", LEFT, TOP + SIDE + 11, size="small", color="quiet")
+    scene.text("9 weights in each colored spot", SECOND, TOP + SIDE + 11, size="small", color="quiet")
+    _spending(scene, point)
+    return scene
+
+
+def _blocks(scene: Scene, point: Point, scale: float) -> None:
+    """The pieces of the 3x3 on the diagonal; a line where they are too many to be told apart."""
+    if point.segments > MANY:
+        end = point.channels * scale
+        scene.line("depthwise", (SECOND, TOP, SECOND + end, TOP + end), width=1.5)
+        return
+    sizes = segment_sizes(point.channels, point.segments)
+    for i, (end, size) in enumerate(zip(accumulate(sizes), sizes, strict=True)):
+        at, side = (end - size) * scale, size * scale
+        scene.rect(f"hue{i % len(HUES)}", SECOND + at, TOP + at, side, side)
+
+
+def _spending(scene: Scene, point: Point) -> None:
+    """A bar with a part for each kind of layer, and the shares in words below, at fixed places."""
+    whole, at = sum(point.parts.values()), float(LEFT)
+    for i, (key, words, color) in enumerate(PARTS):
+        share = point.parts[key] / whole
+        wide = share * (WIDTH - 2 * LEFT)
+        scene.rect(color, at, BAR_TOP, wide, BAR)
+        at += wide
+        place = LEFT + i * 130
+        scene.rect(color, place, BAR_TOP + BAR + 5, 10, 10)
+        scene.text(f"{words} {share:.1%}", place + 15, BAR_TOP + BAR + 10, size="small")
+
+
+def draw_widths(point: Point, points: Sequence[Point], caption: str) -> Scene:
+    """A bar for each segment count, as high as its layers are wide; the chosen one in color; numbers where there is room."""
+    scene = Scene(WIDTH, HEIGHT)
+    scene.text(caption, LEFT, 10, color="quiet", size="small")
+    scene.text("segments of each 3×3 (all: one a channel)", WIDTH / 2, BASE + 30, color="quiet", size="small", anchor="middle")
+    scene.line("line", (LEFT, BASE, WIDTH - LEFT, BASE))
+    pitch, most = (WIDTH - 2 * LEFT) / len(points), max(p.channels for p in points)
+    bars = [(p, LEFT + i * pitch, p.channels / most * HIGH) for i, p in enumerate(points)]
+    for p, x, high in bars:
+        if p.channels:
+            scene.rect("elementwise", x + 1.5, BASE - high, pitch - 3, high)
+        scene.click(p.segments, x, BASE - HIGH, pitch, HIGH + 20, f"{p.segments} segments")
+    for p, x, high in bars if len(bars) <= 14 else (bars[0], bars[-1]):
+        _number(scene, p, x + pitch / 2, high, bold=False)
+    p, x, high = bars[points.index(point)]
+    if p.channels:
+        scene.rect("depthwise" if p.segments > MANY else "spatial", x + 1.5, BASE - high, pitch - 3, high)
+    _number(scene, p, x + pitch / 2, high, bold=True)
+    return scene
+
+
+def _number(scene: Scene, p: Point, middle: float, high: float, *, bold: bool) -> None:
+    """How wide, above the bar, and how many segments, below it."""
+    number, name = f"{p.channels}" if p.channels else "×", "all" if p.segments == MIDDLE else f"{p.segments}"
+    scene.text(number, middle, BASE - high - 9, size="small", anchor="middle", bold=bold, halo=True)
+    scene.text(name, middle, BASE + 11, size="small", anchor="middle", bold=bold, halo=True)

@@ -1,0 +1,141 @@
+"""Training played back: loss, accuracy and learning rate of a recorded run, and its first depthwise kernels, epoch by epoch."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from xception_edu.explorers.measured import FOLDER
+from xception_edu.explorers.playback_panels import draw_curves, draw_kernels
+from xception_edu.explorers.scenes import SceneExplorer, View, scene_explorer
+
+RUN = FOLDER / "playback_digits.json"
+RECORD = "`python benchmarks/record_playback.py` records one"
+MOST = 64  # kernels that are shown
+MARKED = 3  # kernels that are outlined: those that changed most
+COLUMNS = (
+    ("Right at first guess", "of held-out images"),
+    ("Loss", "mean of the epoch"),
+    ("Learning rate", "of the last step"),
+    ("Kernels changed", "in this epoch"),
+    ("Kernels changed", "since before training"),
+)
+SHOWN = {"kernels": "the kernels", "change": "their change since before training"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A recorded run: for every epoch from 0, which is before training, its numbers, and kernels (epochs, channels, k, k)."""
+
+    name: str
+    layer: str
+    epochs: Sequence[Mapping]
+    kernels: np.ndarray
+
+    def moved(self, epoch: int, since: int) -> np.ndarray:
+        """How far each kernel moved: the Euclidean length of its change from epoch `since` to `epoch`, (channels,)."""
+        return np.sqrt(((self.kernels[epoch] - self.kernels[since]) ** 2).sum(axis=(1, 2)))
+
+    def change(self, epoch: int, since: int) -> float:
+        """The same of all kernels together, as a share of their own length at `since`."""
+        return float(np.linalg.norm(self.kernels[epoch] - self.kernels[since]) / np.linalg.norm(self.kernels[since]))
+
+    def most_changed(self, epoch: int) -> list[int]:
+        """The kernels that moved most in an epoch, most first; before training, those that will move most in the whole run."""
+        moved = self.moved(epoch, epoch - 1) if epoch else self.moved(len(self.epochs) - 1, 0)
+        return np.argsort(-moved, kind="stable")[:MARKED].tolist()
+
+
+def playback_explorer(*, epoch: int | None = None, show: str = "kernels", run: object = None) -> SceneExplorer:
+    """A training run played back, from before its first step (epoch 0) to its end.
+
+    Shows loss, accuracy, learning rate and how much the kernels changed, over the epochs, and the kernels of the network's
+    first depthwise layer as heat maps: `show` is "kernels" or "change" (since before training). `run` is a file that
+    benchmarks/record_playback.py wrote, or what it holds; None: the repository's run of the recipe `digits`. Raises
+    ValueError for anything else.
+    """
+    recorded = load(run)
+    choices = {"show": ("Show", SHOWN)}
+    arguments = "" if run is None else f", run={os.fspath(run)!r}" if isinstance(run, str | os.PathLike) else ", run=run"
+
+    def views(show: str) -> list[View]:
+        return [_view(recorded, i, show) for i in range(len(recorded.epochs))]
+
+    state = {"epoch": min(3, len(recorded.epochs) - 1) if epoch is None else epoch, "show": show}
+    return scene_explorer("playback_explorer", ("epoch", "Epoch"), choices, COLUMNS, views, state, arguments)
+
+
+# ---- the recorded run ------------------------------------------------------------------------------------------------
+
+
+def load(run: object = None) -> Run:
+    """The run of a file or a dict, checked; ValueError that says what is wrong with it."""
+    if run is None and not RUN.is_file():
+        raise ValueError(f"run is None, but must be a file: no results lie beside this package, and {RECORD}")
+    if run is None or isinstance(run, str | os.PathLike):
+        run = _read(Path(RUN if run is None else run))
+    if not isinstance(run, Mapping):
+        raise ValueError(f"run is {run!r}, but must be a file or a dict: {RECORD}")
+    for key in ("recipe", "layer", "epochs", "kernels"):
+        if key not in run:
+            raise ValueError(f"run has no {key!r}, but must be as recorded: {RECORD}")
+    try:
+        kernels = np.asarray(run["kernels"], dtype=float)
+    except (ValueError, TypeError):
+        raise ValueError("run has kernels of different sizes, but must have (epochs + 1, channels, k, k) numbers") from None
+    epochs = list(run["epochs"])
+    if kernels.ndim != 4 or kernels.shape[0] != len(epochs) or kernels.shape[2] != kernels.shape[3] or kernels.size == 0:
+        raise ValueError(f"run has kernels {kernels.shape}, but must have (epochs + 1, channels, k, k): {len(epochs)} first")
+    if len(epochs) < 2 or [line.get("epoch") for line in epochs] != list(range(len(epochs))):
+        raise ValueError("run has epochs that are not 0, 1, 2, ..., but must have them all, from before training")
+    _check_numbers(epochs, kernels)
+    return Run(str(run["recipe"]["name"]), str(run["layer"]), epochs, kernels)
+
+
+def _read(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"run is {str(path)!r}, but must be a file that can be read ({error.strerror}): {RECORD}") from None
+    except ValueError:
+        raise ValueError(f"run is {str(path)!r}, which is no JSON, but must be as recorded: {RECORD}") from None
+
+
+def _check_numbers(epochs: Sequence[Mapping], kernels: np.ndarray) -> None:
+    for key in ("top1", "loss", "lr"):
+        for line in epochs:
+            value = line.get(key)
+            unmeasured = value is None and (key, line["epoch"]) == ("loss", 0)  # no step was taken yet
+            if not unmeasured and not (isinstance(value, int | float) and np.isfinite(value)):
+                raise ValueError(f"run has {key} {value!r} in epoch {line['epoch']}, but must have a finite number there")
+    if not np.isfinite(kernels).all() or not np.linalg.norm(kernels[0]):
+        raise ValueError("run has kernels that are not finite, or all 0, but must have finite numbers")
+
+
+# ---- the views -------------------------------------------------------------------------------------------------------
+
+
+def _view(run: Run, epoch: int, show: str) -> View:
+    line, most = run.epochs[epoch], run.most_changed(epoch)
+    now, total = run.change(epoch, epoch - 1) if epoch else 0.0, run.change(epoch, 0)
+    loss = "–" if line["loss"] is None else f"{line['loss']:.3f}"
+    names = ", ".join(str(i + 1) for i in most)
+    left = f", the first {MOST} shown" if run.kernels.shape[1] > MOST else ""
+    when = f"in epoch {epoch} kernels {names} changed most" if epoch else f"kernels {names} will change most in the whole run"
+    return View(
+        stop=epoch,
+        short=f"{epoch} of {len(run.epochs) - 1}",
+        title=f"{run.name}, after epoch {epoch}: {line['top1']:.1%} right" if epoch else f"{run.name}, before training",
+        note=f"{run.kernels.shape[1]} kernels of its first depthwise layer ({run.layer}){left}; {when}",
+        values=(f"{line['top1']:.1%}", loss, f"{line['lr']:.6f}", f"{now:.1%}", f"{total:.1%}"),
+        scenes=(draw_curves(run, epoch), draw_kernels(run, epoch, show, most)),
+        alts=(
+            f"Four curves over the epochs; at epoch {epoch}: {line['top1']:.1%} of held-out images right, loss {loss}, "
+            f"learning rate {line['lr']:.6f}, kernels changed by {now:.1%} in the epoch",
+            f"{'Change of each kernel since before training' if show == 'change' else 'The kernels'} after epoch {epoch} as "
+            f"heat maps; kernels {names} are outlined; {most[0] + 1} is shown large, in numbers, before training and now",
+        ),
+    )

@@ -1,0 +1,166 @@
+"""The two panels of the roofline explorer: speed over intensity under the roof, and MACs beside time over segments."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from xception_edu.explorers.scene import Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from xception_edu.explorers.measured import Timed
+    from xception_edu.explorers.roofline import Chart
+
+WIDTH, HEIGHT = 390, 330  # pixels of a panel
+LEFT, RIGHT, TOP, BASE = 46, 380, 28, 268  # the axes' box in it
+KINDS = {  # kind of layer: color, words
+    "depthwise": ("depthwise", "depthwise"),
+    "pointwise": ("pointwise", "1×1"),
+    "regular": ("spatial", "k×k"),
+    "fully connected": ("residual", "classifier"),
+}
+
+
+class Scale:
+    """A logarithmic axis: values to pixels, with some room at both ends, and the powers of ten that it has."""
+
+    def __init__(self, values: Sequence[float], start: float, end: float):
+        self.low, self.high = math.log10(min(values)) - 0.15, math.log10(max(values)) + 0.15
+        if self.high - self.low < 2:  # so that two powers of ten are on it
+            self.low = self.high - 2
+        self.start, self.end = start, end
+
+    def __call__(self, value: float) -> float:
+        """Pixel of a value."""
+        return self.start + (math.log10(value) - self.low) / (self.high - self.low) * (self.end - self.start)
+
+    def ticks(self) -> list[float]:
+        """Powers of ten from end to end."""
+        return [10.0**n for n in range(math.ceil(self.low), math.floor(self.high) + 1)]
+
+
+def draw_roofline(point: Timed, chart: Chart) -> Scene:
+    """The roof, all layers, the 3x3 at all numbers of segments, the chosen one large, with its distance to the roof."""
+    scene = Scene(WIDTH, HEIGHT)
+    speeds = [layer.speed for layer in chart.layers] + [chart.speed(p) for p in chart.points]
+    intensities = [layer.intensity for layer in chart.layers] + [p.intensity for p in chart.points]
+    ridge = chart.peak / chart.memory
+    x, y = Scale([*intensities, ridge], LEFT, RIGHT), Scale([*speeds, chart.peak], BASE, TOP)
+    scene.text("Billion MACs/s, and limits", 4, 10, color="quiet", size="small")
+    scene.text(
+        "MACs for each byte moved (intensity)", (LEFT + RIGHT) / 2, BASE + 31, color="quiet", size="small", anchor="middle"
+    )
+    _grid(scene, x, y, 1e9)
+    for layer in chart.layers:
+        color = KINDS.get(layer.kind, ("elementwise", ""))[0]
+        scene.dot(color, x(layer.intensity), y(layer.speed), 3, edge="" if layer.network == "xception" else "ink")
+    _roof(scene, chart, x, y)
+    _legend(scene, chart)
+    trail = [n for p in chart.points for n in (x(p.intensity), y(chart.speed(p)))]
+    scene.line("ink", trail, width=1.5, opacity=0.6)
+    for p in chart.points:
+        scene.click(p.segments, x(p.intensity) - 7, y(chart.speed(p)) - 7, 14, 14, f"{p.segments} segments")
+    if chart.pointwise:
+        across, down = x(chart.pointwise.intensity), y(chart.pointwise.speed)
+        right = across < RIGHT - 60
+        scene.dot("pointwise", across, down, 6, edge="ink")
+        words = across + (9 if right else -9), down - 10
+        scene.text("its 1×1", *words, size="small", anchor="start" if right else "end", halo=True)
+    _chosen(scene, point, chart, x, y)
+    return scene
+
+
+def _grid(scene: Scene, x: Scale, y: Scale, unit: float) -> None:
+    for tick in y.ticks():
+        scene.line("line", (LEFT, y(tick), RIGHT, y(tick)), width=0.6)
+        scene.text(f"{tick / unit:g}", LEFT - 5, y(tick), color="quiet", size="small", anchor="end")
+    for tick in x.ticks():
+        scene.line("line", (x(tick), BASE, x(tick), TOP), width=0.6)
+        scene.text(f"{tick:g}", x(tick), BASE + 13, color="quiet", size="small", anchor="middle")
+
+
+def _roof(scene: Scene, chart: Chart, x: Scale, y: Scale) -> None:
+    """Up along the memory's speed to the ridge, then flat at the arithmetic's; dashed, the same of the cache."""
+    ridge, start = chart.peak / chart.memory, max(10**x.low, 10**y.low / chart.memory)
+    scene.line("ink", (x(start), y(start * chart.memory), x(ridge), y(chart.peak), RIGHT, y(chart.peak)), width=2)
+    scene.text("arithmetic", RIGHT, y(chart.peak) - 9, size="small", anchor="end", halo=True)
+    scene.text("memory", max(x(ridge) - 14, LEFT + 40), y(chart.peak) + 8, size="small", anchor="end", halo=True)
+    ridge, start = chart.peak / chart.cache, max(10**x.low, 10**y.low / chart.cache)
+    if ridge > start:
+        scene.line("quiet", (x(start), y(start * chart.cache), x(ridge), y(chart.peak)), dash=True)
+        middle = math.sqrt(start * ridge)
+        at = max(x(middle) - 10, LEFT + 34), y(middle * chart.cache) - 2
+        scene.text("cache", *at, color="quiet", size="small", anchor="end", halo=True)
+
+
+def _legend(scene: Scene, chart: Chart) -> None:
+    at = float(LEFT - 36)
+    for kind, (color, words) in KINDS.items():
+        if any(layer.kind == kind for layer in chart.layers):
+            scene.dot(color, at + 4, HEIGHT - 9, 4)
+            scene.text(words, at + 12, HEIGHT - 9, size="small")
+            at += 24 + 6.6 * len(words)
+    scene.text("ringed: Inception V3", RIGHT + 6, HEIGHT - 9, color="quiet", size="small", anchor="end")
+
+
+def _chosen(scene: Scene, point: Timed, chart: Chart, x: Scale, y: Scale) -> None:
+    across, down = x(point.intensity), y(chart.speed(point))
+    roof = y(chart.roof(point.intensity))
+    scene.line("depthwise", (across, down, across, roof), width=2, dash=True)
+    scene.dot("depthwise", across, down, 8, edge="ink")
+    words = f"{point.segments} segment{'s' * (point.segments > 1)}: {chart.fraction(point):.0%} of the roof"
+    scene.text(words, RIGHT + 6, 10, anchor="end", bold=True)
+
+
+def draw_latency(point: Timed, chart: Chart) -> Scene:
+    """MACs, time, and the time that the roof allows, as shares of one segment's MACs and time, on logarithmic axes."""
+    scene, first = Scene(WIDTH, HEIGHT), chart.points[0]
+    macs = [p.macs / first.macs for p in chart.points]
+    times = [p.ms / first.ms for p in chart.points]
+    roof = [chart.attainable(p) / first.ms for p in chart.points]
+    x = [
+        LEFT + 8 + math.log(p.segments) / max(math.log(chart.points[-1].segments), 1) * (RIGHT - LEFT - 16)
+        for p in chart.points
+    ]
+    y = Scale([*macs, *times, *roof], BASE, TOP)
+    scene.text("Share of 1 segment's MACs, and of its time", 4, 10, color="quiet", size="small")
+    words = "segments of the 3×3 (hollow: they do not divide the channels)"
+    scene.text(words, WIDTH / 2, BASE + 31, color="quiet", size="small", anchor="middle")
+    for tick in y.ticks():
+        scene.line("line", (LEFT, y(tick), RIGHT, y(tick)), width=0.6)
+        scene.text(f"{100 * tick:g}%", LEFT - 5, y(tick), color="quiet", size="small", anchor="end")
+    for color, values, dash in (("elementwise", roof, True), ("pointwise", macs, False), ("depthwise", times, False)):
+        scene.line(color, [n for a, b in zip(x, values, strict=True) for n in (a, y(b))], width=2, dash=dash)
+    free = WIDTH  # the left end of the last number that was written below the axis
+    for p, at, time in reversed(list(zip(chart.points, x, times, strict=True))):
+        scene.dot("depthwise" if p.divides else "paper", at, y(time), 3, edge="depthwise")
+        if at + 12 < free:
+            scene.text(f"{p.segments}", at, BASE + 13, color="quiet", size="small", anchor="middle")
+            free = at - 12
+    edges = [LEFT, *((a + b) / 2 for a, b in pairwise(x)), RIGHT]
+    for p, (left, right) in zip(chart.points, pairwise(edges), strict=True):
+        scene.click(p.segments, left, TOP, right - left, BASE - TOP, f"{p.segments} segments")
+    _key(scene)
+    i = chart.points.index(point)
+    scene.line("quiet", (x[i], TOP, x[i], BASE), dash=True)
+    for color, values in (("pointwise", macs), ("depthwise", times)):
+        scene.dot(color, x[i], y(values[i]), 6, edge="ink")
+    _values(scene, macs[i], times[i], roof[i])
+    return scene
+
+
+PLACES = ((10, "pointwise", "MACs"), (108, "depthwise", "time"), (206, "elementwise", "time at the roof"))
+
+
+def _key(scene: Scene) -> None:
+    for x, color, _ in PLACES:
+        scene.line(color, (x, HEIGHT - 9, x + 16, HEIGHT - 9), width=3, dash=color == "elementwise")
+
+
+def _values(scene: Scene, *shares: float) -> None:
+    """What the three curves say here, at fixed places."""
+    for (x, _, words), share in zip(PLACES, shares, strict=True):
+        scene.text(f"{words} {share:.1%}", x + 21, HEIGHT - 9, size="small")

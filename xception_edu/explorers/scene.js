@@ -1,0 +1,105 @@
+// Paints the scenes of the table, shape by shape as explorers/scene.py describes them, with readouts below.
+
+const SPECIAL = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
+const safe = (words) => words.replace(/[&<>"]/g, (character) => SPECIAL[character]);
+const ink = (color) => `var(--${color})`;
+const rim = (edge) => (edge ? ` stroke="${ink(edge)}"` : "");
+const points = (run, begin) => run.map((n, i) => (i % 2 ? `${n}` : `${i ? "L" : begin}${n} `)).join("");
+const LEVELS = "0123456789abcdefghijklmnopqrstuvwxyz";
+
+const PAINT = {
+  rect: (color, x, y, width, height, opacity, edge) =>
+    `<rect x="${x}" y="${y}" width="${width}" height="${height}" fill="${ink(color)}" opacity="${opacity}"${rim(edge)}/>`,
+  line: (color, runs, width, opacity, dash) =>
+    `<path d="${runs.map((run) => points(run, "M")).join("")}" fill="none" stroke="${ink(color)}" stroke-width="${width}" opacity="${opacity}"${dash ? ' stroke-dasharray="5 4"' : ""}/>`,
+  area: (color, run, opacity) => `<path d="${points(run, "M")}Z" fill="${ink(color)}" opacity="${opacity}"/>`,
+  dot: (color, x, y, radius, edge) => `<circle cx="${x}" cy="${y}" r="${radius}" fill="${ink(color)}"${rim(edge)}/>`,
+  text: (color, x, y, words, size, anchor, bold, halo, up) => {
+    const classes = ["xe-words", `xe-words-${size}`, bold && "xe-bold", halo && "xe-halo"].filter(Boolean).join(" ");
+    const turned = up ? ` transform="rotate(-90 ${x} ${y})"` : "";
+    return `<text x="${x}" y="${y}" class="${classes}" fill="${ink(color)}" text-anchor="${anchor}"${turned}>${safe(words)}</text>`;
+  },
+  cells: (names, x, y, pitch, columns, codes, levels) => {
+    const side = pitch - (pitch > 4 ? 1 : 0); // the gap between two cells
+    const cell = (code, i) => {
+      const at = `x="${x + (i % columns) * pitch}" y="${y + Math.floor(i / columns) * pitch}"`;
+      const opacity = LEVELS.indexOf(levels[i]) / (LEVELS.length - 1);
+      return `<rect ${at} width="${side}" height="${side}" fill="${ink(names[LEVELS.indexOf(code)])}" opacity="${opacity}"/>`;
+    };
+    return [...codes].map(cell).join("");
+  },
+  image: (png, x, y, width, height) =>
+    `<image href="data:image/png;base64,${png}" x="${x}" y="${y}" width="${width}" height="${height}" preserveAspectRatio="none"/>`,
+  click: (stop, x, y, width, height, words) =>
+    `<rect class="xe-click" data-stop="${stop}" x="${x}" y="${y}" width="${width}" height="${height}" fill="transparent"><title>${safe(words)}</title></rect>`,
+};
+const paint = (shapes) => shapes.map(([kind, ...values]) => PAINT[kind](...values)).join("");
+
+// One page of the scene: what stands still is painted when a choice changes, the rest at every move.
+function panel([width, height]) {
+  const least = `style="min-width: ${Math.round(width * 0.85)}px"`; // a little smaller on a phone, then it scrolls
+  const size = `width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" ${least}`;
+  const element = make("div", { class: "xe-panel" });
+  element.innerHTML = `<svg role="img" ${size}><g></g><g></g></svg>`;
+  const svg = element.firstChild, [still, moving] = svg.children;
+  const show = (below, shapes, alt) => {
+    if (below !== null) still.innerHTML = paint(below);
+    moving.innerHTML = paint(shapes);
+    svg.setAttribute("aria-label", alt);
+  };
+  // Only a picture that is wider than its place is a stop of the Tab key: the arrows scroll it.
+  const isWide = () => element.scrollWidth > element.clientWidth;
+  new ResizeObserver(() => (isWide() ? element.setAttribute("tabindex", 0) : element.removeAttribute("tabindex"))).observe(element);
+  return { element, show };
+}
+
+// The longest of some texts: room is kept for it, so that nothing jumps while the slider moves.
+const longest = (texts) => texts.reduce((most, text) => (text.length > most.length ? text : most), "");
+
+function readouts(columns) {
+  const values = columns.map(() => make("span"));
+  const pairs = columns.map(([label, unit], i) => make("div", {}, make("dt", {}, label), make("dd", {}, values[i]), make("small", {}, unit)));
+  const show = (row) => row.forEach((value, i) => { values[i].textContent = value; });
+  const reserve = (rows) => values.forEach((value, i) => {
+    value.parentElement.dataset.room = [...new Set(rows.map((row) => row[i]))].join("\n");
+  });
+  return { element: make("dl", { class: "xe-readouts" }, ...pairs), show, reserve };
+}
+
+function build(table, go) {
+  const [slider, ...choices] = table.controls;
+  const title = make("strong"), note = make("span"), head = make("p", { class: "xe-title" }, make("span", {}, title, " ", note));
+  const panels = table.panels.map(panel), row = readouts(table.columns);
+  const pictures = make("div", { class: "xe-panels" }, ...panels.map((p) => p.element));
+  pictures.addEventListener("click", (event) => {
+    const { stop } = event.target.dataset ?? {};
+    if (stop) go(Number(stop));
+  });
+  for (const [name, color] of Object.entries(table.palette)) pictures.style.setProperty(`--${name}`, color);
+  const keyOf = (s) => choices.map(({ name }) => s[name]).join(" ");
+  const columns = [slider.label, ...table.columns.map(([label, unit]) => (unit ? `${label}, ${unit}` : label))];
+  let painted = null;
+  return {
+    name: "scenes",
+    panels: [head, pictures, row.element],
+    labels: (control) => control.words,
+    stops: (s) => table.stops[keyOf(s)],
+    draw(s) {
+      const key = keyOf(s), views = table.views[key], current = table.stops[key].indexOf(s[slider.name]), view = views[current];
+      if (painted !== key) {
+        head.dataset.room = longest(views.map((one) => `${one.title} ${one.note}`));
+        row.reserve(views.map((one) => one.values));
+      }
+      title.textContent = view.title;
+      note.textContent = view.note;
+      panels.forEach((p, i) => p.show(painted === key ? null : table.stills[key][i], view.shapes[i], view.alts[i]));
+      row.show(view.values);
+      painted = key;
+      const rows = () => views.map((one, i) => [table.stops[key][i], ...one.values]);
+      const data = { key, title: `Table of all ${views.length} positions`, head: columns, current, rows };
+      return { short: view.short, longest: longest(views.map((one) => one.short)), long: `${view.title}; ${view.note}`, data };
+    },
+  };
+}
+
+export default { render: (context) => explore(context, build) };

@@ -1,0 +1,238 @@
+"""How long a computation takes, how much memory it needs, and what the machine could do at best.
+
+A time is a list of rounds, none left out: the median says what to expect, the quartiles how sure that is. Before the first
+round the function runs untimed (the first call finds kernels and memory). On a GPU, which works behind Python's back, rounds
+are timed by the device's own events. Two functions are compared in alternated rounds, so that a disturbance meets both.
+"""
+
+import contextlib
+import json
+import math
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from xception_edu import checks, machine
+from xception_edu.costs import Cost
+
+Function = Callable[[], object]
+CPU = torch.device("cpu")
+Name = TypeVar("Name")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds of every round in the order of measuring, and how often the system interrupted each (None: not told)."""
+
+    milliseconds: tuple[float, ...]
+    preemptions: tuple[int | None, ...] = ()
+
+    @property
+    def median(self) -> float:
+        """Milliseconds of the middle round."""
+        return statistics.median(self.milliseconds)
+
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        """Milliseconds that a quarter, and three quarters, of the rounds stay within; a single round is both."""
+        if len(self.milliseconds) == 1:
+            return self.milliseconds[0], self.milliseconds[0]
+        first, _, third = statistics.quantiles(self.milliseconds, n=4, method="inclusive")
+        return first, third
+
+    @property
+    def disturbed(self) -> int:
+        """Number of rounds that the system interrupted for something else. They count in the median as all others do."""
+        return sum(bool(n) for n in self.preemptions)
+
+    def record(self) -> dict[str, float | int]:
+        """As plain data: median_ms, q1_ms, q3_ms, rounds, disturbed."""
+        first, third = self.quartiles
+        times = {"median_ms": self.median, "q1_ms": first, "q3_ms": third}
+        return {k: round(v, 4) for k, v in times.items()} | {"rounds": len(self.milliseconds), "disturbed": self.disturbed}
+
+
+def latency(function: Function, *, rounds: int = 7, warmup: int = 1, threads: int | None = None, device=CPU) -> Timing:
+    """Time of one call of `function`, over `rounds` calls after `warmup` untimed ones, with so many CPU threads (None: as set).
+
+    What the function raises comes through. Raises ValueError for rounds, warmup or threads that are no positive integers.
+    """
+    return alternate({"function": function}, rounds=rounds, warmup=warmup, threads=threads, device=device)["function"]
+
+
+def alternate(
+    functions: Mapping[Name, Function],
+    *,
+    rounds: int = 7,
+    seconds: float = math.inf,
+    warmup: int = 1,
+    threads: int | None = None,
+    device=CPU,
+) -> dict[Name, Timing]:
+    """Times of several functions, one call of each a round, each round beginning with another, so that load meets all alike.
+
+    Arguments are those of `latency`; once `seconds` have passed, three rounds are enough. An error names the function that
+    raised it.
+    """
+    checks.integer("rounds", rounds)
+    checks.integer("warmup", warmup)
+    if not functions:
+        raise ValueError("functions is empty, but must have a function to time")
+    once = _gpu_round if torch.device(device).type == "cuda" else _round
+    checks.number("seconds", min(seconds, 1e9), at_least=0)
+    names = list(functions)
+    times: dict[Name, list[tuple[float, int | None]]] = {name: [] for name in names}
+    end = time.monotonic() + seconds
+    with pinned(threads):
+        for i in range(-warmup, rounds):
+            if i >= 3 and time.monotonic() > end:
+                break
+            first = i % len(names)
+            for name in names[first:] + names[:first]:
+                try:
+                    measured = once(functions[name])
+                except Exception as error:
+                    error.add_note(f"while timing {name!r}")
+                    raise
+                if i >= 0:
+                    times[name].append(measured)
+    return {name: Timing(*zip(*measured, strict=True)) for name, measured in times.items()}
+
+
+def ratio(a: Timing, b: Timing) -> float:
+    """How many times as long a takes as b: the median over the rounds of an alternated measurement, each against its own."""
+    return statistics.median(x / y for x, y in zip(a.milliseconds, b.milliseconds, strict=True))
+
+
+def _round(function: Function) -> tuple[float, int | None]:
+    before, started = machine.preemptions(), time.perf_counter()
+    function()
+    milliseconds, after = (time.perf_counter() - started) * 1e3, machine.preemptions()
+    return milliseconds, None if before is None or after is None else after - before
+
+
+def _gpu_round(function: Function) -> tuple[float, None]:
+    """By events in the stream: they mark when the device, not Python, came past them."""
+    start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    start.record()
+    function()
+    end.record()
+    end.synchronize()
+    return start.elapsed_time(end), None
+
+
+@contextlib.contextmanager
+def pinned(threads: int | None) -> Iterator[int]:
+    """Work with so many CPU threads inside, and with as many as before after it, errors included; None leaves them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if threads is None else checks.integer("threads", threads))
+    try:
+        yield torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
+
+
+def with_backward(forward: Callable[[], Tensor], inputs: Sequence[Tensor]) -> Callable[[], tuple[Tensor, ...]]:
+    """A function that runs `forward` and then its gradients for `inputs`: weights, and the map if a layer before wants one.
+
+    The gradient that comes from above is random, in the output's own layout, and the same in every call.
+    """
+    if not inputs or not all(x.requires_grad for x in inputs):
+        raise ValueError("inputs must be tensors with requires_grad=True, one or more")
+    cotangent = torch.randn_like(forward().detach())
+    return lambda: torch.autograd.grad(forward(), inputs, cotangent)
+
+
+def peak_memory(function: Function, *, device=CPU) -> int:
+    """Most bytes of tensors that were alive at once during one call, beyond those that were there before.
+
+    GPU: torch's allocator says it. CPU: the allocator's calls as torch's profiler notes them, in order. That sees what autograd
+    keeps for the backward pass, and gives the same number on every run, as resident memory (the system's pages, which the
+    allocator returns late) would not. What a kernel library allocates for itself is not seen.
+    """
+    if torch.device(device).type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        function()
+        torch.cuda.synchronize(device)
+        return torch.cuda.max_memory_allocated(device) - before
+    kinds = {"activities": [torch.profiler.ProfilerActivity.CPU], "profile_memory": True, "acc_events": True}
+    with _without_announcements(), torch.profiler.profile(**kinds) as run:
+        function()
+    with tempfile.TemporaryDirectory() as folder:
+        run.export_chrome_trace(str(Path(folder) / "trace.json"))
+        events = json.loads((Path(folder) / "trace.json").read_text(encoding="utf-8"))["traceEvents"]
+    calls = sorted((e["ts"], e["args"]["Bytes"]) for e in events if e["name"] == "[memory]" and e["args"]["Device Type"] == 0)
+    alive = peak = 0
+    for _, change in calls:
+        alive += change
+        peak = max(peak, alive)
+    return peak
+
+
+@contextlib.contextmanager
+def _without_announcements() -> Iterator[None]:
+    """Torch's profiler writes that it starts and stops on standard error, past Python; errors come as exceptions still."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ceilings:
+    """What a machine can do at best: multiply-accumulates a second by type of number, and bytes a second.
+
+    `memory` is the speed of copying what fits into no cache, counting what is read and what is written; `cache` of copying
+    what fits, for layers whose maps do.
+    """
+
+    macs_per_second: dict[str, float]
+    memory: float
+    cache: float
+
+    def attainable(self, intensity: float, dtype: str = "float32") -> float:
+        """The roofline: the fewer of MACs a second that arithmetic allows and that memory allows, at so many MACs a byte."""
+        checks.one_of("dtype", dtype, list(self.macs_per_second))
+        return min(self.macs_per_second[dtype], checks.number("intensity", intensity, at_least=0) * self.memory)
+
+    def milliseconds(self, cost: Cost, *, batch: int = 1, dtype: str = "float32") -> float:
+        """Shortest time for a layer: of its arithmetic or of its traffic with memory, whichever takes longer."""
+        checks.one_of("dtype", dtype, list(self.macs_per_second))
+        moved = cost.bytes_moved(batch=batch, bytes_per_element=getattr(torch, dtype).itemsize)
+        return 1e3 * max(batch * cost.macs / self.macs_per_second[dtype], moved / self.memory)
+
+
+def measure_ceilings(
+    *, side: int = 2048, megabytes: int = 256, rounds: int = 7, threads: int | None = None, device=CPU
+) -> Ceilings:
+    """Measure them here and now: square matrix products of `side`, fp32 and bf16, and copies of so many MiB and of 1/2 MiB.
+
+    A ceiling is what was reached once, so the fastest round counts.
+    """
+    checks.integer("side", side)
+    checks.integer("megabytes", megabytes)
+    functions: dict[str, Function] = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+        functions[str(dtype).removeprefix("torch.")] = lambda a=a, b=b: a @ b
+    sizes = {"memory": megabytes * 2**20, "cache": 2**19}
+    for name, size in sizes.items():
+        source, target = (torch.ones(size // 4, device=device) for _ in range(2))
+        functions[name] = lambda source=source, target=target: target.copy_(source)
+    times = alternate(functions, rounds=rounds, warmup=2, threads=threads, device=device)
+    fastest = {name: min(timing.milliseconds) / 1e3 for name, timing in times.items()}
+    speeds = {name: 2 * size / fastest[name] for name, size in sizes.items()}
+    return Ceilings(macs_per_second={name: side**3 / fastest[name] for name in ("float32", "bfloat16")}, **speeds)
