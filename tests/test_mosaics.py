@@ -29,6 +29,8 @@ def test_labels_say_exactly_which_photographs_are_seen(monkeypatch):
     for images, labels in ((found.train_images, found.train_labels), (found.test_images, found.test_labels)):
         for image, label in zip(images, labels, strict=True):
             assert {(value - 10) // 20 for value in image.unique().tolist()} == set(label.nonzero().flatten().tolist())
+            cells = image.unfold(1, 16, 16).unfold(2, 16, 16).flatten(3)  # three by three, each of one photograph
+            assert torch.equal(cells.amin(dim=3), cells.amax(dim=3))
 
 
 @pytest.mark.parametrize("side", [32, 64, 100])
