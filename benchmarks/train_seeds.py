@@ -1,9 +1,11 @@
 """Train a recipe with several seeds and write down what it took and reached.
 
     python benchmarks/train_seeds.py digits
+    python benchmarks/train_seeds.py cifar10 --data FOLDER --data-name "CIFAR-10" --ship
 
 Each seed is a process of its own, timed from its start to its end, imports included. Writes results/train_NAME.json: every run,
-and mean and spread (sample standard deviation) over the seeds.
+and mean and spread (sample standard deviation) over the seeds. With --ship the weights of the first seed, whatever it reached,
+become the library's own (see ship_weights.py).
 """
 
 import argparse
@@ -18,20 +20,21 @@ import sys
 import tempfile
 import time
 
+from ship_weights import ship
+
 from xception_edu import __version__
 from xception_edu.machine import ROOT, busy_seconds, commit, processor
 from xception_edu.recipes import RECIPES
 
 
-def measure(name: str, seed: int) -> dict:
+def measure(name: str, seed: int, folder: pathlib.Path, flags: list[str]) -> dict:
     """One run: the last line of its metrics, and the seconds of the clock, of its processors' time, and of all others'."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "xception_edu", "train", "--recipe", name, "--seed", str(seed), "--out", folder]
-        started, before, busy = time.perf_counter(), os.times(), busy_seconds()
-        subprocess.run(command, check=True, env=os.environ | {"TQDM_DISABLE": "1"})
-        wall, after, busy = time.perf_counter() - started, os.times(), busy_seconds() - busy
-        metrics = (pathlib.Path(folder) / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        config = json.loads((pathlib.Path(folder) / "config.json").read_text(encoding="utf-8"))
+    command = [sys.executable, "-m", "xception_edu", "train", "--recipe", name, "--seed", str(seed), "--out", str(folder)]
+    started, before, busy = time.perf_counter(), os.times(), busy_seconds()
+    subprocess.run(command + flags, check=True, env=os.environ | {"TQDM_DISABLE": "1"})
+    wall, after, busy = time.perf_counter() - started, os.times(), busy_seconds() - busy
+    metrics = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     lines = [json.loads(line) for line in metrics]
     cpu = (after.children_user - before.children_user) + (after.children_system - before.children_system)
     return {
@@ -71,19 +74,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train a recipe with several seeds; write results/train_NAME.json.")
     parser.add_argument("name", choices=RECIPES)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--data", help="file, folder or name on the hub, as for train")
+    parser.add_argument("--data-name", help="what to call the data in the results, where --data does not say it")
+    parser.add_argument("--ship", action="store_true", help="write the first seed's weights as xception_edu/NAME.safetensors")
     parser.add_argument("--wait", type=float, default=0, help="before each seed, seconds to wait at most for an idle machine")
     args = parser.parse_args()
     if len(args.seeds) < 2:
         parser.error("argument --seeds: must be two or more: a spread needs them")
-    runs = []
+    runs, shipped = [], {}
     for seed in args.seeds:
         wait_for_quiet(args.wait)
-        runs.append(measure(args.name, seed))
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = pathlib.Path(temporary)
+            runs.append(measure(args.name, seed, folder, ["--data", args.data] if args.data else []))
+            if args.ship and not shipped:
+                shipped = {"shipped": ship(folder, args.data, args.data_name)}
         print(json.dumps(runs[-1]), flush=True)
+    data, shipping = " --data DATA" if args.data else "", " --ship" if args.ship else ""
+    seeds = " ".join(map(str, args.seeds))
     results = {
         "recipe": RECIPES[args.name].to_dict(),
-        "command": f"python -m xception_edu train --recipe {args.name} --seed SEED --out DIR",
-        "measured_by": f"python benchmarks/train_seeds.py {args.name} --seeds {' '.join(map(str, args.seeds))}",
+        **({"data": args.data_name} if args.data_name else {}),
+        "command": f"python -m xception_edu train --recipe {args.name} --seed SEED --out DIR{data}",
+        "measured_by": f"python benchmarks/train_seeds.py {args.name} --seeds {seeds}{data}{shipping}",
         "machine": f"{processor()}, {platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
         "python": platform.python_version(),
@@ -93,6 +106,7 @@ def main() -> None:
         "seeds": args.seeds,
         "runs": runs,
         **{key: spread(runs, key) for key in ("top1", "top5", "wall_seconds", "cpu_seconds", "images_per_second")},
+        **shipped,
     }
     path = ROOT / "results" / f"train_{args.name}.json"
     path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")

@@ -228,6 +228,19 @@ def test_a_shift_moves_an_image_and_lets_black_in():
     assert (shifted < 0.99).any(dim=(1, 2, 3)).float().mean() > 0.9
 
 
+def test_a_shift_alone_is_by_whole_pixels_so_that_nothing_is_blurred():
+    torch.manual_seed(0)
+    images = torch.rand(200, 3, 32, 32) * 2 - 1
+    shifted = data.augment(images, replace(PHOTOS, **PLAIN | {"image_size": 32, "random_shift": 2}))
+    mirrored = torch.cat([images[..., :2].flip(3), images, images[..., -2:].flip(3)], dim=3)
+    mirrored = torch.cat([mirrored[:, :, :2].flip(2), mirrored, mirrored[:, :, -2:].flip(2)], dim=2)
+    windows = mirrored.unfold(2, 32, 1).unfold(3, 32, 1)  # (N, 3, 5, 5, 32, 32): every shift by up to two whole pixels
+    apart = (windows - shifted[:, :, None, None]).abs().amax(dim=(1, 4, 5)).flatten(1)
+    nearest = apart.min(dim=1)
+    assert nearest.values.max() < 1e-4
+    assert len(nearest.indices.unique()) == 25
+
+
 def test_reflection_lets_no_black_in():
     images = torch.ones(50, 3, 32, 32)
     moved = data.augment(images, replace(PHOTOS, random_light=0.0))

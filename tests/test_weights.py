@@ -29,7 +29,7 @@ from tests.weight_writers import (
     write_keras,
     write_keras_zip,
 )
-from xception_edu import weights
+from xception_edu import published as published_weights
 from xception_edu.__main__ import main
 from xception_edu.weights import import_weights, load_pretrained, save_weights, timm_state_dict
 from xception_edu.xception import Xception
@@ -418,7 +418,7 @@ def published(tmp_path, monkeypatch):
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "bytes": path.stat().st_size,
     }
-    monkeypatch.setitem(weights.PUBLISHED, "imagenet", entry)
+    monkeypatch.setitem(published_weights.PUBLISHED, "imagenet", entry)
     return path
 
 
@@ -450,7 +450,7 @@ def test_without_internet_the_error_says_what_to_do(published, tmp_path):
 
 
 def test_the_published_file_is_the_authors():
-    entry = weights.PUBLISHED["imagenet"]
+    entry = published_weights.PUBLISHED["imagenet"]
     assert entry["url"].startswith("https://storage.googleapis.com/tensorflow/keras-applications/xception/")
     assert re.fullmatch("[0-9a-f]{64}", entry["sha256"])
 

@@ -269,6 +269,8 @@ def augment(images: Tensor, recipe: Recipe, *, rank: int = 0, ranks: int = 1) ->
 
     angle, zoom = math.radians(recipe.random_rotation) * spread(), 1 + recipe.random_zoom * spread()
     right, down = (recipe.random_shift * 2 / size * spread() for _ in range(2))  # the image spans 2 in grid_sample's units
+    if not (recipe.random_rotation or recipe.random_zoom):  # whole pixels: the images stay as sharp as the held-out ones
+        right, down = ((shift * size / 2).round() * 2 / size for shift in (right, down))
     mirror = torch.where((torch.rand(n * ranks)[rows] < 0.5) & recipe.random_flip, -1.0, 1.0)
     cos, sin = zoom * angle.cos(), zoom * angle.sin()
     maps = torch.stack([cos * mirror, -sin, right, sin * mirror, cos, down], dim=1).view(n, 2, 3)

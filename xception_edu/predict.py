@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from xception_edu import checks
 from xception_edu.images import load_image
-from xception_edu.weights import PUBLISHED, import_weights, load_pretrained
+from xception_edu.published import NAMES, SHIPPED, shipped_notes
+from xception_edu.weights import import_weights, load_pretrained
 
 CROP = 299
 RESIZED = 333  # 299 / 0.8975, the crop fraction of the published weights
@@ -78,19 +79,22 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
         "--weights",
         required=True,
         help="weight file of any supported kind, for images from -1 to 1 as Keras and torchvision publish them; "
-        "or `imagenet` to download",
+        "or `imagenet` to download; or `cifar10`, which is here and looks at 32x32 pixels",
     )
     parser.add_argument("--labels", help="text file with one class name a line (default for 1000 classes: ImageNet's)")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     args = parser.parse_args(argv)
-    model = load_pretrained(args.weights) if args.weights in PUBLISHED else import_weights(args.weights)
+    model = load_pretrained(args.weights) if args.weights in NAMES else import_weights(args.weights)
     if model.config.in_channels != 3:
         raise ValueError(f"{args.weights}: takes {model.config.in_channels} channels, but images have 3")
-    names = class_names(model.config.num_classes, args.labels)
+    names, size = class_names(model.config.num_classes, args.labels), CROP
+    if args.weights in SHIPPED:
+        notes = shipped_notes(args.weights)
+        names, size = names if args.labels else notes["classes"], notes["recipe"]["image_size"]
     results, failed = [], 0
     for path in args.images:
         try:
-            [top] = predict(model, preprocess(load_image(path))[None])
+            [top] = predict(model, preprocess(load_image(path), size)[None])
         except ValueError as error:
             print(f"{parser.prog}: error: {error}", file=sys.stderr)
             failed = 1

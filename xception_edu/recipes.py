@@ -73,20 +73,22 @@ CIFAR10 = Recipe(
     image_size=32,
     model=XceptionConfig(
         num_classes=10,
-        entry_widths=(32, 64, 128),
+        entry_widths=(16, 32, 48, 128),
         middle_blocks=3,
-        exit_widths=(192, 256, 256),
+        exit_widths=(256, 384, 512),
         stem_stride=1,
     ),
     batch_size=128,
     reference_batch_size=128,
     lr_rule="linear",
-    epochs=20,
+    epochs=14,
+    evaluate_every=2,
     learning_rate=0.2,
     label_smoothing=0.1,
-    polyak_decay=0.998,
+    polyak_decay=0.995,
     random_shift=4,
     random_flip=True,
+    precision="bf16",
 )
 
 # Your own photographs, a folder a class: DATA/train/CLASS/*.jpg and DATA/val/CLASS/*.jpg, or DATA/CLASS/*.jpg alone, of which

@@ -6,12 +6,10 @@ returned.
 """
 
 import dataclasses
-import hashlib
 import itertools
 import json
 import os
 import tempfile
-import urllib.request
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -23,6 +21,7 @@ from torch import Tensor
 from xception_edu import checks
 from xception_edu.dials import InceptionV3Config, XceptionConfig
 from xception_edu.inception_v3 import InceptionV3
+from xception_edu.published import weights_path
 from xception_edu.weight_configs import CONFIGS, RULES, Config, read_config
 from xception_edu.weight_files import WeightFile, read_weight_file
 from xception_edu.weight_names import (
@@ -42,16 +41,6 @@ from xception_edu.xception import Xception
 Source = Literal["keras", "timm", "torchvision"]
 SOURCES = ("keras", "timm", "torchvision")
 TOP = ("classifier.", "aux.classifier.")
-
-# The author's own release, as Keras downloads it. Keras knows it by MD5 0a58e3b7378bc2990ea3b43d5981f1f6.
-PUBLISHED = {
-    "imagenet": {
-        "url": "https://storage.googleapis.com/tensorflow/keras-applications/xception/"
-        "xception_weights_tf_dim_ordering_tf_kernels.h5",
-        "sha256": "c5bf1c05b020c4177164039b854c3ef92b16b73384734647c1f0ad5cf79f6975",
-        "bytes": 91_884_032,
-    },
-}
 
 
 def import_weights(
@@ -212,12 +201,22 @@ def _listed(what: str, names: Iterable[str]) -> list[str]:
 
 
 def save_weights(
-    model: Xception | InceptionV3, path: str | os.PathLike[str], *, names: Literal["ours", "timm"] = "ours"
+    model: Xception | InceptionV3,
+    path: str | os.PathLike[str],
+    *,
+    names: Literal["ours", "timm"] = "ours",
+    half: bool = False,
+    notes: dict[str, str] | None = None,
 ) -> None:
-    """Write a .safetensors file: with our names and the dials in its metadata, or with timm's names (`timm_state_dict`)."""
+    """Write a .safetensors file: with our names and the dials in its metadata, or with timm's names (`timm_state_dict`).
+
+    `half` stores the weights of convolutions and classifiers in 16 bits (fp16); biases and BN, which are few, keep 32. `notes`
+    are further words for the metadata.
+    """
     from safetensors.torch import save_file
 
     checks.one_of("names", names, ("ours", "timm"))
+    checks.boolean("half", half)
     path = Path(path)
     if not path.parent.is_dir():
         raise ValueError(f"path is {str(path)!r}, but its folder does not exist")
@@ -225,7 +224,9 @@ def save_weights(
     if names == "timm" and network != "xception":
         raise ValueError("names is 'timm', but must be 'ours': only Xception is written for timm")
     tensors = timm_state_dict(model) if names == "timm" else model.state_dict()
-    notes = {"format": "pt"}
+    if half:
+        tensors = {key: tensor.half() if tensor.dim() > 1 else tensor for key, tensor in tensors.items()}
+    notes = {"format": "pt"} | (notes or {})
     if names == "ours":
         notes |= {"network": network, "config": json.dumps(dataclasses.asdict(model.config))}
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # whoever reads the file finds all of it or nothing
@@ -253,39 +254,16 @@ def timm_state_dict(model: Xception) -> dict[str, Tensor]:
     }
 
 
-# ---- the published weights ------------------------------------------------------------------------------------------
+# ---- trained weights by name ----------------------------------------------------------------------------------------
 
 
 def load_pretrained(name: str = "imagenet", *, include_top: bool = True) -> Xception:
-    """Xception with the author's published ImageNet weights (Keras, 0.790 top-1), downloaded once and checked by SHA-256.
+    """A trained Xception: "imagenet", the author's published weights (0.790 top-1), or "cifar10", a small one of our own.
 
-    The file (92 MB) is kept in torch's folder for such files: TORCH_HOME, or ~/.cache/torch, in hub/checkpoints. Raises
-    ValueError where it cannot be downloaded, and says how to bring it there by hand.
+    "imagenet" (Keras, 92 MB) is downloaded once, checked by SHA-256 and kept in torch's folder for such files: TORCH_HOME, or
+    ~/.cache/torch, in hub/checkpoints. Raises ValueError where it cannot be downloaded, and says how to bring it there by hand.
+
+    "cifar10" comes with this library, less than 2 MB; `published.shipped_notes` has its recipe, what it reached, and its
+    classes. It takes images of 32x32 from -1 to 1.
     """
-    checks.one_of("name", name, PUBLISHED)
-    published = PUBLISHED[name]
-    path = Path(torch.hub.get_dir()) / "checkpoints" / published["url"].rsplit("/", 1)[-1]
-    if not path.is_file() or _sha256(path) != published["sha256"]:
-        _download(published, path)
-    return cast(Xception, import_weights(path, source="keras", include_top=include_top))
-
-
-def _download(published: dict, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    by_hand = f"on a machine with internet download {published['url']}, and put it at {path}"
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        part = Path(folder) / "part"
-        try:
-            with urllib.request.urlopen(published["url"], timeout=30) as reply, part.open("wb") as file:
-                while file.tell() <= published["bytes"] and (block := reply.read(2**20)):
-                    file.write(block)
-        except OSError as error:
-            raise ValueError(f"the published weights cannot be downloaded ({error}): {by_hand}") from error
-        if _sha256(part) != published["sha256"]:
-            raise ValueError(f"{published['url']} has SHA-256 {_sha256(part)}, but must have {published['sha256']}")
-        os.replace(part, path)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return cast(Xception, import_weights(weights_path(name), include_top=include_top))
