@@ -47,7 +47,7 @@ class Jupyter:
     def trust(self, path):
         """A copy of a notebook, trusted as `jupyter trust` would, so that its saved explorers move; gives its name."""
         notebook = nbformat.read(path, 4)
-        NotebookNotary(data_dir=str(self.home / "data")).sign(notebook)
+        notary(self.home).sign(notebook)
         nbformat.write(notebook, self.folder / path.name)
         return path.stem
 
@@ -65,6 +65,11 @@ class Jupyter:
     def shut_down(self, page):
         """End the kernel of the notebook that is open."""
         page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+
+
+def notary(home):
+    """Who signs the notebooks that are trusted."""
+    return NotebookNotary(data_dir=str(home / "data"))
 
 
 # Waits for the notebook, and leaves window.run_in_kernel(code), which gives what the code prints.
@@ -95,6 +100,8 @@ def jupyter(home, folder):
         file = home / "lab" / "user-settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values))
+    (home / "data").mkdir()
+    assert notary(home).secret  # written before the server asks for it, so that both have the same
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -207,6 +207,7 @@ def plain_page(browser, jupyter):
         jupyter.shut_down(page)
 
 
+@pytest.mark.timeout(1200)  # all moves of all explorers take minutes
 def test_plain_interact_takes_longer(plain_page, table):
     for cell, name in enumerate(plain_page.names, 1):
         made = explored.new(name)

@@ -70,7 +70,7 @@ def test_every_key_of_the_slider_moves_it_and_the_picture_is_pythons(shown):
     keys, now = shown.page.keyboard, stops(shown.made)
     last = len(now) - 1
     keys.press("Home")
-    for at in range(min(6, last)):
+    for at in range(min(3, last)):
         shown.check(**{shown.dial: now[at]})
         keys.press("ArrowRight")
     moves = [
@@ -108,10 +108,10 @@ def test_the_keys_of_a_choice_go_through_its_options(shown):
 @every
 def test_jupyterlab_takes_no_key_and_the_focus_is_always_seen(shown):
     page, cells = shown.page, "jupyterapp.shell.currentWidget.content"
-    before = page.evaluate(f"[{cells}.widgets.length, {cells}.activeCellIndex]")
     shown.root.locator("button, input").first.focus()
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Tab")
+    before = page.evaluate(f"[{cells}.widgets.length, {cells}.activeCellIndex]")
     seen = []
     while focus := shown.root.evaluate(FOCUS):
         seen.append(focus["role"])
@@ -121,9 +121,9 @@ def test_jupyterlab_takes_no_key_and_the_focus_is_always_seen(shown):
         for key in ("d", "d", "x", "a", "b", "m"):  # JupyterLab's own: delete, cut, insert, into Markdown
             page.keyboard.press(key)
         assert shown.root.get_attribute("data-state") == state
+        assert page.evaluate(f"[{cells}.widgets.length, {cells}.activeCellIndex]") == before
         page.keyboard.press("Tab")
         assert len(seen) < 20, "the Tab key never leaves"
-    assert page.evaluate(f"[{cells}.widgets.length, {cells}.activeCellIndex]") == before
     assert {"button", "range", "summary"} | ({"radio"} if len(shown.first) > 1 else set()) == set(seen)
 
 
@@ -203,6 +203,7 @@ def test_python_and_the_page_share_the_state(shown):
 
 @every
 def test_colors_and_letters_are_those_of_the_shapes_also_beside_other_explorers(shown):
+    shown.page.mouse.move(0, 0)  # a place to click that is under the mouse has an outline
     if hasattr(shown.made, "view"):
         assert shown.root.evaluate(STYLES, shown.made.table["palette"]) == []
     else:
