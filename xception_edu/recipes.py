@@ -67,6 +67,9 @@ PHOTOS = Recipe(
 # CIFAR-10: 50,000 training and 10,000 held-out images of 32x32 pixels, ten classes.
 #   python -m xception_edu train --recipe cifar10 --out runs/cifar10                (from the hub: uoft-cs/cifar10)
 #   python -m xception_edu train --recipe cifar10 --data FOLDER --out runs/cifar10  (train.parquet and test.parquet)
+# Stem stride 1 keeps 28x28 positions for the first block: slower an image than stride 2, but it learns more of it. bf16 and
+# channels_last take a third of the time of fp32 and NCHW on cores with AVX-512 BF16; elsewhere --precision fp32 may be faster.
+# The weights of seed 0 are `load_pretrained("cifar10")`; what they reach: results/shipped_cifar10.json.
 CIFAR10 = Recipe(
     name="cifar10",
     dataset="cifar10",
