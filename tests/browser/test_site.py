@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlparse
 import axe_playwright_python
 import pytest
 
-from tests.browser.conftest import HERE
+from tests.browser.servers import HERE
 
 ROOT = Path(__file__).parents[2]
 NAMES = ["index", *sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))]
