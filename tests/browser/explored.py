@@ -49,7 +49,7 @@ READ = """(root) => {
     slider: [slider.value, slider.min, slider.max].map(Number), spoken: slider.getAttribute('aria-valuetext'),
     chosen: all('.xe-choice input:checked', (input) => input.value), state: JSON.parse(root.dataset.state),
     scenes: {
-      values: words('.xe-readouts dd'), alts: all('.xe-panel svg', (svg) => svg.getAttribute('aria-label')),
+      values: words('.xe-readouts strong'), alts: all('.xe-panel svg', (svg) => svg.getAttribute('aria-label')),
       panels: all('.xe-panel svg', (svg) => [number('width')(svg), number('height')(svg)]),
       shapes: all('.xe-panel svg', (svg) => [...svg.querySelectorAll('g > *')].map(shape)),
     },

@@ -88,7 +88,7 @@ def test_the_page_follows_the_table_and_knows_no_formula(static, name):
     view["shapes"][0].append(["text", "ink", 5, 5, '<planted> & "quoted"', "small", "start", False, False, False])
     made.table = table
     page = static(made)
-    assert page.locator(".xe-readouts dd").all_text_contents() == view["values"]
+    assert page.locator(".xe-readouts strong").all_text_contents() == view["values"]
     assert page.locator(".xe-panel text", has_text='<planted> & "quoted"').count() == 1
 
 

@@ -144,15 +144,17 @@ def test_one_click_runs_a_notebook_or_says_how_to(page, context, site):
     assert [problem for problem in context.problems if problem.startswith("outside")] == ["outside: http://localhost:8888/api"]
 
 
-def test_where_a_jupyterlab_answers_the_click_opens_the_notebook_in_it(page, site, lab, browser):
+def test_where_a_jupyterlab_answers_the_click_opens_the_notebook_in_it(site, jupyter, browser):
     context = browser.new_context()
     try:
         page = context.new_page()
         page.goto((site / f"{NAMES[1]}.html").as_uri())
-        page.evaluate("(url) => { document.querySelector('[data-run]').href = url; }", f"{lab.url}/lab/tree/{NAMES[1]}.ipynb")
+        page.evaluate(
+            "(url) => { document.querySelector('[data-run]').href = url; }", f"{jupyter.url}/lab/tree/{NAMES[1]}.ipynb"
+        )
         page.get_by_role("link", name="Run it in JupyterLab").click()
         page.wait_for_url(f"{HERE}:*/**")
-        assert lab.url in page.url
+        assert jupyter.url in page.url
     finally:
         context.close()
 

@@ -58,12 +58,12 @@ const longest = (texts) => texts.reduce((most, text) => (text.length > most.leng
 
 function readouts(columns) {
   const values = columns.map(() => make("span"));
-  const pairs = columns.map(([label, unit], i) => make("div", {}, make("dt", {}, label), make("dd", {}, values[i]), make("small", {}, unit)));
+  const pairs = columns.map(([label, unit], i) => make("div", {}, make("span", {}, label), make("strong", {}, values[i]), make("small", {}, unit)));
   const show = (row) => row.forEach((value, i) => { values[i].textContent = value; });
   const reserve = (rows) => values.forEach((value, i) => {
     value.parentElement.dataset.room = [...new Set(rows.map((row) => row[i]))].join("\n");
   });
-  return { element: make("dl", { class: "xe-readouts" }, ...pairs), show, reserve };
+  return { element: make("div", { class: "xe-readouts" }, ...pairs), show, reserve };
 }
 
 function build(table, go) {
