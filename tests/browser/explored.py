@@ -1,7 +1,11 @@
 """What an explorer shows on a page, read from its elements, and what it should show, told by Python."""
 
+import json
 import re
+from contextlib import suppress
 from functools import cache
+
+from playwright.sync_api import TimeoutError
 
 from tests.scene_explorers import SCENE_EXPLORERS
 from xception_edu import explorers
@@ -62,8 +66,18 @@ READ = """(root) => {
 }"""
 
 
+def wait_for(root, state, seconds=10):
+    """Wait until the page has drawn a state, which a busy machine may do late; what it shows is left to `check`."""
+    told = json.dumps(state, separators=(",", ":"), ensure_ascii=False)
+    root.page.wait_for_function(
+        "([root, told]) => root.dataset.state === told", arg=[root.element_handle(), told], timeout=1000 * seconds
+    )
+
+
 def check(root, made):
-    """Assert that the page shows an explorer's state; gives what was read."""
+    """Assert that the page shows an explorer's state, now or soon; gives what was read."""
+    with suppress(TimeoutError):  # then the next lines say what is there instead
+        wait_for(root, made.state())
     shown, own = root.evaluate(READ), "scenes" if hasattr(made, "view") else "segments"
     assert shown["state"] == made.state()
     wanted = expected(made)

@@ -88,16 +88,19 @@ WATCH = """(root) => {
   new MutationObserver(drawn).observe(root, { attributes: true, attributeFilter: ['data-state'] });
 }"""
 
+# Two frames on, so that whatever the last key started is in a frame.
+NEXT_FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
+FORGET = f"async () => {{ await ({NEXT_FRAME})(); moves.length = 0; }}"
+
 
 def measure(page, keys):
     """Milliseconds from each key to the first frame with its picture, as fast as a held key repeats."""
     page.keyboard.press("Home")
-    page.wait_for_timeout(200)
-    page.evaluate("() => { moves.length = 0; }")
+    page.evaluate(FORGET)
     for pressed in keys:
         page.keyboard.press(pressed)
         page.wait_for_timeout(33)
-    page.wait_for_timeout(100)
+    page.evaluate(NEXT_FRAME)
     times = page.evaluate("moves")
     assert len(times) == MOVES
     return times
@@ -118,8 +121,7 @@ def test_an_explorer_appears_and_moves_at_once(lab_page, name, table):
     state = heaviest(name)
     lab_page.evaluate("(code) => run_in_kernel(code)", set_state(name, state))
     root = lab_page.locator(".xe").nth(NAMES.index(name))
-    told = json.dumps(state, separators=(",", ":"), ensure_ascii=False)
-    lab_page.wait_for_function("([root, told]) => root.dataset.state === told", arg=[root.element_handle(), told])
+    explored.wait_for(root, state, seconds=30)
     root.locator(explored.SLIDER).focus()
     root.evaluate(WATCH)
     keys = moves(int(root.locator(explored.SLIDER).get_attribute("max")))

@@ -34,8 +34,7 @@ class Shown:
         """Set the state in the kernel, the choices first, and wait until the page shows it."""
         names = [*list(state)[1:], next(iter(state))]
         self.in_kernel("\n".join(f"e.{name} = {state[name]!r}" for name in names))
-        told = json.dumps(state, separators=(",", ":"), ensure_ascii=False)
-        self.page.wait_for_function("([root, told]) => root.dataset.state === told", arg=[self.root.element_handle(), told])
+        explored.wait_for(self.root, state, seconds=30)
 
     def check(self, **change):
         """The page shows the state that it had when last checked, but for the changes."""

@@ -21,11 +21,11 @@ COLUMNS = (
     ("Output", "height×width×channels"),
     ("Parameters", ""),
     ("MACs", "per image"),
-    ("Activations", "MiB, float32"),
+    ("Memory", "MiB of activations, float32"),
     ("Receptive field", "pixels"),
 )
-QUANTITIES = {"params": "Parameters", "macs": "MACs", "activation_bytes": "Activations"}
-WORDS = {"params": "the parameters", "macs": "the MACs", "activation_bytes": "the activations"}
+QUANTITIES = {"params": "Parameters", "macs": "MACs", "activation_bytes": "Memory of activations"}
+WORDS = {"params": "the parameters", "macs": "the MACs", "activation_bytes": "the memory"}
 WIDTH, BAR, LEFT = 390, 62, 8  # pixels of a panel, of the highest bar, and left of the bars
 ROW = 21  # pixels of a line of the list of layers
 Layer = tuple[Spec, Shape, Field]
@@ -61,17 +61,17 @@ def blocks(layers: architectures.Layers) -> list[list[Layer]]:
 
 def _view(title: str, at: int, stages: Sequence[Sequence[Layer]], counts: dict[str, list[int]]) -> View:
     stage, number = stages[at], f"{at + 1} of {len(stages)}"
-    cost, out, field = block_cost(stage), output(stage), Field(*map(max, zip(*(f for *_, f in stage), strict=True)))
-    name = stage[0][0].name.partition("_")[0]
+    cost, out, field = block_cost(stage), output(stages, at), Field(*map(max, zip(*(f for *_, f in stage), strict=True)))
+    (name,) = stage_names([stage[0][:2]])
     return View(
         stop=at + 1,
         short=number,
-        title=f"{title}, block {number}: {name}",
+        title=f"{title}, block {number}: {name.replace('stem_', 'stem, ')}",
         note=f"{map_size(stage[0][1])} goes in, {map_size(out)} comes out",
-        values=(map_size(out), f"{cost.params:,}", f"{cost.macs:,}", f"{cost.activation_bytes() / 2**20:,.2f}", _sees(field)),
+        values=(map_size(out), f"{cost.params:,}", f"{cost.macs:,}", f"{cost.activation_bytes() / 2**20:,.3f}", _sees(field)),
         scenes=(_profile(at, counts), _listing(stage)),
         alts=(
-            f"Bars of parameters, MACs and activations of the {len(stages)} blocks; block {at + 1} is marked",
+            f"Bars of parameters, MACs and memory of the {len(stages)} blocks; block {at + 1} is marked",
             f"Layers of block {at + 1}: " + ", ".join(f"{n} × {words}" if n > 1 else words for n, words, *_ in lines(stage)),
         ),
     )
@@ -82,10 +82,12 @@ def block_cost(stage: Sequence[Layer]) -> Cost:
     return total([(spec, shape) for spec, shape, _ in stage])
 
 
-def output(stage: Sequence[Layer]) -> Shape:
-    """What leaves a block: the concatenation of its towers, or the output of its last layer."""
-    ends = {spec.name.partition("_tower")[2].partition("_")[0]: spec.output_shape(shape) for spec, shape, _ in stage}
-    return next(reversed(ends.values()))._replace(channels=sum(end.channels for end in ends.values()))
+def output(stages: Sequence[Sequence[Layer]], at: int) -> Shape:
+    """What leaves a block: what enters the next one, towers concatenated, or the output of the last layer of all."""
+    if at + 1 < len(stages):
+        return stages[at + 1][0][1]
+    spec, shape, _ = stages[at][-1]
+    return spec.output_shape(shape)
 
 
 def _sees(field: Field) -> str:
@@ -100,7 +102,7 @@ def lines(stage: Sequence[Layer]) -> list[tuple[int, str, str, int]]:
 
 
 def _profile(at: int, counts: dict[str, list[int]]) -> Scene:
-    """Three rows of bars, one bar a block; each bar takes the slider to its block."""
+    """Three rows of bars, one a block; each bar takes the slider to its block."""
     scene = Scene(WIDTH, 3 * (BAR + 34))
     n = len(next(iter(counts.values())))
     pitch = (WIDTH - 2 * LEFT) / n
