@@ -52,6 +52,7 @@ def test_nothing_is_cut_or_overlaps_or_jumps_at_any_width(static, name):
     page = static(explored.new(name))
     for width in (400, 620, 860, 1100, 1400):
         page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function("(width) => innerWidth === width", arg=width)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         for places in json.loads(page.evaluate(SWEEP)):
             assert places == json.loads(page.evaluate(PLACES)), f"{width} pixels"

@@ -16,7 +16,7 @@ from xception_edu.specs import Shape
 
 COLUMNS = (
     ("Products shown", "at this position"),
-    ("Of them × padding", "zeros, counted too"),
+    ("Of them with padding", "times 0, and counted too"),
     ("Products in all", "at this position"),
     ("Positions", "rows×columns"),
     ("MACs", "products of the whole layer"),
@@ -76,8 +76,9 @@ class Look:
         return f".{max(decimals, 0)}f" if -4 < decimals < 7 else ".2e"
 
     def number(self, value: float) -> str:
-        """A sum with a true minus sign."""
-        return f"{value:{self.form}}".replace("-", "−")
+        """A sum with a true minus sign, and none before zeros."""
+        written = f"{value:{self.form}}"
+        return written.replace("-", "−") if float(written) else f"{0:{self.form}}"
 
     @cached_property
     def padding(self) -> np.ndarray:
@@ -184,6 +185,7 @@ class Look:
         left, across, down = 34, channels * wide, out * high
         pitch = min(16, 290 // across, BODY // down)
         scene.text("Weight × input: every product", 0, 8, bold=True)
+        scene.text("strong color: far from 0", WIDTH, 8, color="quiet", size="small", anchor="end")
         scene.text("from input channel", left, 23, color="quiet", size="small")
         right = left + across * pitch
         scene.text("sum" + " + bias" * bool(self.conv.bias.any()), right + 8, TOP - 8, color="quiet", size="small")

@@ -17,7 +17,7 @@ COLUMNS = (
     ("Time", "ms"),
     ("Speed", "billion MACs/s"),
     ("Of the roof", "reached"),
-    ("Other ways", "ms"),
+    ("All ways to compute it", "ms"),
 )
 FORMS = {  # what SegmentedConv2d may do, in words
     "grouped_nchw": "grouped convolutions, map after map in memory (NCHW)",

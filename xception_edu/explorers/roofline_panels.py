@@ -152,7 +152,7 @@ def draw_latency(point: Timed, chart: Chart) -> Scene:
     return scene
 
 
-PLACES = ((10, "pointwise", "MACs"), (108, "depthwise", "time"), (206, "elementwise", "time at the roof"))
+PLACES = ((10, "pointwise", "MACs"), (116, "depthwise", "time"), (218, "elementwise", "time at the roof"))
 
 
 def _key(scene: Scene) -> None:

@@ -206,7 +206,7 @@ def _approximation(one: Separated, at: int, m: int, chart: tuple) -> Scene:
     scene = Scene(WIDTH, HEIGHT)
     k, full = one.side, one.side**2
     place = tiles(full, k, k, left=1, top=22, width=WIDTH - 2, height=66, gap=6, most=12)
-    scene.text("Its depthwise kernels, and their shares", 0, 8, bold=True)
+    scene.text("Its depthwise kernels, and what each keeps", 0, 8, bold=True)
     for i, (x, y) in enumerate(place.corners):
         scene.line("line", *grid(place.pitch, x, y, k, k, k, k))
         if full <= 9 and i < one.shares.shape[1]:

@@ -24,7 +24,7 @@ COLUMNS = (
     ("3×3 kernels", "one a pair of channels"),
     ("Parameters", "weights"),
     ("MACs", "per 8×8 input"),
-    ("Difference from Figure 2", "of outputs up to"),
+    ("Difference from Figure 2", "largest | largest output"),
 )  # the last one is as wide as it is; the others stay where they are
 TITLES = (
     "Figure 1: a canonical Inception module",
@@ -169,7 +169,7 @@ def views(towers: int) -> list[View]:
 
 def _view(step: int, towers: int, apart: float, reach: float, counted: Sequence[tuple[str, ...]], w: Weights) -> View:
     at = Progress(step)
-    number = f"{apart:.3f} of {reach:.3f}" if apart else "0"
+    number = f"{apart:.3f} | {reach:.3f}" if apart else "0"
     same = "Not Figure 2's function." if apart else "Equal to Figure 2, to the last bit."
     title = TITLES[at.key] if at.is_key else f"From {KEYS[at.key]} to {KEYS[at.key + 1]}: {step % BETWEEN} of {BETWEEN}"
     return View(

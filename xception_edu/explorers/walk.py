@@ -109,7 +109,7 @@ def _profile(at: int, counts: dict[str, list[int]]) -> Scene:
     for row, (quantity, label) in enumerate(QUANTITIES.items()):
         base = (row + 1) * (BAR + 34) - 6
         most = max(counts[quantity])
-        scene.text(label, LEFT, base - BAR - 14, color="quiet", size="small")
+        scene.text(f"{label}, block by block", LEFT, base - BAR - 14, color="quiet", size="small")
         scene.line("line", (LEFT, base, WIDTH - LEFT, base))
         for i, count in enumerate(counts[quantity]):
             high = max(count / most * BAR, 1)
