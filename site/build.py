@@ -5,7 +5,6 @@ stand for Jupyter's half of a widget. Nothing is run: a page shows what the note
 """
 
 import argparse
-import base64
 import html
 import json
 import re
@@ -31,7 +30,7 @@ class ForReaders(Preprocessor):
 
     def preprocess(self, notebook, resources):
         """Change the outputs of the notebook; nbconvert's protocol."""
-        models = notebook.metadata.pop("widgets", {}).get(STATE, {}).get("state", {})
+        models = _models(notebook)
         for number, cell in enumerate(notebook.cells):
             for output in cell.get("outputs", []):
                 data, size = output.get("data", {}), output.get("metadata", {}).get("image/png", {})
@@ -42,7 +41,13 @@ class ForReaders(Preprocessor):
                 else:
                     continue
                 output.data = nbformat.from_dict({"text/html": page})
+        del notebook.metadata["widgets"]
         return notebook, resources
+
+
+def _models(notebook):
+    """The saved state of each widget by its number."""
+    return notebook.metadata.setdefault("widgets", {}).get(STATE, {}).get("state", {})
 
 
 def _picture(data, size):
@@ -60,6 +65,17 @@ def _explorer(name, state, picture):
         f'<figure class="explorer" id="{name}"><noscript>{picture}</noscript></figure>'
         f'<script type="application/json" data-explorer="{name}">{text}</script>'
     )
+
+
+def cover_of(notebooks):
+    """The first segments explorer of the course, for the front page."""
+    saved = ((_models(book), output) for book in notebooks for cell in book.cells for output in cell.get("outputs", []))
+    for models, output in saved:
+        data = output.get("data", {})
+        if VIEW in data and data["text/plain"].startswith("segments_explorer("):
+            picture = _picture(data, output.metadata["image/png"])
+            return _explorer("explorer-cover", models[data[VIEW]["model_id"]]["state"], picture)
+    raise ValueError("notebooks have no segments explorer, but must have one for the front page")
 
 
 def title_of(notebook):
@@ -113,9 +129,7 @@ def build(notebooks, out, repository=None):
         beside = {"before": names[i - 1] if i else None, "after": names[i + 1] if i + 1 < len(names) else None}
         text = page.render(here=path.stem, body=body_of(notebook, exporter, out), cover="", **beside, **known)
         (out / f"{path.stem}.html").write_text(text, encoding="utf-8")
-    figure = (ROOT / "figures" / "draw_figure_3_equivalent_module.svg").read_bytes()
-    cover = "data:image/svg+xml;base64," + base64.b64encode(figure).decode()
-    text = page.render(here="index", body="", cover=cover, before=None, after=names[0], **known)
+    text = page.render(here="index", body="", cover=cover_of(read.values()), before=None, after=names[0], **known)
     (out / "index.html").write_text(text, encoding="utf-8")
 
 

@@ -93,7 +93,8 @@ def test_a_page_lives_from_its_folder_alone_and_its_explorers_move(page, context
 
 def test_every_saved_explorer_is_on_a_page(page, site):
     saved = sum((ROOT / "notebooks" / f"{name}.ipynb").read_text().count('"model_name": "AnyModel"') for name in NAMES[1:])
-    assert sum(go(page, site, name) for name in NAMES) == saved >= 1
+    assert sum(go(page, site, name) for name in NAMES[1:]) == saved >= 1
+    assert go(page, site, "index") == 1
 
 
 @each_page

@@ -245,12 +245,12 @@ class Look:
             scene.rect(color, i * 11, y - 5, 10, 10)
         x = 11 * min(len(self.pieces), len(HUES)) + 4
         scene.text("above 0, by segment" if len(self.conv.pieces()) > 1 else "above 0", x, y, size="small")
-        scene.rect(NEGATIVE, 176, y - 5, 10, 10)
-        scene.text("below 0", 190, y, size="small")
-        scene.rect("faint", 246, y - 5, 10, 10, edge="line")
-        scene.text("0", 260, y, size="small")
+        scene.rect(NEGATIVE, 186, y - 5, 10, 10)
+        scene.text("below 0", 200, y, size="small")
+        scene.rect("faint", 254, y - 5, 10, 10, edge="line")
+        scene.text("0", 268, y, size="small")
         if len(self.conv.pieces()) > 1:
-            scene.text("blank: not seen", 284, y, size="small")
+            scene.text("blank: not seen", 286, y, size="small")
 
 
 def _box(pitch: int, x: float, y: float, column: int, row: int, columns: int, rows: int) -> tuple[float, float, float, float]:
