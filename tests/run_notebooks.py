@@ -1,5 +1,6 @@
 """Run notebooks and save them so that a second run gives the same bytes: `python tests/run_notebooks.py FILE.ipynb ...`"""
 
+import json
 import pathlib
 import re
 import sys
@@ -29,6 +30,9 @@ def normalized(notebook):
     models = notebook.metadata.get("widgets", {}).get(STATE, {}).get("state", {})
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     todo = [output.data[VIEW]["model_id"] for output in outputs if VIEW in output.get("data", {})]
+    for output in reversed(outputs):  # of an explorer that is shown twice, the first counts
+        if VIEW in output.get("data", {}):
+            move_back(models[output.data[VIEW]["model_id"]]["state"], output.data.get("text/plain", ""))
     used = {}
     while todo:
         model = todo.pop(0)
@@ -41,6 +45,15 @@ def normalized(notebook):
     for i, model in enumerate(used, 1):
         text = text.replace(model, f"{i:032x}")
     return nbformat.writes(nbformat.reads(text, 4), indent=1) + "\n"  # once more, for keys in the order of the new ids
+
+
+def move_back(state, line):
+    """Set what is saved of an explorer to the state in which its cell showed it, told by its line of code.
+
+    Later cells move explorers; a reader who has run nothing would see, below the first cell, where the last one left them.
+    """
+    for name in (control["name"] for control in json.loads(state.get("_table", '{"controls": []}'))["controls"]):
+        state[name] = json.loads(re.search(rf'[(, ]{name}=("[^"]*"|[^,)]+)', line)[1])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from tests.explorer_notebooks import NAMES, explorers_of, restored, with_every_explorer
-from tests.run_notebooks import STATE, VIEW
+from tests.run_notebooks import STATE, VIEW, move_back
+from xception_edu.explorers import order_explorer
 from xception_edu.explorers.base import source
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -56,6 +57,9 @@ def check_elsewhere(notebook):
                 assert (saved["version_major"], data[VIEW]["version_major"]) == (2, 2)
                 assert data["text/plain"].endswith(")")
                 assert Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).format == "PNG"
+    outputs = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
+    lines = [data["text/plain"] for data in outputs if VIEW in data and "_explorer(" in data["text/plain"]]
+    assert [repr(restored(state)) for state in explorers_of(notebook)] == lines, "where a cell showed it, not where it went"
     for state in explorers_of(notebook):
         assert re.search(r"export default", state["_esm"])
         check_script(state["_esm"])
@@ -98,6 +102,17 @@ def test_saved_explorers_have_the_scripts_of_today(path):
         files = restored(state).files
         assert state["_esm"] == source("shell.js", f"{files}.js"), "run `make notebooks` and commit"
         assert state["_css"] == source("shell.css", f"{files}.css"), "run `make notebooks` and commit"
+
+
+def test_an_explorer_is_saved_where_its_cell_showed_it_and_not_where_later_cells_left_it():
+    made = order_explorer(mixing=30, activation="elu")
+    line, state = repr(made), {"_table": made._table} | made.state()
+    moved = state | {"mixing": 100, "activation": "none", "kernels": "same"}
+    move_back(moved, line)
+    assert moved == state
+    slider = {"value": 3}
+    move_back(slider, "IntSlider(value=0)")
+    assert slider == {"value": 3}
 
 
 def test_the_readme_says_what_colab_needs():
