@@ -12,6 +12,7 @@ from playwright.sync_api import sync_playwright
 from tests.browser import explored, servers
 from tests.explorer_notebooks import FIRST_CELL, NAMES, code_of
 
+ROOT = Path(__file__).parents[2]
 NO_BROWSER = (
     "no Chromium found, so nothing was moved in a browser: `apt-get install chromium` (Debian, Ubuntu) or "
     "`python -m playwright install chromium`, or set the environment variable CHROMIUM to its path"
@@ -63,7 +64,10 @@ def _is_local(url):
 
 @pytest.fixture(scope="session")
 def jupyter(tmp_path_factory):
-    with servers.jupyter(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("notebooks")) as server:
+    course = tmp_path_factory.mktemp("course")
+    shutil.copytree(ROOT / "results", course / "results")  # which notebooks read
+    (course / "notebooks").mkdir()
+    with servers.jupyter(tmp_path_factory.mktemp("home"), course / "notebooks") as server:
         yield server
 
 

@@ -1,4 +1,4 @@
-"""Claims about the notebooks with explorers: saved and trusted in JupyterLab, run in Notebook 7 and in Voila, all move."""
+"""Claims about the notebooks with explorers: saved and run in JupyterLab, in Notebook 7 and in Voila, all move."""
 
 from pathlib import Path
 
@@ -50,13 +50,40 @@ def moves(page, saved):
         explored.check(root, made)
 
 
+def run_all(page, jupyter, count):
+    """Run all cells, an error in none, and wait until as many new explorers stand where the saved ones stood."""
+    page.evaluate("document.querySelectorAll('.xe').forEach((root) => root.classList.add('saved'))")
+    jupyter.run(page)
+    page.wait_for_function(f"document.querySelectorAll('.xe:not(.saved)').length === {count}")
+
+
+@pytest.mark.timeout(900)  # the longest notebook trains a network, more than once
 @each_notebook
-def test_a_saved_and_trusted_notebook_moves_in_jupyterlab_before_a_cell_is_run(browser, jupyter, path):
+def test_a_saved_and_trusted_notebook_moves_in_jupyterlab_before_a_cell_is_run_and_after_all_are(browser, jupyter, path):
     with open_page(browser) as page:
         jupyter.open(page, jupyter.trust(path))
-        moves(page, explorers_of(nbformat.read(path, 4)))
+        saved = explorers_of(nbformat.read(path, 4))
+        moves(page, saved)
+        run_all(page, jupyter, len(saved))
+        for root in page.locator(".xe").all():
+            by_key_and_by_mouse(page, root)
         assert page.problems == []
         jupyter.shut_down(page)
+
+
+def by_key_and_by_mouse(page, root):
+    """An explorer in any state: its slider goes to the last stop and to the first, and shows another picture there."""
+    slider = root.locator(explored.SLIDER)
+    picture = "(root) => [...root.querySelectorAll('svg')].map((svg) => svg.outerHTML).join()"
+    slider.press("Home")
+    first = root.evaluate(picture)
+    slider.press("End")
+    assert slider.input_value() == slider.get_attribute("max")
+    assert root.evaluate(picture) != first
+    track = slider.bounding_box()
+    page.mouse.click(track["x"] + 3, track["y"] + track["height"] / 2)
+    assert slider.input_value() == "1"
+    assert root.evaluate(picture) == first
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +99,7 @@ def test_all_explorers_run_and_move_in_notebook_7(browser, jupyter, every_explor
         jupyter.open(page, jupyter.trust(every_explorer), "notebook")
         saved = explorers_of(nbformat.read(every_explorer, 4))
         moves(page, saved)
-        page.evaluate("document.querySelectorAll('.xe').forEach((root) => root.classList.add('saved'))")
-        jupyter.run(page)
-        page.wait_for_function(f"document.querySelectorAll('.xe:not(.saved)').length === {len(saved)}")
+        run_all(page, jupyter, len(saved))
         moves(page, saved)
         assert ours(page.problems, "notebook") == []
         jupyter.shut_down(page)

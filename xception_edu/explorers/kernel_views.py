@@ -186,11 +186,11 @@ class Look:
         pitch = min(16, 290 // across, BODY // down)
         scene.text("Weight × input: every product", 0, 8, bold=True)
         scene.text("strong color: far from 0", WIDTH, 8, color="quiet", size="small", anchor="end")
-        scene.text("from input channel", left, 23, color="quiet", size="small")
+        scene.text("from input channel", left, 21, color="quiet", size="small")
         right = left + across * pitch
         scene.text("sum" + " + bias" * bool(self.conv.bias.any()), right + 8, TOP - 8, color="quiet", size="small")
         for c in range(channels):
-            scene.text(f"{c + 1}", left + (c + 0.5) * wide * pitch, TOP - 5, size="small", anchor="middle")
+            scene.text(f"{c + 1}", left + (c + 0.5) * wide * pitch, TOP - 8, size="small", anchor="middle")
         for o in range(out):
             scene.text(f"{o + 1}", left - 6, TOP + (o + 0.5) * high * pitch, size="small", anchor="end")
         scene.text("to output channel", 8, TOP + down * pitch / 2, color="quiet", size="small", anchor="middle", up=True)
