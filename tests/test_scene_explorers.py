@@ -3,6 +3,7 @@
 import inspect
 import io
 import json
+import time
 from functools import cache
 from itertools import product
 
@@ -56,6 +57,17 @@ def test_the_first_state_is_shown_without_arguments_for_the_controls(name):
 @every
 def test_the_table_is_small(name):
     assert len(explorer(name)._table) <= LARGEST
+
+
+@pytest.mark.parametrize("name", explorers.__all__)
+def test_an_explorer_is_made_within_half_a_second_of_processor_time(name):
+    """Of the 1.5 s to the first picture; the best of three, since processors are slower when both threads of a core work."""
+    times = []
+    for _ in range(3):
+        start = time.process_time()
+        getattr(explorers, name)(**SCENE_EXPLORERS.get(name, {}))
+        times.append(time.process_time() - start)
+    assert min(times) < 0.5
 
 
 @every
