@@ -30,9 +30,11 @@ def normalized(notebook):
     models = notebook.metadata.get("widgets", {}).get(STATE, {}).get("state", {})
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     todo = [output.data[VIEW]["model_id"] for output in outputs if VIEW in output.get("data", {})]
-    for output in reversed(outputs):  # of an explorer that is shown twice, the first counts
-        if VIEW in output.get("data", {}):
-            move_back(models[output.data[VIEW]["model_id"]]["state"], output.data.get("text/plain", ""))
+    for data in (
+        output.get("data", {}) for output in reversed(outputs)
+    ):  # of an explorer that is shown twice, the first counts
+        if VIEW in data and data[VIEW]["model_id"] in models:
+            move_back(models[data[VIEW]["model_id"]]["state"], data.get("text/plain", ""))
     used = {}
     while todo:
         model = todo.pop(0)
