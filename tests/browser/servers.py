@@ -153,7 +153,7 @@ def _environment(home):
     }
 
 
-def _wait_for(url, process, log, seconds=60):
+def _wait_for(url, process, log, seconds=180):
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         try:
