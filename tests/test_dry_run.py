@@ -38,6 +38,8 @@ def test_the_full_network_is_counted_as_in_the_paper_and_does_not_fit_a_small_ma
     assert "MACs: 8,357,403,496" in said
     assert "but there are only 1.0 GiB on cpu: a larger --accumulate" in said
     assert "time: not measured" in said
+    assert "averaged weights look back some" not in said
+    assert "averaged weights look back some 10,000 steps" in dry_run.report(replace(IMAGENET, steps_per_epoch=10))
     rate = learning_rate(IMAGENET, 90 + 0.5 / 667, 667 * 1920)
     assert f"91: {rate:.4g}" in said
 

@@ -1,7 +1,9 @@
 """Photographs of every kind become the network's input; the likeliest classes are printed; bad files are named."""
 
 import json
+import math
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +17,8 @@ from tests.weight_writers import network
 from xception_edu.__main__ import main
 from xception_edu.architectures import XceptionConfig
 from xception_edu.predict import class_names, load_image, predict, preprocess
+from xception_edu.recipes import RECIPES
+from xception_edu.train import train
 from xception_edu.weights import save_weights
 
 PHOTO = Image.fromarray(load_sample_image("china.jpg")).resize((160, 107))
@@ -257,3 +261,28 @@ def test_a_network_for_other_images_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["predict", "x.png", "--weights", str(tmp_path / "w.safetensors")])
     assert "takes 1 channels, but images have 3" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_training_guesses_as_in_its_evaluation(tmp_path, capsys):
+    for number, name in enumerate(("cat", "dog")):
+        for part, shade in (("train", 60), ("val", 70)):
+            folder = tmp_path / "data" / part / name
+            folder.mkdir(parents=True)
+            for i in range(4):
+                PHOTO.crop((40 * number, i, 40 * number + 80, i + shade)).save(folder / f"{i}.png")
+    model = XceptionConfig(num_classes=2, entry_widths=(4, 4, 8), middle_blocks=0, exit_widths=(8, 8, 8))
+    recipe = replace(RECIPES["imagefolder"], model=model, image_size=32, batch_size=4, epochs=1)
+    data = str(tmp_path / "data")
+    last = train(recipe, tmp_path / "run", data=data, tensorboard=False)
+    checkpoint = str(next((tmp_path / "run" / "checkpoints").glob("*.safetensors")))
+    files = sorted(map(str, (tmp_path / "data" / "val").rglob("*.png")))
+    assert main(["predict", *files, "--weights", checkpoint, "--format", "json"]) == 0
+    tops = [result["top"] for result in json.loads(capsys.readouterr().out)]
+    pairs = [(file, guess) for file, top in zip(files, tops, strict=True) for guess in top]
+    loss = sum(-math.log(guess["probability"]) for file, guess in pairs if f"/{guess['name']}/" in file)
+    assert loss / len(files) == pytest.approx(last["held_out_loss"], rel=1e-4)
+
+
+def test_of_several_classes_an_image_each_probability_is_by_itself():
+    [[(_, p), (_, q)]] = predict(torch.nn.Flatten(), torch.tensor([1.0, 3.0]).reshape(1, 2, 1, 1), many=True)
+    assert (p, q) == pytest.approx((1 / (1 + math.exp(-3)), 1 / (1 + math.exp(-1))))

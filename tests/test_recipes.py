@@ -21,6 +21,7 @@ from xception_edu.recipes import (
     PHOTOS,
     RECIPES,
     Recipe,
+    averaging_hint,
     differences,
     learning_rate,
     peak_learning_rate,
@@ -237,6 +238,14 @@ def test_another_batch_size_changes_the_rate_by_the_rule_and_says_so(rule, batch
     assert peak_learning_rate(recipe) == pytest.approx(peak)
     assert learning_rate(recipe, 0) == pytest.approx(peak)
     assert rate_rule(recipe) == says
+
+
+def test_an_average_that_outlasts_the_run_is_said_with_one_that_does_not():
+    assert averaging_hint(IMAGENET_MODERN, 125_100) is None
+    said = averaging_hint(IMAGENET_MODERN, 2_500)
+    assert said == "averaged weights look back some 10,000 steps, and the run has 2,500: --polyak-decay 0.996 forgets its start"
+    assert averaging_hint(replace(IMAGENET_MODERN, polyak_decay=0.996), 2_500) is None
+    assert averaging_hint(DIGITS, 1) is None
 
 
 # ---- what does not go together ---------------------------------------------------------------------------------------

@@ -259,8 +259,12 @@ def test_signals_act_as_before_once_training_is_over(tmp_path, monkeypatch):
 
 def test_a_second_interrupt_acts_at_once(tmp_path, monkeypatch):
     at_step(2, lambda: (interrupt()(), interrupt()()), monkeypatch)
-    with pytest.raises(KeyboardInterrupt) as stopped:
-        train.train(TINY, tmp_path)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts its background jobs without one
+    try:
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            train.train(TINY, tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert not isinstance(stopped.value, train.Interrupted)
 
 
@@ -605,22 +609,43 @@ def test_tensorboards_curves_go_on_where_the_run_does(tmp_path):
 
 def test_without_tensorboard_there_are_no_events(tmp_path):
     train.train(TINY, tmp_path, max_steps=1, tensorboard=False)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "config.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "config.json", "metrics.jsonl"]
 
 
 def test_a_run_left_after_some_steps_goes_on_bit_for_bit(uninterrupted, tmp_path):
     recipe, out = uninterrupted
-    assert train.train(recipe, tmp_path, max_steps=3) is None
+    train.train(recipe, tmp_path, max_steps=3)
     assert newest(tmp_path).name == "step-00000003.safetensors"
-    assert train.train(recipe, tmp_path, resume=True, max_steps=7)["step"] == 5
+    train.train(recipe, tmp_path, resume=True, max_steps=7)
+    assert [line["step"] for line in metrics(tmp_path)] == [5, 7]
     train.train(recipe, tmp_path, resume=True)
     assert made_by(tmp_path) == made_by(out)
 
 
-def test_the_command_says_that_no_epoch_has_ended(tmp_path, capsys):
-    out = str(tmp_path / "run")
-    assert main(["train", "--recipe", "digits", "--out", out, *TINY_FLAGS, "--max-steps", "2", "--tensorboard", "false"]) == 0
-    assert "no epoch has ended" in capsys.readouterr().out
+def test_a_run_left_within_an_epoch_says_how_it_went_so_far(tmp_path, capsys, monkeypatch):
+    losses, real = [], train.train_step
+    monkeypatch.setattr(train, "train_step", lambda *args, **how: losses.append(real(*args, **how)) or losses[-1])
+    out = tmp_path / "run"
+    flags = [*TINY_FLAGS, "--max-steps", "7", "--tensorboard", "false"]
+    assert main(["train", "--recipe", "digits", "--out", str(out), *flags]) == 0
+    line = metrics(out)[-1]
+    assert line == {"step": 7, "epoch": 1.4} | {key: line[key] for key in ("loss", "lr", "images_per_second")}
+    assert line["loss"] == pytest.approx(torch.stack(losses[5:]).mean().item())
+    said = f"loss {line['loss']:.4f}, {line['images_per_second']} images/s after step 7, in the middle of an epoch"
+    assert said in capsys.readouterr().out
+
+
+def test_another_batch_size_says_which_rule_the_learning_rate_follows(tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    said = "learning rate 0.4 for 256 images a step: by the rule linear, 0.1 x 256/64"
+    train.train(replace(TINY, lr_rule="linear"), tmp_path / "other", max_steps=1, tensorboard=False)
+    assert said in capsys.readouterr().err.splitlines()
+    assert json.loads((tmp_path / "other" / "config.json").read_text())["batch_size_rule"] == said
+    same = replace(TINY, reference_batch_size=256, polyak_decay=0.99)
+    train.train(same, tmp_path / "same", max_steps=1, tensorboard=False)
+    hint = capsys.readouterr().err
+    assert "averaged weights look back some 100 steps, and the run has 10" in hint
+    assert "learning rate" not in hint
 
 
 @pytest.mark.parametrize(

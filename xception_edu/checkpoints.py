@@ -102,6 +102,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise ValueError(f"checkpoint {path} is damaged: {error}") from None
 
 
+def is_checkpoint(path: Path) -> bool:
+    """Whether a file says that it is one, damaged or not."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return "checkpoint" in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
+
+
 def load_newest(folder: Path) -> Checkpoint | None:
     """The newest whole checkpoint, None if the folder has none; says which damaged ones it passed over.
 
@@ -222,6 +231,6 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 def drop_lines_after(step: int, path: Path) -> None:
-    """Take out of metrics.jsonl what a resumed run will write again."""
-    kept = [line for line in read_metrics(path) if line["step"] <= step]
+    """Take out of metrics.jsonl what a resumed run will write again: later lines, and one about a part of an epoch."""
+    kept = [line for line in read_metrics(path) if line["step"] <= step and not line["epoch"] % 1]
     write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())

@@ -15,7 +15,7 @@ from xception_edu import architectures, costs, parallel
 from xception_edu.data import augment, load_dataset, pick_device, prepare
 from xception_edu.measure import measured_cost
 from xception_edu.order import seed_everything
-from xception_edu.recipe import Recipe, learning_rate, rate_rule
+from xception_edu.recipe import Recipe, averaging_hint, learning_rate, rate_rule
 from xception_edu.steps import autocast, loss_of, make_model, make_optimizer, train_step
 from xception_edu.xception import xception
 
@@ -45,6 +45,7 @@ def report(recipe: Recipe, *, device: str | None = None, data: str | None = None
         + (f"; --max-steps leaves the run after {max_steps:,}" if max_steps is not None and max_steps < steps else ""),
         rate_rule(recipe),
         *rates(recipe, steps_an_epoch),
+        *filter(None, [averaging_hint(recipe, steps)]),
         "memory: about " + ", ".join(f"{gib(count)} {name}" for name, count in memory.items()),
         fits(sum(memory.values()), there, chosen),
     ]

@@ -5,8 +5,9 @@ import importlib.resources
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,8 +15,13 @@ from PIL import Image
 from torch import Tensor, nn
 
 from xception_edu import checks
-from xception_edu.images import load_image
+from xception_edu.checkpoints import is_checkpoint, load_checkpoint
+from xception_edu.data import prepare
+from xception_edu.decoding import view_of
+from xception_edu.evaluate import model_of
+from xception_edu.images import load_image, view
 from xception_edu.published import NAMES, SHIPPED, shipped_notes
+from xception_edu.recipe import Recipe
 from xception_edu.weights import import_weights, load_pretrained
 
 CROP = 299
@@ -64,10 +70,49 @@ def class_names(num_classes: int, labels: str | os.PathLike[str] | None = None) 
     return [line for line in text.splitlines() if not line.startswith("#")]
 
 
+class Known(NamedTuple):
+    """A trained network: its classes' names where it brings them, and how a file becomes its input (channels, side, side)."""
+
+    model: nn.Module
+    classes: Sequence[str] | None
+    see: Callable[[str], Tensor]
+    many: bool = False  # whether an image may have several classes
+
+
+def known(weights: str) -> Known:
+    """The network of that name, of a weight file of any supported kind, or of a checkpoint of `train`."""
+    if weights in SHIPPED:
+        notes = shipped_notes(weights)
+        size = notes["recipe"]["image_size"]
+        return Known(load_pretrained(weights), notes["classes"], lambda path: preprocess(load_image(path), size))
+    if weights not in NAMES and is_checkpoint(Path(weights)):
+        return _trained(Path(weights))
+    model = load_pretrained(weights) if weights in NAMES else import_weights(weights)
+    if model.config.in_channels != 3:
+        raise ValueError(f"{weights}: takes {model.config.in_channels} channels, but images have 3")
+    return Known(model, None, lambda path: preprocess(load_image(path)))
+
+
+def _trained(path: Path) -> Known:
+    """The network of a checkpoint, which sees a file as it saw held-out images."""
+    checkpoint = load_checkpoint(path)
+    recipe = Recipe.from_dict(checkpoint.progress["recipe"])
+    how = view_of(recipe)
+
+    def see(file: str) -> Tensor:
+        return prepare(torch.from_numpy(view(file, file, how))[None], how.side)[0]
+
+    return Known(model_of(checkpoint), checkpoint.progress.get("classes"), see, recipe.labels == "many")
+
+
 @torch.no_grad()
-def predict(model: nn.Module, images: Tensor, top: int = 5) -> list[list[tuple[int, float]]]:
-    """For each of (N, 3, H, W) images the likeliest classes, most likely first, as (index, probability)."""
-    probabilities = model(images).softmax(dim=1)
+def predict(model: nn.Module, images: Tensor, top: int = 5, *, many: bool = False) -> list[list[tuple[int, float]]]:
+    """For each of (N, 3, H, W) images the likeliest classes, most likely first, as (index, probability).
+
+    Of a network for `many` classes an image each probability is by itself; otherwise all of them add up to 1.
+    """
+    logits = model(images)
+    probabilities = logits.sigmoid() if many else logits.softmax(dim=1)
     values, classes = probabilities.topk(min(top, probabilities.shape[1]))
     return [list(zip(c, v, strict=True)) for c, v in zip(classes.tolist(), values.tolist(), strict=True)]
 
@@ -79,22 +124,18 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
         "--weights",
         required=True,
         help="weight file of any supported kind, for images from -1 to 1 as Keras and torchvision publish them; "
-        "or `imagenet` to download; or `cifar10`, which is here and looks at 32x32 pixels",
+        "or `imagenet` to download; or `cifar10`, which is here and looks at 32x32 pixels; or a checkpoint of `train`",
     )
     parser.add_argument("--labels", help="text file with one class name a line (default for 1000 classes: ImageNet's)")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     args = parser.parse_args(argv)
-    model = load_pretrained(args.weights) if args.weights in NAMES else import_weights(args.weights)
-    if model.config.in_channels != 3:
-        raise ValueError(f"{args.weights}: takes {model.config.in_channels} channels, but images have 3")
-    names, size = class_names(model.config.num_classes, args.labels), CROP
-    if args.weights in SHIPPED:
-        notes = shipped_notes(args.weights)
-        names, size = names if args.labels else notes["classes"], notes["recipe"]["image_size"]
+    network = known(args.weights)
+    given = None if args.labels else network.classes
+    names = given or class_names(network.model.config.num_classes, args.labels)
     results, failed = [], 0
     for path in args.images:
         try:
-            [top] = predict(model, preprocess(load_image(path), size)[None])
+            [top] = predict(network.model, network.see(path)[None], many=network.many)
         except ValueError as error:
             print(f"{parser.prog}: error: {error}", file=sys.stderr)
             failed = 1

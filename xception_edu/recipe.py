@@ -225,6 +225,15 @@ def rate_rule(recipe: Recipe) -> str:
     return f"learning rate {peak:.6g} for {recipe.batch_size} images a step: {by[recipe.lr_rule]}"
 
 
+def averaging_hint(recipe: Recipe, steps: int) -> str | None:
+    """One line where the averaged weights still hold much of the start after so many steps in all; else None."""
+    back = 1 / (1 - recipe.polyak_decay)  # a step that long ago counts e times less than the last
+    if not recipe.polyak_decay or back <= steps / 3:
+        return None
+    looks = f"averaged weights look back some {back:,.0f} steps, and the run has {steps:,}"
+    return f"{looks}: --polyak-decay {max(0.0, 1 - 10 / steps):.4g} forgets its start"
+
+
 def learning_rate(recipe: Recipe, epoch: float, epoch_images: int | None = None) -> float:
     """Learning rate after `epoch` epochs (a real number): a straight rise from 0, then down along the schedule.
 

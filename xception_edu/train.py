@@ -26,7 +26,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
-from xception_edu import checks, flags, parallel
+from xception_edu import checks, flags, gpu, parallel
 from xception_edu.checkpoints import (
     append_line,
     check_free,
@@ -45,7 +45,7 @@ from xception_edu.data import Images, load_dataset, pick_device
 from xception_edu.evaluate import evaluate, images_at_once, trained_model
 from xception_edu.events import Events
 from xception_edu.order import seed_everything
-from xception_edu.recipe import Recipe, learning_rate
+from xception_edu.recipe import Recipe, averaging_hint, learning_rate, rate_rule
 from xception_edu.steps import make_model, make_optimizer, train_step, training_batch
 from xception_edu.stopping import Interrupted, in_one_line, noted_signals
 
@@ -66,7 +66,7 @@ class Run:
     scaler: torch.amp.GradScaler
     average: AveragedModel | None
     steps_an_epoch: int
-    facts: dict[str, Any] = field(default_factory=dict)  # saved with every checkpoint: where the data were
+    facts: dict[str, Any] = field(default_factory=dict)  # saved with every checkpoint: where the data were, the classes' names
     events: Events | None = None
     step: int = 0  # steps done
     loss_sum: float = 0.0  # over the steps of the running epoch
@@ -96,18 +96,24 @@ class Run:
         if self.events:
             self.events.step(self.step, loss, self.optimizer.param_groups[0]["lr"])
 
+    def line(self) -> dict[str, Any]:
+        """What metrics.jsonl says of the running epoch so far: one at its end is a whole number, else a fraction."""
+        epochs, taken = divmod(self.step, self.steps_an_epoch)
+        line: dict[str, Any] = {"step": self.step, "epoch": epochs if not taken else self.step / self.steps_an_epoch}
+        line |= {"loss": self.loss_sum / (taken or self.steps_an_epoch), "lr": self.optimizer.param_groups[0]["lr"]}
+        line["images_per_second"] = round(self.timed_steps * self.recipe.batch_size / self.seconds, 1)
+        return line | gpu.use(next(self.model.parameters()).device)
+
     def end_epoch(self, data: Images) -> dict[str, Any]:
         """Evaluate if it is time, write a line of metrics and a checkpoint; the line."""
-        epoch = self.step // self.steps_an_epoch
-        line: dict[str, Any] = {"step": self.step, "epoch": epoch}
-        line |= {"loss": self.loss_sum / self.steps_an_epoch, "lr": self.optimizer.param_groups[0]["lr"]}
+        line = self.line()
+        epoch = line["epoch"]
         if epoch % self.recipe.evaluate_every == 0 or epoch == self.recipe.epochs:
             size = self.recipe.image_size
             batches = data.held_out(images_at_once(size), rank=parallel.rank(), ranks=parallel.ranks())
             how = {"precision": self.recipe.precision, "class_weights": data.class_weights}
             found = evaluate(self.average or self.model, batches, size, **how)
             line |= {"held_out_loss" if key == "loss" else key: value for key, value in found.items() if key != "images"}
-        line["images_per_second"] = round(self.timed_steps * self.recipe.batch_size / self.seconds, 1)
         self.loss_sum, self.seconds, self.timed_steps = 0.0, 0.0, 0
         if parallel.rank() == 0:
             append_line(self.out / "metrics.jsonl", line)
@@ -174,11 +180,11 @@ def train(
     checkpoint_minutes: float = 10.0,
     tensorboard: bool = True,
 ) -> dict[str, Any] | None:
-    """Train by the recipe into the folder `out`; the last line of its metrics.jsonl, None if no epoch has ended.
+    """Train by the recipe into the folder `out`; the last line of its metrics.jsonl, None if there is none.
 
     `out` gets config.json, metrics.jsonl (a line an epoch), checkpoints/ and tensorboard/. With `resume` the run that is there
-    goes on. `data` and `skip_corrupt` are for load_dataset. After `max_steps` steps in all the run is saved and left. A
-    checkpoint is written at the end of every epoch, and whenever so many minutes have passed.
+    goes on. `data` and `skip_corrupt` are for load_dataset. After `max_steps` steps in all the run is saved and left, with a
+    line about the epoch so far. A checkpoint is written at the end of every epoch, and whenever so many minutes have passed.
 
     Raises ValueError for wrong arguments, FloatingPointError if the loss or a weight is no longer finite, and Interrupted,
     a KeyboardInterrupt, if SIGINT or SIGTERM came: the run was saved then.
@@ -199,7 +205,7 @@ def train(
         parallel.check_parts(recipe.batch_size, recipe.accumulate)
         dataset = load_dataset(recipe, data, skip_corrupt=skip_corrupt).to(chosen)
         run = start(recipe, out, dataset, chosen)
-        run.facts = {"data": data}
+        run.facts = {"data": data, "classes": list(dataset.classes)}
         if resume:
             run.restore()
         parallel.wait_for_rank_0()  # nobody writes before all have read
@@ -208,7 +214,7 @@ def train(
                 drop_lines_after(run.step, out / "metrics.jsonl")
             else:
                 facts = {"device": str(chosen), "threads": torch.get_num_threads(), "processes": parallel.ranks()}
-                start_folder(recipe, out, facts | run.facts)
+                start_folder(recipe, out, facts | {"batch_size_rule": rate_rule(recipe)} | run.facts)
             run.events = Events(out, run.step, run.steps_an_epoch, wanted=tensorboard)
         try:
             loop(run, dataset, signals, max_steps=max_steps, checkpoint_minutes=checkpoint_minutes)
@@ -244,6 +250,8 @@ def loop(
                 line = run.end_epoch(data)
                 bar.set_postfix_str(", ".join(f"{key} {line[key]:.4g}" for key in ("epoch", "loss", "top1") if key in line))
             elif signum or run.step == last or time.monotonic() - run.saved_at >= 60 * checkpoint_minutes:
+                if run.step == last and parallel.rank() == 0:
+                    append_line(run.out / "metrics.jsonl", run.line())
                 run.save()
     if signum and run.step < last:
         if not run.step:
@@ -253,11 +261,19 @@ def loop(
 
 
 def progress_bar(run: Run, last: int) -> tqdm:
-    """Images done, images a second and time left; on rank 0, and not where TQDM_DISABLE is set."""
+    """Images done, images a second and time left; on rank 0, and not where TQDM_DISABLE is set.
+
+    Above it stands what another batch size did to the learning rate, and whether there are too few steps for the averaging.
+    """
     # tqdm reads the variable itself, but not in a notebook.
     quiet, size = "TQDM_DISABLE" in os.environ or parallel.rank() > 0, run.recipe.batch_size
     done = {"total": last * size, "initial": run.step * size}
-    return tqdm(**done, unit=" images", desc=run.recipe.name, smoothing=0.05, disable=quiet)
+    bar = tqdm(**done, unit=" images", desc=run.recipe.name, smoothing=0.05, disable=quiet)
+    hints = [rate_rule(run.recipe)] if size != run.recipe.reference_batch_size else []
+    hints += filter(None, [averaging_hint(run.recipe, run.recipe.epochs * run.steps_an_epoch)])
+    for hint in hints if not bar.disable else ():
+        bar.write(hint, file=sys.stderr)
+    return bar
 
 
 # ---- the command ----------------------------------------------------------------------------------------------------
@@ -265,6 +281,7 @@ def progress_bar(run: Run, last: int) -> tqdm:
 
 def command(argv: Sequence[str]) -> int:
     """Run `train` by its flags: exit status 0, or 128 and a signal's number; ValueError, of one line, if anything is wrong."""
+    rank = int(os.environ.get("RANK", "0"))
     try:
         with in_one_line():
             recipe, options = flags.parse(argv)
@@ -275,12 +292,12 @@ def command(argv: Sequence[str]) -> int:
                 return 0
             last = train(recipe, options.out, **flags.arguments_of_train(options))
     except Interrupted as stopped:
-        if int(os.environ.get("RANK", "0")) == 0:
+        if rank == 0:
             print(stopped, file=sys.stderr)
         return 128 + stopped.signum
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    if int(os.environ.get("RANK", "0")) == 0:
+    if rank == 0:
         print(summary(last, options))
     return 0
 
@@ -289,5 +306,8 @@ def summary(last: dict[str, Any] | None, options: Any) -> str:
     """The last line of metrics in words, and where the rest is."""
     if last is None:
         return f"no epoch has ended; the run is in {options.out}, and --resume goes on"
+    if last["epoch"] % 1:
+        said = f"loss {last['loss']:.4f}, {last['images_per_second']} images/s after step {last['step']}"
+        return f"{said}, in the middle of an epoch; the run is in {options.out}, and --resume goes on"
     good = f"{last['top1']:.2%} top-1 on held-out images" if "top1" in last else f"loss {last['loss']:.4f}"
     return f"{good} after epoch {last['epoch']}; all of it is in {options.out}"

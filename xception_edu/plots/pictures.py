@@ -53,13 +53,18 @@ def show_images(images: Sequence[np.ndarray], titles: Sequence[str], *, words: s
 
 
 def show_lines(x: Sequence[float], lines: dict[str, Sequence[float]], *, title: str, x_label: str, words: str) -> Picture:
-    """Lines over `x`, which has a tick at every value, from zero upward; each bears its name where it begins."""
+    """Lines over `x`, which has a tick at every value, from zero upward.
+
+    Each bears its name where it begins; or, where several begin at one point, at its end.
+    """
+    apart = len({y[0] for y in lines.values()}) == len(lines)
+    at, side, shift = (0, "left", 8) if apart else (-1, "right", -8)
     with style.context():
         figure, ax = style.charts(1, 1, height=300, left=50, top=44, right=24, bottom=46)
         for color, (name, y) in zip(("spatial", "pointwise", "pooling", "residual"), lines.items(), strict=False):
             ax.plot(x, y, "o-", color=style.COLORS[color], markersize=5, linewidth=1.8, clip_on=False)
-            place = {"xytext": (8, 6), "textcoords": "offset points"}
-            ax.annotate(name, (x[0], y[0]), fontsize=style.TEXT, path_effects=style.halo(), **place)
+            place = {"xytext": (shift, 6), "textcoords": "offset points", "ha": side}
+            ax.annotate(name, (x[at], y[at]), fontsize=style.TEXT, path_effects=style.halo(), **place)
         ax.set_title(title, loc="left", fontsize=style.TEXT, pad=14)
         ax.set(xlabel=x_label, xticks=x)
         ax.set_ylim(0, 1.1 * max(max(y) for y in lines.values()))
