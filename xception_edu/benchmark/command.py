@@ -10,10 +10,17 @@ import torch
 from tqdm import tqdm
 
 from xception_edu import checks, machine, timing
-from xception_edu.benchmark import counting, layers, roofline, segments
+from xception_edu.benchmark import counting, layers, mistakes, roofline, segments, startup
 
 # Each module has FILE, PACKAGES, and measure(quick, device, progress) -> a dict; its docstring says what is in it.
-BENCHMARKS = {"roofline": roofline, "layers": layers, "segments": segments, "counting": counting}
+BENCHMARKS = {
+    "roofline": roofline,
+    "layers": layers,
+    "segments": segments,
+    "mistakes": mistakes,
+    "startup": startup,
+    "counting": counting,
+}
 
 
 def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:

@@ -69,7 +69,14 @@ def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
     ]
     agree = len({(row["convolutions"], row["linear"]) for row in rows}) == 1
     faster = {where: min(row["times_as_long"] for row in rows if row["device"] == where) for where in ("cpu", "meta")}
-    return {"network": "xception", "input": list(SHAPE), "agree": agree, "times_faster": faster, "counters": rows, "small": small()}
+    return {
+        "network": "xception",
+        "input": list(SHAPE),
+        "agree": agree,
+        "times_faster": faster,
+        "counters": rows,
+        "small": small(),
+    }
 
 
 def small() -> dict:
