@@ -69,7 +69,7 @@ def test_after_an_error_it_can_be_clicked_again(button, monkeypatch):
 
 def test_a_saved_notebook_has_the_table_as_a_picture(button):
     data = button._repr_mimebundle_()
-    assert data["text/plain"] == "remeasure_button()"
+    assert data["text/plain"] == "Button that times a 3×3 of 728 channels at 1, 91, 364, 728 segments: remeasure_button()"
     assert any("widget-view" in kind for kind in data)
     assert Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).width == 830
 

@@ -78,8 +78,8 @@ class Remeasure(ipywidgets.VBox):
         return measured_charts.table_picture(title, self.who, (HEAD, *self.rows()))
 
     def __repr__(self) -> str:
-        """What makes it."""
-        return "remeasure_button()"
+        """What it is, for those who do not see it, and what makes it."""
+        return f"Button that times a 3×3 of {CHANNELS} channels at {', '.join(map(str, SEGMENTS))} segments: remeasure_button()"
 
     def _repr_mimebundle_(self, **kwargs: object) -> dict[str, Any]:
         picture = base64.b64encode(self.picture()).decode()
