@@ -32,6 +32,7 @@ def panels(page):
 def test_a_chart_of_other_measurements_can_be_read_too_and_says_where_they_are_from(name):
     assert overlaps(made_up(name)) + off_the_page(made_up(name)) == []
     assert "Measured on A processor of the test at 2.80 GHz, 2 threads." in made_up(name).words
+    assert len(style.svg(made_up(name).figure)) < 250_000
 
 
 def test_latency_beside_macs_is_the_faster_layouts_time_as_a_share_of_one_segments():

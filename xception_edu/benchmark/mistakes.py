@@ -26,11 +26,8 @@ from xception_edu.timing import Timing
 FILE = "mistakes.json"
 PACKAGES = ()
 BATCH = 4
-REGULAR, POOLED, NEW = (
-    (128, 56),
-    (128, 112),
-    (31, 19),
-)  # channels and side; NEW: of the first layer
+REGULAR, POOLED = (128, 56), (128, 112)  # channels and side of the maps
+NEW = (31, 19)  # of the first of the new layers; the next has two channels more
 
 
 def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
