@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import re
 
 import pytest
@@ -10,6 +9,7 @@ from PIL import Image
 
 from tests import measurements
 from xception_edu.benchmark import remeasure
+from xception_edu.plots import measured_charts
 from xception_edu.timing import Timing
 
 RECORD = measurements.everything()["segments_latency"]
@@ -76,6 +76,5 @@ def test_a_saved_notebook_has_the_table_as_a_picture(button):
 
 def test_the_repositorys_measurements_have_what_it_shows():
     made = remeasure.remeasure_button()
-    record = json.loads((remeasure.machine.ROOT / "results" / "segments_latency.json").read_text())
-    assert made.batch == record["batch"]
+    assert made.batch == measured_charts.read("segments_latency")["batch"]
     assert set(made.before) == set(remeasure.SEGMENTS)

@@ -2,15 +2,14 @@
 
 import base64
 import html
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import ipywidgets
 import torch
 
-from xception_edu import machine, timing
-from xception_edu.benchmark.segments import FILE, LAYOUTS
+from xception_edu import timing
+from xception_edu.benchmark.segments import LAYOUTS
 from xception_edu.layers import SegmentedConv2d
 from xception_edu.plots import measured_charts
 
@@ -22,9 +21,7 @@ EFFORT = {"rounds": 7, "seconds": 4}
 
 def remeasure_button(record: Mapping[str, Any] | None = None) -> "Remeasure":
     """The button and its table; `record` is a segments_latency.json as it was read, None: the repository's."""
-    if record is None:
-        record = json.loads((machine.ROOT / "results" / FILE).read_text(encoding="utf-8"))
-    return Remeasure(record)
+    return Remeasure(measured_charts.read("segments_latency") if record is None else record)
 
 
 class Remeasure(ipywidgets.VBox):
