@@ -41,10 +41,14 @@ def test_readme_says_what_the_results_say(capsys):
     assert readme_tables.main(["--check"]) == 0, capsys.readouterr().out
 
 
-def test_every_table_is_in_readme_once_and_its_measurements_are_committed():
+def test_every_table_is_in_readme_once():
     text = (ROOT / "README.md").read_text()
     assert sorted(found[2] for found in readme_tables.MARKED.finditer(text)) == sorted(readme_tables.TABLES)
-    assert all(isinstance(table(), str) for table in readme_tables.TABLES.values())
+
+
+@pytest.mark.parametrize("name", readme_tables.TABLES)
+def test_the_measurements_of_every_table_are_committed(name):
+    assert readme_tables.TABLES[name]().count("\n| ") >= 3
 
 
 def test_a_table_is_written_between_its_markers_and_nothing_else_changes(readme):
