@@ -46,6 +46,15 @@ def test_latency_beside_macs_is_the_faster_layouts_time_as_a_share_of_one_segmen
             assert list(line.get_ydata()) == pytest.approx([value / values[0] for value in values])
 
 
+@pytest.mark.parametrize("faster", ["nchw", "channels_last"])
+def test_of_two_layouts_the_faster_is_taken_whichever_comes_first(faster):
+    cases = [
+        {"segments": 2, "layout": layout, "forms": {"ours": {"median_ms": 1 + (layout != faster)}}}
+        for layout in ("nchw", "channels_last")
+    ]
+    assert measured_charts.over_segments({"cases": cases})[2]["layout"] == faster
+
+
 def test_intensity_is_shown_beside_what_the_machine_needs():
     single, need, half, half_need = panels(made_up("draw_intensity_over_segments"))[0].lines
     assert need.get_ydata()[0] == pytest.approx(1e11 / 1e10)
