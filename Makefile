@@ -46,6 +46,8 @@ parity: .venv-peers/installed
 benchmarks: .venv/installed .venv-peers/installed
 	$(BIN)/python -m xception_edu benchmark all
 	$(PEERS)/python -m xception_edu benchmark counting
+	$(BIN)/python benchmarks/readme_tables.py
+	$(BIN)/python -m xception_edu figures --out figures
 
 notebooks: .venv/installed
 	$(TESTENV) $(BIN)/python tests/run_notebooks.py notebooks/*.ipynb

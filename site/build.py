@@ -34,8 +34,9 @@ class ForReaders(Preprocessor):
         for number, cell in enumerate(notebook.cells):
             for output in cell.get("outputs", []):
                 data, size = output.get("data", {}), output.get("metadata", {}).get("image/png", {})
-                if VIEW in data:
-                    page = _explorer(f"explorer-{number}", models[data[VIEW]["model_id"]]["state"], _picture(data, size))
+                state = models[data[VIEW]["model_id"]]["state"] if VIEW in data else {}
+                if "_esm" in state:  # it moves by itself; other widgets need Python, and are shown as pictures
+                    page = _explorer(f"explorer-{number}", state, _picture(data, size))
                 elif "image/png" in data:
                     page = _picture(data, size)
                 else:

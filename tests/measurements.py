@@ -67,7 +67,12 @@ def network_rows(dtypes=segments.DTYPES):
     for network in layers.NETWORKS:
         for about, spec, shape in layers.different_layers(network):
             rows = [{"batch": 4, "dtype": dtype, **costs(spec, shape, dtype)} for dtype in dtypes]
-            yield about | {"measurements": [row | times(4 * roof_ms(row, row["dtype"], 1)) for row in rows]}
+            yield about | {"measurements": [row | at_a_quarter_of_the_roof(row) for row in rows]}
+
+
+def at_a_quarter_of_the_roof(row):
+    attainable = roof_ms(row, row["dtype"], 1)
+    return {"attainable_ms": attainable, **times(4 * attainable)}
 
 
 def everything(dtypes=segments.DTYPES, modes=segments.MODES):

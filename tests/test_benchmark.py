@@ -2,15 +2,19 @@
 
 import json
 import math
+import subprocess
+import time
 
+import nbformat
 import pytest
 import torch
+from nbclient.exceptions import CellExecutionError
 from torch.nn import functional as F
 from tqdm import tqdm
 
 from xception_edu import architectures, machine, timing
 from xception_edu.__main__ import main
-from xception_edu.benchmark import command, counting, layers, roofline, segments
+from xception_edu.benchmark import command, counting, layers, mistakes, segments, startup
 from xception_edu.costs import total
 from xception_edu.layers import SegmentedConv2d
 from xception_edu.specs import Shape
@@ -39,7 +43,8 @@ def run_command(*arguments):
 def test_without_a_name_all_are_listed(capsys):
     assert main(["benchmark"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["roofline", "layers", "segments", "counting"]
+    assert [line.split()[0] for line in lines] == list(command.BENCHMARKS)
+    assert {"roofline", "layers", "segments", "mistakes", "startup", "counting"} <= set(command.BENCHMARKS)
 
 
 @pytest.mark.parametrize(
@@ -71,11 +76,12 @@ def test_counting_without_its_peers_says_how_to_get_them(capsys, monkeypatch, tm
 
 def test_all_runs_every_benchmark_that_can_run_and_says_which_cannot(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(counting, "PACKAGES", ("no_such_counter",))
-    for module in (roofline, layers, segments):
+    others = {name: module for name, module in command.BENCHMARKS.items() if name != "counting"}
+    for module in others.values():
         monkeypatch.setattr(module, "measure", lambda **_: {"rows": [1, 2]})
     assert main(["benchmark", "all", "--out", str(tmp_path / "new"), "--quick"]) == 0
     out, err = capsys.readouterr()
-    assert [line.rpartition("/")[2] for line in out.splitlines()] == ["roofline.json", "layers.json", "segments_latency.json"]
+    assert [line.rpartition("/")[2] for line in out.splitlines()] == [module.FILE for module in others.values()]
     assert "counting left out: it compares with no_such_counter" in err
 
 
@@ -151,9 +157,8 @@ def test_the_record_of_segments_is_complete(quick_machine, quick):
     with tqdm(disable=True) as progress:
         record = segments.measure(quick=quick, device=timing.CPU, progress=progress)
     cases = {(c["channels"], c["segments"], c["dtype"], c["mode"], c["layout"]): c for c in record["cases"]}
-    dtypes = ["float32"] if quick else ["float32", "bfloat16"]
     wanted = {16: (1, 3, 16) if quick else (1, 2, 3, 4, 5, 8, 16), 6: (1, 3, 6) if quick else (1, 2, 3, 4, 5, 6)}
-    assert len(cases) == len(record["cases"]) == 4 * len(dtypes) * sum(map(len, wanted.values()))
+    assert len(cases) == len(record["cases"]) == 8 * sum(map(len, wanted.values()))
     assert {key[:2] for key in cases} == {(channels, n) for channels, counts in wanted.items() for n in counts}
     for case in record["cases"]:
         assert set(case["forms"]) == {*segments.FORMS, "ours"}
@@ -170,7 +175,7 @@ def test_the_record_of_segments_is_complete(quick_machine, quick):
     assert {(p["channels"], p["dtype"], p["mode"], p["layout"]) for p in record["pointwise"]} == {
         (channels, dtype, mode, layout)
         for channels in wanted
-        for dtype in dtypes
+        for dtype in segments.DTYPES
         for mode in segments.MODES
         for layout in segments.LAYOUTS
     }
@@ -207,3 +212,60 @@ def test_without_git_the_commit_is_unknown(monkeypatch, tmp_path):
     assert machine.commit() == "unknown"
     monkeypatch.setenv("PATH", str(tmp_path))
     assert machine.commit() == "unknown"
+
+
+@pytest.mark.parametrize("name", mistakes.MISTAKES)
+def test_a_mistake_is_timed_beside_the_right_way_and_leaves_threads_as_they_were(name, monkeypatch):
+    for sizes in ("REGULAR", "POOLED", "NEW"):
+        monkeypatch.setattr(mistakes, sizes, (5, 7))
+    monkeypatch.setattr(mistakes, "MISTAKES", {name: mistakes.MISTAKES[name]})
+    before = torch.get_num_threads()
+    with tqdm(disable=True) as progress:
+        (row,) = mistakes.measure(quick=True, device=timing.CPU, progress=progress)["mistakes"]
+    assert (row["mistake"], torch.get_num_threads()) == (name, before)
+    assert set(row["wrong"]) == set(row["right"]) == TIMES
+    assert row["wrong"]["rounds"] == row["right"]["rounds"] == 5
+    assert row["times_as_long"] > 0
+
+
+def test_without_synchronization_the_clock_stops_before_the_work_is_done(monkeypatch):
+    monkeypatch.setattr(mistakes, "convolution", lambda *_: (lambda _: time.sleep(0.05), None))
+    _, wrong, right = mistakes.no_synchronization(timing.CPU, 3)
+    assert min(right.milliseconds) >= 50 > wrong.median
+
+
+def test_a_new_layer_each_round_and_its_first_call_against_its_third(monkeypatch):
+    seen = []
+    monkeypatch.setattr(mistakes, "convolution", lambda channels, *_: (seen.append, channels))
+    mistakes.no_warm_up(timing.CPU, 3)
+    first = mistakes.NEW[0]
+    assert seen == [channels for channels in (first, first + 2, first + 4, first + 6) for _ in range(3)]
+
+
+def test_startup_has_a_row_for_each_import_explorer_and_notebook(monkeypatch, tmp_path):
+    monkeypatch.setattr(startup, "STATEMENTS", ("pass", "import torch_of_the_test"))
+    monkeypatch.setattr(startup, "TORCH", "import torch_of_the_test")
+    monkeypatch.setattr(startup, "NOTEBOOKS", tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "torch_of_the_test.py").write_text("import time; time.sleep(0.05)")
+    cell = nbformat.v4.new_code_cell("import os; assert os.environ['TQDM_DISABLE'] == '1'")
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "01_small.ipynb")
+    with tqdm(disable=True) as progress:
+        record = startup.measure(quick=True, device=timing.CPU, progress=progress)
+    assert [row["statement"] for row in record["imports"]] == ["pass", "import torch_of_the_test"]
+    assert record["imports"][0]["times_as_long"] < record["imports"][1]["times_as_long"] == 1
+    assert record["imports"][1]["median_ms"] > 50
+    assert [row["explorer"] for row in record["explorers"]] == ["budget_explorer", "kernel_explorer"]
+    assert all(set(row["make"]) == set(row["picture"]) == TIMES for row in record["explorers"])
+    (notebook,) = record["notebooks"]
+    assert notebook["notebook"] == "01_small"
+    assert 0 < notebook["seconds"] < record["bound_seconds"] == 60
+
+
+def test_a_statement_or_a_notebook_that_fails_is_no_time(tmp_path):
+    with pytest.raises(subprocess.CalledProcessError):
+        startup.fresh("import no_such_module")
+    path = tmp_path / "fails.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")]), path)
+    with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
+        startup.run(path)

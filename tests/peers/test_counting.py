@@ -7,7 +7,7 @@ import pytest
 from xception_edu import architectures
 from xception_edu.benchmark import counting
 from xception_edu.costs import Cost, cost_of, total
-from xception_edu.specs import BatchNormSpec, ConvSpec, LinearSpec
+from xception_edu.specs import BatchNormSpec, ConvSpec, LinearSpec, Shape
 
 LAYERS = architectures.xception()
 NORMS = sum((cost_of(*pair) for pair in LAYERS if isinstance(pair[0], BatchNormSpec)), Cost())
@@ -44,3 +44,20 @@ def test_by_hand_the_total_is_all_there_is():
     kinds = [sum(cost_of(*pair).macs for pair in LAYERS if isinstance(pair[0], kind)) for kind in (ConvSpec, LinearSpec)]
     assert hand["total"] == total(LAYERS).macs == sum(kinds)
     assert (hand["biases"], hand["others"]) == (0, 0)
+
+
+def test_one_convolution_with_bn_is_a_different_number_for_each_tool_and_why():
+    """230,400 MACs by hand: two images, ten by ten positions, 16 times 8 times 9 products each."""
+    with warnings.catch_warnings(action="ignore"):
+        record = counting.small()
+    (ins, outs), images, positions = record["channels"], record["input"][0], 100
+    macs = images * cost_of(ConvSpec(ins, outs, 3, bias=True), Shape(*record["input"][1:])).macs
+    values = images * outs * positions
+    assert macs == 230_400
+    assert {row["tool"]: row["said"] for row in record["counters"]} == {
+        "torch": 2 * macs,  # a multiplication and an addition
+        "torchinfo": macs + values + 2 * outs * images,  # the bias, and BN's parameters once an image
+        "fvcore": macs + 2 * values,  # BN's scale and shift, and no bias
+        "ptflops": (macs + values + 2 * values) // images,  # both, of one image
+    }
+    assert [row["said"] for row in record["counters"]][:3] == [460_800, 233_664, 236_800]

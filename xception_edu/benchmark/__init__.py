@@ -3,7 +3,6 @@
 Every file is one JSON object: `benchmark` (its name), `command`, `quick` (True: few rounds, a first look and no result),
 `device`, `threads`, `machine` (processor, system, cores, python, versions, commit), `load` (`wall_seconds` and
 `share_of_others`, the part of the processors' time that other programs used meanwhile), and what was measured, as the
-modules `roofline`, `layers`, `segments` and `counting` say. Times are milliseconds: `median_ms`, `q1_ms`, `q3_ms`
-(quartiles), over `rounds`, of which `disturbed` were interrupted by the system; none is left out. MACs and bytes are of the
-whole batch.
+docstring of its module says. Times are milliseconds: `median_ms`, `q1_ms`, `q3_ms` (quartiles), over `rounds`, of which
+`disturbed` were interrupted by the system; none is left out. MACs and bytes are of the whole batch.
 """

@@ -10,10 +10,18 @@ import torch
 from tqdm import tqdm
 
 from xception_edu import checks, machine, timing
-from xception_edu.benchmark import counting, layers, roofline, segments
+from xception_edu.benchmark import counting, layers, mistakes, roofline, segments, startup
 
-# Each module has FILE, PACKAGES, and measure(quick, device, progress) -> a dict; its docstring says what is in it.
-BENCHMARKS = {"roofline": roofline, "layers": layers, "segments": segments, "counting": counting}
+# Each module has FILE, PACKAGES, and measure(quick, device, progress) -> a dict; its docstring says what is in it. One that
+# compares with packages that are not installed everywhere has missing_peers() too.
+BENCHMARKS = {
+    "roofline": roofline,
+    "layers": layers,
+    "segments": segments,
+    "mistakes": mistakes,
+    "startup": startup,
+    "counting": counting,
+}
 
 
 def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
@@ -32,9 +40,9 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     device, folder = device_of(args.device), folder_of(args.out)
     names = list(BENCHMARKS) if args.name == "all" else [args.name]
     for name in names:
-        missing = counting.missing_peers() if name == "counting" else []
+        missing = getattr(BENCHMARKS[name], "missing_peers", list)()  # of a benchmark that compares with others
         if missing and args.name == "all":
-            print(f"counting left out: it compares with {', '.join(missing)}; see `make benchmarks`", file=sys.stderr)
+            print(f"{name} left out: it compares with {', '.join(missing)}; see `make benchmarks`", file=sys.stderr)
             continue
         path = folder / BENCHMARKS[name].FILE
         path.write_text(as_json(run(name, quick=args.quick, threads=args.threads, device=device)), encoding="utf-8")
@@ -74,6 +82,7 @@ def run(
     options += [f"--device {device}"] if device != timing.CPU else []
     torch.manual_seed(0)
     with (
+        torch.backends.cudnn.flags(enabled=True, allow_tf32=False),  # a GPU's float32 is float32, as its ceiling is
         timing.pinned(threads) as pinned,
         machine.load_of_others() as load,
         tqdm(desc=name, unit="case", disable=None) as progress,

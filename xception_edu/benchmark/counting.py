@@ -9,6 +9,9 @@ fastest other tool, by device.
 What is timed starts from a ready description: the list of layers for `costs`, the network for the others. These run it, on a
 real image (`cpu`), and all but fvcore also on torch's meta device, where nothing is multiplied. The row "costs, listed anew"
 makes the list of layers too. Tools that know nn.Conv2d only are given the same network with grouped nn.Conv2d in it.
+
+`small`: what the tools say of one convolution with batch normalization, SMALL, whose `input` is two images: for each `tool`
+the number `said`, as it prints it, and the `images` that it is for (ptflops takes one).
 """
 
 import contextlib
@@ -19,7 +22,7 @@ from collections.abc import Callable
 from unittest import mock
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
@@ -32,6 +35,7 @@ from xception_edu.xception import xception
 FILE = "counting.json"
 PACKAGES = ("torchinfo", "fvcore", "ptflops")
 SHAPE = (3, 299, 299)
+SMALL = (8, 16), (2, 8, 10, 10)  # channels of the 3x3 convolution, which has a bias and keeps the size; its input
 
 
 def missing_peers() -> list[str]:
@@ -65,7 +69,34 @@ def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
     ]
     agree = len({(row["convolutions"], row["linear"]) for row in rows}) == 1
     faster = {where: min(row["times_as_long"] for row in rows if row["device"] == where) for where in ("cpu", "meta")}
-    return {"network": "xception", "input": list(SHAPE), "agree": agree, "times_faster": faster, "counters": rows}
+    return {
+        "network": "xception",
+        "input": list(SHAPE),
+        "agree": agree,
+        "times_faster": faster,
+        "counters": rows,
+        "small": small(),
+    }
+
+
+def small() -> dict:
+    """One convolution with bias and BN, in inference form, as each tool counts it."""
+    import torchinfo
+    from fvcore.nn import FlopCountAnalysis
+
+    (ins, outs), shape = SMALL
+    model, images = nn.Sequential(nn.Conv2d(ins, outs, 3, padding=1), nn.BatchNorm2d(outs)).eval(), torch.zeros(shape)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(images)
+    fvcore = FlopCountAnalysis(model, images).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+    said = {
+        "torch": (counter.get_total_flops(), shape[0]),
+        "torchinfo": (torchinfo.summary(model, input_data=images, verbose=0).total_mult_adds, shape[0]),
+        "fvcore": (fvcore.total(), shape[0]),
+        "ptflops": (said_by_ptflops(model, images[:1]), 1),
+    }
+    rows = [{"tool": name, "said": int(number), "images": count} for name, (number, count) in said.items()]
+    return {"channels": [ins, outs], "input": list(shape), "counters": rows}
 
 
 def plain_network(device: str) -> nn.Module:
@@ -141,24 +172,25 @@ def by_fvcore(device: str) -> tuple[dict[str, int], timing.Function]:
 
 
 def by_ptflops(device: str) -> tuple[dict[str, int], timing.Function]:
-    """ptflops, hooked on modules; BN, ReLU and biases count too. It is kept from a torchvision that does not fit its torch."""
+    """ptflops, hooked on modules; BN, ReLU and biases count too."""
+    model, image = plain_network(device), torch.zeros(1, *SHAPE, device=device)
+    said = said_by_ptflops(model, image)
+    convolutions, with_biases = (said - said_by_ptflops(model, image, ignored=(kind,)) for kind in (nn.Conv2d, nn.Linear))
+    biases = model.classifier.out_features
+    return _row(convolutions, with_biases - biases, said, biases=biases), lambda: said_by_ptflops(model, image)
+
+
+def said_by_ptflops(model: nn.Module, image: Tensor, *, ignored: tuple[type[nn.Module], ...] = ()) -> int:
+    """The tool's number for one image. It is kept from a torchvision that does not fit its torch."""
     with mock.patch.dict(sys.modules, {"torchvision": None, "timm": None}):
         from ptflops import get_model_complexity_info
 
-    model, image = plain_network(device), torch.zeros(1, *SHAPE, device=device)
-
-    def count(ignored: tuple[type[nn.Module], ...] = ()) -> int:
-        with contextlib.redirect_stdout(io.StringIO()):  # it tells what it ignores
-            options = {"print_per_layer_stat": False, "as_strings": False, "ignore_modules": list(ignored), "verbose": False}
-            macs, _ = get_model_complexity_info(
-                model, SHAPE, input_constructor=lambda _: {"x": image}, backend="pytorch", **options
-            )
-        return macs
-
-    said = count()
-    convolutions, with_biases = said - count((nn.Conv2d,)), said - count((nn.Linear,))
-    biases = model.classifier.out_features
-    return _row(convolutions, with_biases - biases, said, biases=biases), count
+    options = {"print_per_layer_stat": False, "as_strings": False, "ignore_modules": list(ignored), "verbose": False}
+    with contextlib.redirect_stdout(io.StringIO()):  # it tells what it ignores
+        macs, _ = get_model_complexity_info(
+            model, tuple(image.shape[1:]), input_constructor=lambda _: image, backend="pytorch", **options
+        )
+    return macs
 
 
 TOOLS = {"torch": by_torch, "torchinfo": by_torchinfo, "fvcore": by_fvcore, "ptflops": by_ptflops}

@@ -46,10 +46,9 @@ FORMS = ("grouped_nchw", "grouped_channels_last", "dense", "loop")
 
 
 def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
-    """All rows; a quick run takes a few numbers of segments, in float32."""
+    """All rows; a quick run takes a few numbers of segments."""
     ceilings = timing.measure_ceilings(device=device, **roofline.sizes_of(quick, device))
-    dtypes = DTYPES[:1] if quick else DTYPES
-    settings = [(c, side, dtype, mode) for c, side in MAPS.items() for dtype in dtypes for mode in MODES]
+    settings = [(c, side, dtype, mode) for c, side in MAPS.items() for dtype in DTYPES for mode in MODES]
     progress.reset(sum(1 + len(counts(channels, quick)) for channels, *_ in settings))
     cases, pointwise = [], []
     for channels, side, dtype, mode in settings:

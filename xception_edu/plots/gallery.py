@@ -10,19 +10,34 @@ from matplotlib.figure import Figure
 
 from xception_edu import architectures
 from xception_edu.architectures import ModuleConfig, XceptionConfig
-from xception_edu.plots import block_diagrams, cost_charts, depth_profiles, network_diagram, pieces, style
+from xception_edu.plots import block_diagrams, cost_charts, depth_profiles, measured_charts, network_diagram, pieces, style
 from xception_edu.specs import Shape
 
 SHAPE, MODULE = Shape(12, 35, 35), ModuleConfig(12, 12, 3)  # Figures 2 to 4: few channels, so that each can be seen
 
 
 class Drawing(NamedTuple):
-    """A function that draws, what makes its data, and its page; `heading` is for charts, a block diagram writes its own."""
+    """A function that draws, what makes its data, and its page; `heading` is for charts, a block diagram writes its own.
+
+    `result` names the measurement that is the data; an installed package does not have it.
+    """
 
     draw: Callable[..., object]
     data: Callable[[], Any]
     page: Callable[[], tuple[Figure, Any]] = style.page
     heading: tuple[str, ...] = ()
+    result: str = ""
+
+    @property
+    def can_be_drawn(self) -> bool:
+        """Whether its measurement is there, if it draws one."""
+        return not self.result or measured_charts.path_of(self.result).exists()
+
+
+def measured(draw: Callable[..., object], result: str, *heading: str, **page: int) -> Drawing:
+    """A chart of two panels that draws one measurement; the page as `style.charts` takes it, where it is not as most are."""
+    usual = {"height": 370, "left": 54, "top": 120, "right": 62, "bottom": 48, "across": 108}
+    return Drawing(draw, partial(measured_charts.read, result), partial(style.charts, 1, 2, **usual | page), heading, result)
 
 
 # The file of a figure has the name of the function that draws it.
@@ -83,6 +98,46 @@ FIGURES = {
                 "A column has one scale; two bars are cut and bear their value. Activations: every map, float32, one image.",
             ),
         ),
+        measured(
+            measured_charts.draw_latency_beside_macs,
+            "segments_latency",
+            "Fewer multiplications, more time?",
+            "The 3×3 over its segments, each compared with one segment, where it is a regular convolution; forward, fp32.",
+        ),
+        measured(
+            measured_charts.draw_intensity_over_segments,
+            "segments_latency",
+            "What there is to multiply for each byte that moves",
+            "Below what is enough for a type of number, memory sets the pace, and fewer multiplications save no time.",
+        ),
+        measured(
+            measured_charts.draw_half_precision,
+            "segments_latency",
+            "What bfloat16 gains, by the number of segments",
+            "Time in fp32 over time in bf16, without conversions. Below the dashed line it is slower.",
+            right=100,
+            across=146,
+        ),
+        measured(
+            measured_charts.draw_roofline,
+            "layers",
+            "Every layer under the roof",
+            "Each different layer timed alone. Above the slope: its maps came from a cache, which is faster than memory.",
+            height=460,
+            top=146,
+            right=24,
+            across=60,
+        ),
+        measured(
+            measured_charts.draw_time_lost,
+            "layers",
+            "Where the time goes, and how much of it is lost",
+            "Gray: the time that the machine's limits allow each layer. Orange: what it took beyond that.",
+            height=420,
+            left=90,
+            right=24,
+            across=120,
+        ),
     )
 }
 
@@ -94,12 +149,13 @@ def figure(name: str, data: Any = None) -> Figure:
     drawing = FIGURES[name]
     with style.context():
         page, axes = drawing.page()
-        drawing.draw(axes, drawing.data() if data is None else data)
+        shown = drawing.data() if data is None else data
+        drawing.draw(axes, shown)
         if not drawing.heading:
             return style.fit(page)
         width, height = page.get_size_inches() * style.DPI
         behind = style.in_pixels(page.add_axes((0, 0, 1, 1), zorder=-1), width, height)
-        pieces.heading(behind, *drawing.heading)
+        pieces.heading(behind, *drawing.heading, *([measured_charts.who(shown)] if drawing.result else []))
     return page
 
 
@@ -108,7 +164,7 @@ def write(out: str | os.PathLike[str]) -> int:
     folder = _folder(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in FIGURES:
+        for name in drawable():
             (folder / f"{name}.svg").write_bytes(style.svg(figure(name)))
     except OSError as error:
         raise ValueError(f"out is {str(out)!r}, but must be a folder that can be written ({error.strerror})") from None
@@ -124,13 +180,18 @@ def check(out: str | os.PathLike[str]) -> int:
     folder = _folder(out)
     try:
         there = {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.exists() else set()
-        faults = [_fault(folder / f"{name}.svg", name) for name in FIGURES]
+        faults = [_fault(folder / f"{name}.svg", name) for name in drawable()]
     except OSError as error:
         raise ValueError(f"out is {str(out)!r}, but must be a folder that can be read ({error.strerror})") from None
     faults += [f"{folder / name}: drawn by no function" for name in sorted(there - {f"{name}.svg" for name in FIGURES})]
     for fault in filter(None, faults):
         print(fault)
     return int(any(faults))
+
+
+def drawable() -> list[str]:
+    """The figures whose data are there: without the repository's results, those that are counted and not measured."""
+    return [name for name, drawing in FIGURES.items() if drawing.can_be_drawn]
 
 
 def _folder(out: str | os.PathLike[str]) -> Path:

@@ -1,0 +1,93 @@
+"""README's tables say what results/ says, and a table that does not is found."""
+
+import importlib.util
+import json
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+spec = importlib.util.spec_from_file_location("readme_tables", ROOT / "benchmarks" / "readme_tables.py")
+readme_tables = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(readme_tables)
+
+RECORD = {
+    "command": "python -m xception_edu benchmark networks",
+    "quick": False,
+    "device": "cpu",
+    "threads": 2,
+    "machine": {"processor": "A processor"},
+    "load": {"wall_seconds": 9.0, "share_of_others": 0.0312},
+}
+ROWS = [
+    {"who": "ours", "form": "bf16", "median_ms": 1000.4, "peak_bytes": 3, "fraction": 0.456},
+    {"who": "timm", "form": "eager", "median_ms": 2500.0, "peak_bytes": 5, "fraction": 0.2},
+    {"who": "timm", "form": "bf16", "median_ms": 1130.0, "peak_bytes": 4, "fraction": 0.4},
+]
+CASE = {"mode": "training", "batch": 4, "dtype": "bfloat16", "rows": ROWS, "best_peer": "timm bf16", "throughput_ratio": 1.1296}
+
+
+@pytest.fixture
+def readme(monkeypatch, tmp_path):
+    """A README with one table, and a folder of results with its record."""
+    monkeypatch.setattr(readme_tables, "README", tmp_path / "README.md")
+    monkeypatch.setattr(readme_tables, "RESULTS", tmp_path)
+    (tmp_path / "README.md").write_text("Before.\n\n<!-- table networks -->\nold\n<!-- end -->\n\nAfter.\n")
+    (tmp_path / "networks.json").write_text(json.dumps(RECORD | {"cases": [CASE]}))
+    return tmp_path / "README.md"
+
+
+def test_readme_says_what_the_results_say(capsys):
+    assert readme_tables.main(["--check"]) == 0, capsys.readouterr().out
+
+
+def test_every_table_is_in_readme_once():
+    text = (ROOT / "README.md").read_text()
+    assert sorted(found[2] for found in readme_tables.MARKED.finditer(text)) == sorted(readme_tables.TABLES)
+
+
+@pytest.mark.parametrize("name", readme_tables.TABLES)
+def test_the_measurements_of_every_table_are_committed(name):
+    assert readme_tables.TABLES[name]().count("\n| ") >= 3
+
+
+def test_a_table_is_written_between_its_markers_and_nothing_else_changes(readme):
+    assert readme_tables.main(["--check"]) == 1
+    assert readme_tables.main([]) == 0
+    assert readme_tables.main(["--check"]) == 0
+    assert readme.read_text() == (
+        "Before.\n\n<!-- table networks -->\n\n"
+        "| Xception at 299×299 | ours | best peer | times its throughput | times its memory | of the roofline |\n"
+        "| --- | ---: | ---: | ---: | ---: | ---: |\n"
+        "| training, batch 4, bfloat16 | 1,000 ms | 1,130 ms (timm bf16) | 1.13 | 0.75 | 46% |\n\n"
+        "`python -m xception_edu benchmark networks` on A processor, 2 threads; "
+        "other programs used 3% of the processors meanwhile.\n\n"
+        "<!-- end -->\n\nAfter.\n"
+    )
+
+
+def test_a_changed_number_is_found_and_its_table_named(readme, capsys):
+    readme_tables.main([])
+    readme.write_text(readme.read_text().replace("1.13", "1.31"))
+    assert readme_tables.main(["--check"]) == 1
+    assert "table networks" in capsys.readouterr().out
+
+
+def test_a_table_whose_measurements_are_missing_stays_as_it_is(readme, capsys):
+    before = readme.read_text()
+    readme.with_name("networks.json").unlink()
+    assert readme_tables.main([]) == 0
+    assert readme.read_text() == before
+    assert "networks.json is not there" in capsys.readouterr().err
+
+
+def test_a_marker_of_no_table_is_an_error(readme):
+    readme.write_text("<!-- table nothing -->\n<!-- end -->")
+    with pytest.raises(KeyError, match="nothing"):
+        readme_tables.main([])
+
+
+def test_a_first_look_says_so():
+    assert "first look" not in readme_tables.conditions(RECORD)
+    assert "A first look" in readme_tables.conditions(RECORD | {"quick": True})
+    assert "on A GPU" in readme_tables.conditions(RECORD | {"device": "A GPU"})

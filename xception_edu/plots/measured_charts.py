@@ -1,0 +1,265 @@
+"""Charts of what was measured: latency beside MACs, the roofline, intensity, and where the time goes.
+
+Each `draw_` function takes the records that `python -m xception_edu benchmark` writes, as they were read.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
+from matplotlib.transforms import offset_copy
+
+from xception_edu.machine import ROOT
+from xception_edu.plots import style
+from xception_edu.plots.scene_picture import compressed
+
+Record = Mapping[str, Any]
+RESULTS = ROOT / "results"
+TYPES = {"float32": "fp32", "bfloat16": "bf16"}
+NETWORKS = {"xception": "Xception", "inception_v3": "Inception V3"}
+KINDS = {  # of layers: their color's concept, and their name
+    "regular": ("spatial", "k×k"),
+    "pointwise": ("pointwise", "1×1"),
+    "depthwise": ("depthwise", "depthwise"),
+    "fully connected": ("residual", "classifier"),
+    "batch norm": ("elementwise", "batch norm"),
+    "ReLU": ("elementwise", "ReLU"),
+    "add": ("elementwise", "addition"),
+    "pooling": ("pooling", "pooling"),
+    "global average pool": ("pooling", "global mean"),
+}
+ROOF = {"color": style.INK, "linewidth": 1.4}
+LABEL = {"fontsize": style.SMALL, "textcoords": "offset points", "va": "center"}
+
+
+def read(name: str) -> Record:
+    """A record of the repository's results; FileNotFoundError where they are not, as in an installed package."""
+    record: Record = json.loads(path_of(name).read_text(encoding="utf-8"))
+    return record
+
+
+def path_of(name: str) -> Path:
+    """Where a record lies."""
+    return RESULTS / f"{name}.json"
+
+
+def who(record: Record) -> str:
+    """On what a record was measured, and whether that was only a first look."""
+    on = f"{record['machine']['processor']}, {record['threads']} thread{'s' * (record['threads'] > 1)}"
+    quick = ", a first look: few cases and rounds" if record["quick"] else ""
+    return f"Measured on {on if record['device'] == 'cpu' else record['device']}{quick}."
+
+
+# ---- over segments --------------------------------------------------------------------------------------------------
+
+
+def maps_of(record: Record) -> list[tuple[int, int]]:
+    """Channels and side of the maps that were measured."""
+    return list(dict.fromkeys((case["channels"], case["side"]) for case in record["cases"]))
+
+
+def over_segments(record: Record, **wanted: object) -> dict[int, Record]:
+    """For each number of segments, ascending, the case of the layout in which SegmentedConv2d is faster."""
+    cases = [case for case in record["cases"] if all(case[key] == value for key, value in wanted.items())]
+    cases.sort(key=lambda case: (case["segments"], -milliseconds(case)))
+    return {case["segments"]: case for case in cases}  # of two layouts the later, the faster, stays
+
+
+def milliseconds(case: Record) -> float:
+    """Time of SegmentedConv2d."""
+    return float(case["forms"]["ours"]["median_ms"])
+
+
+def draw_latency_beside_macs(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
+    """A panel a map: MACs and time of the 3x3 over its segments, as shares of one segment's, forward in float32."""
+    for ax, (channels, side) in zip(axes, maps_of(record), strict=True):
+        cases = over_segments(record, channels=channels, side=side, dtype="float32", mode="forward")
+        first = cases[1]
+        shares = {
+            "MACs": [case["macs"] / first["macs"] for case in cases.values()],
+            "time": [milliseconds(case) / milliseconds(first) for case in cases.values()],
+        }
+        ax.plot([*cases], shares["MACs"], color=style.QUIET, linewidth=1.4)
+        ax.plot([*cases], shares["time"], color=style.COLORS["depthwise"], linewidth=1.8, marker="o", markersize=3)
+        _segments_axis(ax, channels, side, cases)
+        label_ends(ax, {name: (channels, values[-1]) for name, values in shares.items()})
+        ax.set_title("Share of one segment's MACs and time", loc="left", fontsize=style.MEDIUM, color=style.QUIET)
+        ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
+    return axes
+
+
+def draw_intensity_over_segments(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
+    """A panel a map: MACs for each byte of the 3x3 over its segments, and what the measured machine would need."""
+    peaks, memory = record["ceilings"]["macs_per_second"], record["ceilings"]["memory"]
+    for ax, (channels, side) in zip(axes, maps_of(record), strict=True):
+        ends = {}
+        for dtype, name in TYPES.items():
+            look = {"color": style.COLORS["depthwise"], "linestyle": "-" if dtype == "float32" else (0, (4, 2))}
+            cases = over_segments(record, channels=channels, side=side, dtype=dtype, mode="forward")
+            if cases:
+                ax.plot([*cases], [case["intensity"] for case in cases.values()], linewidth=1.8, **look)
+                ends[name] = (channels, cases[channels]["intensity"])
+            ridge = peaks[dtype] / memory
+            ax.axhline(ridge, linewidth=1.2, linestyle=look["linestyle"], color=style.QUIET)
+            ax.annotate(f"enough for {name}", (1, ridge), (2, 7), **LABEL)
+        _segments_axis(ax, channels, side, over_segments(record, channels=channels, side=side))
+        label_ends(ax, ends)
+        ax.set_title("MACs for each byte that moves", loc="left", fontsize=style.MEDIUM, color=style.QUIET)
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    return axes
+
+
+def draw_half_precision(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
+    """A panel a map: how many times as fast bf16 is as fp32, over segments, forward and in training; 1 is no gain."""
+    for ax, (channels, side) in zip(axes, maps_of(record), strict=True):
+        ends = {}
+        for mode, words, width in (("forward", "forward", 1.8), ("training", "with backward", 1.0)):
+            gains = gains_of_half_precision(record, channels=channels, side=side, mode=mode)
+            if gains:
+                ax.plot([*gains], [*gains.values()], color=style.COLORS["depthwise"], linewidth=width, marker="o", markersize=3)
+                ends[words] = (channels, gains[channels])
+        ax.axhline(1, color=style.QUIET, linewidth=1.2, linestyle=(0, (4, 3)))
+        _segments_axis(ax, channels, side, over_segments(record, channels=channels, side=side), height="linear")
+        ax.set_ylim(0, None)
+        label_ends(ax, ends)
+        ax.set_title("Times as fast in bf16 as in fp32", loc="left", fontsize=style.MEDIUM, color=style.QUIET)
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    return axes
+
+
+def gains_of_half_precision(record: Record, *, channels: int, side: int, mode: str) -> dict[int, float]:
+    """Times as fast in bfloat16 as in float32, by number of segments; empty where only one of them was measured."""
+    single, half = (over_segments(record, channels=channels, side=side, mode=mode, dtype=dtype) for dtype in TYPES)
+    return {segments: milliseconds(single[segments]) / milliseconds(half[segments]) for segments in single if segments in half}
+
+
+def _segments_axis(ax: Axes, channels: int, side: int, measured: Iterable[int], height: str = "log") -> None:
+    """Ticks at measured numbers of segments that are a factor of two or more apart, beginning with the last."""
+    ticks = [channels]
+    for segments in sorted(measured, reverse=True):
+        if 2 * segments <= ticks[-1]:
+            ticks.append(segments)
+    ax.set(xscale="log", yscale=height, xlim=(0.93, channels * 1.08))
+    _no_minor_ticks(ax)
+    ax.set_xticks(ticks, map(str, ticks))
+    ax.set_xlabel(f"segments of the 3×3 ({channels} channels, maps of {side}×{side})")
+
+
+def _no_minor_ticks(ax: Axes) -> None:
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_minor_locator(NullLocator())
+
+
+def label_ends(ax: Axes, ends: Mapping[str, tuple[float, float]]) -> None:
+    """Each line's name right of its end, on axes whose limits are final; names that would overlap are moved apart."""
+    ax.get_ylim()  # matplotlib settles them when asked
+    free = float("-inf")  # pixels, above the last name
+    for name in sorted(ends, key=lambda name: ends[name][1]):
+        height = float(ax.transData.transform(ends[name])[1])
+        place = max(height, free)
+        ax.annotate(name, ends[name], (7, (place - height) * 72 / style.DPI), **LABEL)
+        free = place + 14
+
+
+# ---- layers of networks ---------------------------------------------------------------------------------------------
+
+
+def measured_at(record: Record, dtype: str = "float32") -> list[tuple[Record, Record]]:
+    """Each layer with its measurement at the largest batch."""
+    found = []
+    for layer in record["layers"]:
+        rows = [row for row in layer["measurements"] if row["dtype"] == dtype]
+        found.append((layer, max(rows, key=lambda row: row["batch"])))
+    return found
+
+
+def draw_roofline(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
+    """A panel a network: MACs a second over MACs a byte, every layer a point under the machine's roof; float32.
+
+    Layers without multiplications have no place here.
+    """
+    peak, memory = record["ceilings"]["macs_per_second"]["float32"], record["ceilings"]["memory"]
+    points = [(layer, row) for layer, row in measured_at(record) if row["macs"]]
+    for ax, (network, name) in zip(axes, NETWORKS.items(), strict=True):
+        for kind, (color, _) in KINDS.items():
+            some = [row for layer, row in points if (layer["network"], layer["kind"]) == (network, kind)]
+            speeds = [1e3 * row["macs"] / row["median_ms"] for row in some]
+            look = {"color": style.COLORS[color], "markersize": 5, "markeredgecolor": style.INK, "markeredgewidth": 0.4}
+            ax.plot([row["intensity"] for row in some], speeds, "o", **look)
+        low, high = (pick(row["intensity"] for _, row in points) for pick in (min, max))
+        low, high = min(low, peak / memory) / 1.5, max(high, peak / memory) * 1.5
+        ax.plot([low, peak / memory, high], [low * memory, peak, peak], **ROOF)
+        ax.set(xscale="log", yscale="log", xlim=(low, high))
+        _no_minor_ticks(ax)
+        ax.set_title(f"{name}: billion MACs a second", loc="left", fontsize=style.MEDIUM, color=style.QUIET)
+        ax.set_xlabel("MACs for each byte that moves; fp32")
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value / 1e9:g}")
+    lowest = min(1e3 * row["macs"] / row["median_ms"] for _, row in points)
+    for ax in axes:
+        ax.set_ylim(lowest / 2, peak * 2)
+    shown = {layer["kind"] for layer, _ in points}
+    key_above(axes[0], [KINDS[kind] for kind in KINDS if kind in shown])
+    return axes
+
+
+def draw_time_lost(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
+    """A panel a network: milliseconds of all its layers by kind; gray what the roof allows, in color what is lost beyond it."""
+    for ax, (network, name) in zip(axes, NETWORKS.items(), strict=True):
+        times = time_by_kind(record, network)
+        batch = max(row["batch"] for _, row in measured_at(record))
+        for i, (whole, lost) in enumerate(times.values()):
+            ax.barh(i, whole - lost, height=0.62, color="#BBBBBB")
+            ax.barh(i, lost, left=whole - lost, height=0.62, color=style.COLORS["depthwise"])
+            ax.annotate(f"{lost:,.1f} of {whole:,.1f}", (whole, i), (6, 0), **LABEL)
+        ax.set_yticks(range(len(times)), [KINDS[kind][1] for kind in times], color=style.INK)
+        ax.set(ylim=(len(times) - 0.5, -0.5), xlim=(0, max(whole for whole, _ in times.values()) * 1.45))
+        ax.tick_params(axis="y", length=0)
+        ax.set_title(f"{name}: lost, of all", loc="left", fontsize=style.MEDIUM, color=style.QUIET)
+        ax.set_xlabel(f"ms for {batch} image{'s' * (batch > 1)}, forward; fp32")
+    return axes
+
+
+def time_by_kind(record: Record, network: str) -> dict[str, tuple[float, float]]:
+    """Milliseconds of all measured layers of a kind, and how many of them are beyond the roof; the largest loss first.
+
+    A layer that beats the roof, because its maps came from the cache, has lost nothing and gives nothing to the others.
+    """
+    times: dict[str, tuple[float, float]] = {}
+    for layer, row in measured_at(record):
+        if layer["network"] == network:
+            whole, lost = times.get(layer["kind"], (0.0, 0.0))
+            beyond = max(0.0, row["median_ms"] - row["attainable_ms"])
+            times[layer["kind"]] = whole + layer["count"] * row["median_ms"], lost + layer["count"] * beyond
+    return dict(sorted(times.items(), key=lambda item: -item[1][1]))
+
+
+def key_above(ax: Axes, entries: Sequence[tuple[str, str]]) -> None:
+    """A dot and a word for each color, in a row above the axes and their title."""
+    at = 4.0  # points
+    for color, word in entries:
+        place = offset_copy(ax.transAxes, ax.figure, x=at, y=34, units="points")
+        ax.plot(0, 1, "o", color=style.COLORS[color], markersize=6, transform=place, clip_on=False)
+        ax.annotate(word, (0, 1), (at + 7, 34), xycoords="axes fraction", **LABEL)
+        at += 24 + 5.2 * len(word)
+
+
+# ---- for widgets ----------------------------------------------------------------------------------------------------
+
+
+def table_picture(title: str, note: str, rows: Sequence[Sequence[str]]) -> bytes:
+    """PNG of a table, its first row the head, with a title above and a quiet note below."""
+    with style.context():
+        figure, ax = style.page()
+        style.in_pixels(ax, style.WIDTH, 24 * len(rows) + 70)
+        ax.text(12, 18, title, fontsize=style.TEXT, fontweight="bold", va="center")
+        for i, row in enumerate(rows):
+            for j, cell in enumerate(row):
+                ax.text(
+                    12 + 130 * j, 48 + 24 * i, cell, fontsize=style.TEXT, color=style.INK if i else style.QUIET, va="center"
+                )
+        ax.text(12, 24 * len(rows) + 54, note, fontsize=style.SMALL, color=style.QUIET, va="center")
+        return compressed(style.fit(figure))
