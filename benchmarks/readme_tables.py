@@ -83,10 +83,7 @@ def segments() -> str:
 def counting() -> str:
     """How long every tool takes to count Xception's MACs."""
     record = read("counting")
-    rows = [
-        [f"{row['tool']}{'' if row['device'] == 'none' else ', on ' + row['device']}", *_counted(row)]
-        for row in record["counters"]
-    ]
+    rows = [_counted(row) for row in record["counters"]]
     agree = "All agree on convolutions and the classifier." if record["agree"] else "**They disagree on convolutions.**"
     head = ("MACs of Xception counted by", "time", "times as long", "convolutions and classifier", "counted besides")
     return markdown(head, rows, f"{agree} {conditions(record)}")

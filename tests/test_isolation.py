@@ -39,6 +39,7 @@ STANDARD_LIBRARY_ONLY = [
         "recipe",
         "recipes",
         "machine",
+        "allocator",
         "scaling",
     )
 ]

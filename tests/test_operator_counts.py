@@ -28,7 +28,8 @@ def number_of(spec, /, **fields):
 FORWARD = {
     "convolution": number_of(ConvSpec),
     "native_batch_norm": number_of(BatchNormSpec),
-    "relu": number_of(ActivationSpec),
+    "relu": 11,  # in front of a block whose skip connection reads the same map: 2 in the entry, 8 in the middle, 1 at the exit
+    "relu_": number_of(ActivationSpec) - 11,
     "add": number_of(AddSpec),
     "max_pool2d_with_indices": number_of(PoolSpec, kind="max"),
     "mean": 1,
@@ -37,7 +38,7 @@ FORWARD = {
 BACKWARD = {
     "convolution_backward": FORWARD["convolution"],
     "native_batch_norm_backward": FORWARD["native_batch_norm"],
-    "threshold_backward": FORWARD["relu"],
+    "threshold_backward": FORWARD["relu"] + FORWARD["relu_"],
     "max_pool2d_with_indices_backward": FORWARD["max_pool2d_with_indices"],
     "mm": 2,  # of the classifier: for its input, and for its weights
 }

@@ -149,6 +149,28 @@ class SegmentedConv2d(nn.Module):
         return f"{self.in_channels}, {self.out_channels}, segments={self.segments}, {sizes}, form={self.form!r}"
 
 
+class PointwiseConv2d(nn.Conv2d):
+    """A 1x1 convolution: at every position the same matrix, from in_channels to out_channels.
+
+    Shape: (N, in_channels, H, W) to (N, out_channels, H, W).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool = False):
+        super().__init__(in_channels, out_channels, 1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) to (N, out_channels, H, W).
+
+        In channels_last a map is a matrix already, a row a position. On CPUs its plain product is the faster one where rows are
+        few and long: at 1536 to 2048 channels oneDNN's convolution takes 1.8 times as long for the weights' gradient.
+        """
+        rows_at_hand = x.device.type == "cpu" and x.is_contiguous(memory_format=torch.channels_last)
+        if rows_at_hand and self.out_channels >= 1024 and not torch.compiler.is_exporting():
+            matrix = self.weight.permute(0, 2, 3, 1).flatten(1)  # a view, and its gradient comes back in channels_last
+            return F.linear(x.permute(0, 2, 3, 1), matrix, self.bias).permute(0, 3, 1, 2)
+        return super().forward(x)
+
+
 class SeparableConv2d(nn.Module):
     """Depthwise k x k, then pointwise 1x1; no activation and no BN between the two unless asked for (Sections 1.2, 4.7).
 
@@ -178,7 +200,8 @@ class SeparableConv2d(nn.Module):
         middle = in_channels * depth_multiplier
         self.depthwise = SegmentedConv2d(in_channels, middle, kernel_size, segments=pieces, stride=stride, padding=padding)
         self.activation = activation_layer(activation)
-        self.pointwise = nn.Conv2d(middle, checks.integer("out_channels", out_channels), 1, bias=checks.boolean("bias", bias))
+        checks.integer("out_channels", out_channels)
+        self.pointwise = PointwiseConv2d(middle, out_channels, bias=checks.boolean("bias", bias))
         he_init(self.pointwise)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -30,6 +30,7 @@ MAP_ARGUMENTS = {
     aten._native_batch_norm_legit: 1,
     aten._native_batch_norm_legit_no_training: 1,
     aten.relu: 1,
+    aten.relu_: 1,  # in place it costs the same here: a layer's output is counted, not where it lies
     aten.elu: 1,
     aten.max_pool2d_with_indices: 1,
     aten.avg_pool2d: 1,
@@ -67,8 +68,9 @@ class _Counter(TorchDispatchMode):
             cost = Cost(macs=macs, inputs=sum(m.numel() for m in maps), activations=written.numel())
             # Names nest, so the longest is the innermost; "Global" is the tracker's word for the world around the model.
             module = max(self.tracker.parents - {"Global"}, key=len)
-            self.layers.append(MeasuredLayer(module, packet.__name__, cost))
-            self.specs.append((_spec_of(packet.__name__, args), _shape_of(maps[0])))
+            operator = packet.__name__.removesuffix("_")
+            self.layers.append(MeasuredLayer(module, operator, cost))
+            self.specs.append((_spec_of(operator, args), _shape_of(maps[0])))
         return out
 
 

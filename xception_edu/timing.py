@@ -74,13 +74,15 @@ def alternate(
     rounds: int = 7,
     seconds: float = math.inf,
     warmup: int = 1,
+    fill: float = 0.0,
     threads: int | None = None,
     device=CPU,
 ) -> dict[Name, Timing]:
-    """Times of several functions, one call of each a round, each round beginning with another, so that load meets all alike.
+    """Times of several functions, one after the other a round, each round beginning with another, so that load meets all alike.
 
-    Arguments are those of `latency`; once `seconds` have passed, three rounds are enough. An error names the function that
-    raised it.
+    A function that takes less than `fill` milliseconds is called so often in a row that they are filled, after an untimed call,
+    and the round is the mean: else it would be timed with what the function before it left in the caches. Other arguments are
+    those of `latency`; once `seconds` have passed, three rounds are enough. An error names the function that raised it.
     """
     checks.integer("rounds", rounds)
     checks.integer("warmup", warmup)
@@ -88,8 +90,10 @@ def alternate(
         raise ValueError("functions is empty, but must have a function to time")
     once = _gpu_round if torch.device(device).type == "cuda" else _round
     checks.number("seconds", min(seconds, 1e9), at_least=0)
+    checks.number("fill", fill, at_least=0)
     names = list(functions)
     times: dict[Name, list[tuple[float, int | None]]] = {name: [] for name in names}
+    calls = dict.fromkeys(names, 1)
     end = time.monotonic() + seconds
     with pinned(threads):
         for i in range(-warmup, rounds):
@@ -98,12 +102,14 @@ def alternate(
             first = i % len(names)
             for name in names[first:] + names[:first]:
                 try:
-                    measured = once(functions[name])
+                    measured = once(functions[name], calls[name])
                 except Exception as error:
                     error.add_note(f"while timing {name!r}")
                     raise
                 if i >= 0:
                     times[name].append(measured)
+                else:
+                    calls[name] = max(1, math.ceil(fill / max(measured[0], 1e-3)))
     return {name: Timing(*zip(*measured, strict=True)) for name, measured in times.items()}
 
 
@@ -112,21 +118,28 @@ def ratio(a: Timing, b: Timing) -> float:
     return statistics.median(x / y for x, y in zip(a.milliseconds, b.milliseconds, strict=True))
 
 
-def _round(function: Function) -> tuple[float, int | None]:
+def _round(function: Function, calls: int) -> tuple[float, int | None]:
+    """Milliseconds of a call, the mean of so many; an untimed one comes before several."""
+    if calls > 1:
+        function()
     before, started = machine.preemptions(), time.perf_counter()
-    function()
-    milliseconds, after = (time.perf_counter() - started) * 1e3, machine.preemptions()
+    for _ in range(calls):
+        function()
+    milliseconds, after = (time.perf_counter() - started) * 1e3 / calls, machine.preemptions()
     return milliseconds, None if before is None or after is None else after - before
 
 
-def _gpu_round(function: Function) -> tuple[float, None]:
+def _gpu_round(function: Function, calls: int) -> tuple[float, None]:
     """By events in the stream: they mark when the device, not Python, came past them."""
     start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    if calls > 1:
+        function()
     start.record()
-    function()
+    for _ in range(calls):
+        function()
     end.record()
     end.synchronize()
-    return start.elapsed_time(end), None
+    return start.elapsed_time(end) / calls, None
 
 
 @contextlib.contextmanager

@@ -290,6 +290,8 @@ def command(argv: Sequence[str]) -> int:
 
                 print(dry_run.report(recipe, device=options.device, data=options.data, max_steps=options.max_steps))
                 return 0
+            if pick_device(options.device).type == "cpu":
+                keep_freed_memory()
             last = train(recipe, options.out, **flags.arguments_of_train(options))
     except Interrupted as stopped:
         if rank == 0:

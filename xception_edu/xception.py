@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from xception_edu import checks
 from xception_edu.dials import XceptionConfig
-from xception_edu.layers import SegmentedConv2d, SeparableConv2d, activation_layer, he_init
+from xception_edu.layers import PointwiseConv2d, SegmentedConv2d, SeparableConv2d, activation_layer, he_init
 
 
 class SeparableConvBN(nn.Module):
@@ -24,7 +24,7 @@ class SeparableConvBN(nn.Module):
         else:
             segments = out_channels if config.segments == "channels" else config.segments
             self.conv = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, bias=False),
+                PointwiseConv2d(in_channels, out_channels),
                 activation_layer(config.activation),
                 SegmentedConv2d(out_channels, out_channels, segments=segments),
             )
@@ -58,7 +58,7 @@ class DownsamplingBlock(nn.Module):
         if self.leading_relu:
             x = F.relu(x)  # never in place: the skip reads what comes in, before this ReLU
         x = self.sep1(x)
-        x = self.sep2(F.relu(x))
+        x = self.sep2(F.relu_(x))  # in place: nobody else reads what BN gave, not even BN's own backward pass
         x = max_pool(x, self.padding)
         return x + self.skip_bn(self.skip(inputs)) if self.residual else x
 
@@ -76,9 +76,9 @@ class MiddleFlowBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, channels, H, W) to the same."""
         inputs = x
-        x = self.sep1(F.relu(x))
-        x = self.sep2(F.relu(x))
-        x = self.sep3(F.relu(x))
+        x = self.sep1(F.relu(x))  # the skip reads what comes in, so this one is not in place
+        x = self.sep2(F.relu_(x))
+        x = self.sep3(F.relu_(x))
         return x + inputs if self.residual else x
 
 
@@ -113,13 +113,13 @@ class Xception(nn.Module):
         """Images (N, in_channels, H, W) to the last feature map, (N, 2048, 10, 10)."""
         if x.dim() != 4 or x.shape[1] != self.config.in_channels:
             raise ValueError(f"x has shape {tuple(x.shape)}, but must be (N, {self.config.in_channels}, H, W)")
-        x = F.relu(self.bn1(self.conv1(x)))  # (N, 32, 149, 149)
-        x = F.relu(self.bn2(self.conv2(x)))  # (N, 64, 147, 147)
+        x = F.relu_(self.bn1(self.conv1(x)))  # (N, 32, 149, 149)
+        x = F.relu_(self.bn2(self.conv2(x)))  # (N, 64, 147, 147)
         x = self.entry(x)  # (N, 728, 19, 19)
         x = self.middle(x)
         x = self.exit(x)  # (N, 1024, 10, 10), and no ReLU between this addition and sep3
-        x = F.relu(self.sep3(x))  # (N, 1536, 10, 10)
-        return F.relu(self.sep4(x))  # (N, 2048, 10, 10)
+        x = F.relu_(self.sep3(x))  # (N, 1536, 10, 10)
+        return F.relu_(self.sep4(x))  # (N, 2048, 10, 10)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (N, in_channels, H, W) to logits (N, num_classes)."""

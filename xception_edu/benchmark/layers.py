@@ -83,7 +83,7 @@ def measure_layer(
     cost, element = cost_of(spec, shape), getattr(torch, dtype).itemsize
     functions = {layout: runner(spec, shape, batch, dtype, layout, device=device) for layout in LAYOUTS}
     with torch.inference_mode():
-        times = timing.alternate(functions, rounds=rounds, device=device)
+        times = timing.alternate(functions, rounds=rounds, fill=5, device=device)
     layout, other = sorted(LAYOUTS, key=lambda name: times[name].median)
     attainable = ceilings.milliseconds(cost, batch=batch, dtype=dtype)
     return {

@@ -41,7 +41,7 @@ QUICK = (1, 5, 91, 64, 128, 364, 728)
 DTYPES = ("float32", "bfloat16")
 MODES = ("forward", "training")
 LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
-EFFORT = {True: {"rounds": 3}, False: {"rounds": 9, "seconds": 0.35}}  # by `quick`
+EFFORT = {True: {"rounds": 3, "fill": 5}, False: {"rounds": 9, "seconds": 0.35, "fill": 5}}  # by `quick`
 FORMS = ("grouped_nchw", "grouped_channels_last", "dense", "loop")
 
 
