@@ -27,6 +27,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
 from xception_edu import checks, flags, gpu, parallel
+from xception_edu.allocator import keep_freed_memory
 from xception_edu.checkpoints import (
     append_line,
     check_free,
