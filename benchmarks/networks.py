@@ -19,8 +19,8 @@ momentum; "inference": logits of images), `batch` and `dtype` (of the convolutio
 its time, by operator, as torch's profiler says it (which makes short operators look longer than they are).
 
 Peers are measured eager, in channels_last (Keras' own layout), in bf16, in both, and in both compiled (at the first batch
-alone: compiling takes a minute or more). Ours is the training step of `steps.py`, with freed memory kept as the command `train` does,
-and for inference BN folded and weights in the dtype: eager and compiled.
+alone: compiling takes a minute or more). Ours is the training step of `steps.py`, with freed memory kept as the command
+`train` does, and for inference BN folded and weights in the dtype: eager and compiled.
 """
 
 import argparse
