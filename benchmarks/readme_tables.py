@@ -72,12 +72,22 @@ def segments() -> str:
             f"{statistics.median(case['ratio'] for case in cases):.2f}",
             f"{max(case['ratio'] for case in cases):.2f}",
             f"{sum(case['ratio'] > 1.05 for case in cases)} of {len(cases)}",
+            f"{sum(case['regret'] > 1.05 for case in cases)}",
             f"{statistics.median(case['fraction'] for case in cases):.0%}",
         ]
         for name, cases in groups.items()
     ]
-    head = ("`SegmentedConv2d` over the fastest of four others", "median", "worst", "slower than 1.05 times", "of the roofline")
-    return markdown(head, rows, conditions(record))
+    head = (
+        "`SegmentedConv2d` over the fastest of four others",
+        "median",
+        "worst",
+        "over 1.05",
+        "by its rule",
+        "of the roofline",
+    )
+    note = "By its rule: where the form that it takes, timed by itself, is over 1.05 times as slow as the fastest; the rest of those"
+    note += f" over 1.05 is one computation timed twice, and 0.03 ms of the module's own. {conditions(record)}"
+    return markdown(head, rows, note)
 
 
 def counting() -> str:

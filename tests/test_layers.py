@@ -142,14 +142,17 @@ def values_and_gradients(module, x, training):
         (1, torch.float32, True, "grouped_nchw"),  # a regular convolution is left to torch
         (2, torch.float32, False, "grouped_channels_last"),  # pieces of 364 channels are no whole blocks of 8
         (3, torch.float32, False, "grouped_channels_last"),  # uneven
-        (7, torch.float32, True, "grouped_nchw"),  # 104 channels are whole blocks of 8,
-        (7, torch.bfloat16, True, "grouped_channels_last"),  # but not of 16
+        (7, torch.float32, False, "grouped_nchw"),  # 104 channels are whole blocks of 8,
+        (7, torch.bfloat16, False, "grouped_channels_last"),  # but not of 16
+        (7, torch.float32, True, "grouped_channels_last"),  # with gradients a copy pays thrice,
+        (91, torch.float32, True, "grouped_nchw"),  # but for pieces of one block
         (91, torch.bfloat16, True, "grouped_channels_last"),
         (91, torch.bfloat16, False, "grouped_nchw"),
         (182, torch.float32, False, "grouped_nchw"),
         (182, torch.float32, True, "grouped_channels_last"),
         (364, torch.float32, True, "grouped_channels_last"),
-        (728, torch.float32, True, "grouped_nchw"),  # depthwise
+        (728, torch.float32, False, "grouped_nchw"),  # depthwise
+        (728, torch.float32, True, "grouped_channels_last"),
         (2, torch.float64, True, "grouped_nchw"),  # oneDNN has no float64
     ],
 )

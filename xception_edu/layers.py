@@ -6,7 +6,6 @@ Tensors are (N, C, H, W).
 
 import itertools
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -94,19 +93,16 @@ class SegmentedConv2d(nn.Module):
         """(N, in_channels, H, W) to (N, out_channels, H', W')."""
         if x.dim() != 4 or x.shape[1] != self.in_channels:
             raise ValueError(f"x has shape {tuple(x.shape)}, but must be (N, {self.in_channels}, H, W)")
+        if len(self.runs) == 1:
+            x = x if self._keeps_layout(x) else x.contiguous(memory_format=torch.channels_last)
+            return F.conv2d(x, self.weights[0], self.bias, self.stride, self.padding, groups=self.segments)
+        xs = x.split([n * piece_in for n, piece_in, _ in self.runs], dim=1)
         if not self._keeps_layout(x):
-            xs = [part.contiguous(memory_format=torch.channels_last) for part in self._parts(x)]
-        else:
-            xs = self._parts(x)
+            xs = [part.contiguous(memory_format=torch.channels_last) for part in xs]
         outs = [n * piece_out for n, _, piece_out in self.runs]
         biases = self.bias.split(outs) if self.bias is not None else [None] * len(outs)
         runs = zip(xs, self.weights, biases, self.runs, strict=True)
-        parts = [F.conv2d(x, w, b, self.stride, self.padding, groups=n) for x, w, b, (n, _, _) in runs]
-        return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
-
-    def _parts(self, x: Tensor) -> Sequence[Tensor]:
-        """The channels of each run."""
-        return x.split([n * piece_in for n, piece_in, _ in self.runs], dim=1) if len(self.runs) > 1 else [x]
+        return torch.cat([F.conv2d(x, w, b, self.stride, self.padding, groups=n) for x, w, b, (n, _, _) in runs], dim=1)
 
     def _keeps_layout(self, x: Tensor) -> bool:
         """Whether a map is convolved as it comes: always but on a CPU in NCHW, where this rule decides.
@@ -114,16 +110,19 @@ class SegmentedConv2d(nn.Module):
         oneDNN's NCHW kernels work on blocks of 8 channels (bf16: 16); pieces that are no whole blocks fall to slow ones, which
         take two or three times as long as in channels_last (2 segments of 364 channels, say). Then copying the map pays.
         Pieces of one channel have a kernel of their own, and so have 4 and 8 in the forward pass, which a copy would only
-        delay. results/segments_latency.json has all cases, measured with AVX-512.
+        delay. With gradients three convolutions gain from one copy, and only pieces of one float32 block are better off
+        without (a network in NCHW takes 0.85 times as long, since all its maps are channels_last from the first copy on).
+        results/segments_latency.json has all cases, measured with AVX-512.
         """
-        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
-        if x.device.type != "cpu" or dtype not in (torch.float32, torch.bfloat16) or torch.compiler.is_exporting():
+        if self.segments == 1 or x.device.type != "cpu" or x.is_contiguous(memory_format=torch.channels_last):
             return True
-        if x.is_contiguous(memory_format=torch.channels_last) or self.segments == 1:
+        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+        if dtype not in (torch.float32, torch.bfloat16) or torch.compiler.is_exporting():
             return True
         width = math.gcd(*self.runs[0][1:])
-        whole_blocks = width % (16 if dtype == torch.bfloat16 else 8) == 0 or width == 1
-        return len(self.runs) == 1 and (whole_blocks or (width in (4, 8) and not torch.is_grad_enabled()))
+        if len(self.runs) > 1 or torch.is_grad_enabled():
+            return len(self.runs) == 1 and width == 8 and dtype == torch.float32
+        return width % (16 if dtype == torch.bfloat16 else 8) == 0 or width in (1, 4, 8)
 
     @property
     def form(self) -> str:

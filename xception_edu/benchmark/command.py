@@ -10,6 +10,7 @@ import torch
 from tqdm import tqdm
 
 from xception_edu import checks, machine, timing
+from xception_edu.allocator import keep_freed_memory
 from xception_edu.benchmark import counting, layers, mistakes, roofline, segments, startup
 
 # Each module has FILE, PACKAGES, and measure(quick, device, progress) -> a dict; its docstring says what is in it. One that
@@ -81,6 +82,7 @@ def run(
     options = ["--quick"] * quick + ([f"--threads {threads}"] if threads else [])
     options += [f"--device {device}"] if device != timing.CPU else []
     torch.manual_seed(0)
+    keep_freed_memory()  # else the system's pages, which one function gets and another does not, are part of what is compared
     with (
         torch.backends.cudnn.flags(enabled=True, allow_tf32=False),  # a GPU's float32 is float32, as its ceiling is
         timing.pinned(threads) as pinned,
