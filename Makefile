@@ -46,6 +46,7 @@ parity: .venv-peers/installed
 benchmarks: .venv/installed .venv-peers/installed
 	$(BIN)/python -m xception_edu benchmark all
 	$(PEERS)/python -m xception_edu benchmark counting
+	PYTHONPATH=. $(PEERS)/python benchmarks/networks.py
 	$(BIN)/python benchmarks/readme_tables.py
 	$(BIN)/python -m xception_edu figures --out figures
 

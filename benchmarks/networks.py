@@ -1,7 +1,7 @@
 """Xception at 299x299, ours against timm's and Keras' on torch: a training step and a forward pass.
 
-    .venv-peers/bin/python benchmarks/networks.py                                         both modes, batch 4 and 8
-    .venv-peers/bin/python benchmarks/networks.py --device cuda --batches 64 128 256      the same on a GPU
+    PYTHONPATH=. .venv-peers/bin/python benchmarks/networks.py                                       batch 4 and 8
+    PYTHONPATH=. .venv-peers/bin/python benchmarks/networks.py --device cuda --batches 64 128 256    on a GPU
 
 Every contender, a network in a form, is a process of its own that takes one step when it is told to. Rounds go through all of
 them in turn, so load meets all alike; a time is the median over rounds, a ratio the median of the rounds' own ratios. Writes
