@@ -9,7 +9,7 @@ machine, ten on a busy one.
 import json
 import os
 from datetime import UTC, datetime
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 
@@ -143,12 +143,12 @@ def test_an_explorer_appears_and_moves_at_once(lab_page, name, table, processor)
     root.locator(explored.SLIDER).focus()
     root.evaluate(WATCH)
     keys = moves(int(root.locator(explored.SLIDER).get_attribute("max")))
-    start = processor()
-    rounds = [measure(lab_page, keys)]
-    moved = (processor() - start) / MOVES
-    while p95(best(rounds)) > most(name) and len(rounds) < ROUNDS:
+    rounds, taken = [], [processor()]
+    while not rounds or (p95(best(rounds)) > most(name) and len(rounds) < ROUNDS):
         rounds.append(measure(lab_page, keys))
+        taken.append(processor())
     table[name] = row(rounds, first, state)
+    moved = min(after - before for before, after in pairwise(taken)) / MOVES  # another load also empties caches, in some rounds
     found = f"95th percentile of each round: {[round(p95(times), 1) for times in rounds]} ms; processor: {moved:.1f} ms a move"
     assert p95(best(rounds)) <= most(name) or (is_busy() and moved <= most(name)), found
     assert first <= FIRST or (is_busy() and appeared <= ROUNDS * FIRST), f"processor: {appeared:.0f} ms, {ROUNDS} times"

@@ -31,7 +31,7 @@ def ours(problems, place):
 def moves(page, saved):
     """Move each explorer of a page by key and by mouse; what it shows is what the table that it was saved with says."""
     roots = page.locator(".xe")
-    roots.nth(len(saved) - 1).wait_for(timeout=60_000)
+    roots.nth(len(saved) - 1).wait_for(timeout=180_000)  # a busy machine loads JupyterLab in minutes
     for i, made in enumerate(map(restored, saved)):
         root = roots.nth(i)
         dial, stops = next(iter(made.state())), explored.stops(made)
