@@ -9,9 +9,8 @@ results/networks.json (on a GPU networks_cuda.json). `cases`: a row a `mode` ("t
 momentum; "inference": logits of images), `batch` and `dtype` (of the convolutions; bfloat16 is autocast's), with
 
   rows              a row a contender: `who`, `form`, its times, `images_per_second`, `peak_bytes` (most bytes of tensors
-                    alive at once in a step, beyond those before it), `resident_bytes` (most that the process had),
-                    `fraction` (the roofline's time of all layers over the median), `ratio` (of its throughput to the best
-                    peer's)
+                    alive at once in a step, beyond those before it), `fraction` (the roofline's time of all layers over
+                    the median), `ratio` (of its throughput to the best peer's)
   best_peer         the fastest of timm's and Keras' rows, "who form"
   throughput_ratio  how many times its throughput ours has, `ratio` of the fastest row of ours
 
@@ -28,7 +27,6 @@ import contextlib
 import json
 import math
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -66,8 +64,7 @@ def work(who: str, form: str, mode: str, dtype: str, batch: int, device: str) ->
             case "step":
                 answer = timed(step, device)
             case "memory":
-                peak = timing.peak_memory(step, device=device)
-                answer = {"peak_bytes": peak, "resident_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+                answer = {"peak_bytes": timing.peak_memory(step, device=device)}
             case "losses":
                 answer = [float(step()) for _ in range(20)]
             case "profile":
@@ -94,7 +91,7 @@ def contender(who: str, form: str, mode: str, dtype: torch.dtype, batch: int, de
     if mode == "inference":
         return inference(who, model.eval(), images, dtype, compiled="compiled" in form)
     forward = torch.compile(model) if "compiled" in form else model
-    optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, weight_decay=1e-5, fused=who == "ours")
+    optimizer = torch.optim.SGD(model.parameters(), 0.001, momentum=0.9, weight_decay=1e-5, fused=who == "ours")
 
     def step():
         model.train()
