@@ -20,11 +20,21 @@ RECORD = {
     "load": {"wall_seconds": 9.0, "share_of_others": 0.0312},
 }
 ROWS = [
-    {"who": "ours", "form": "bf16", "median_ms": 1000.4, "peak_bytes": 3, "fraction": 0.456},
-    {"who": "timm", "form": "eager", "median_ms": 2500.0, "peak_bytes": 5, "fraction": 0.2},
-    {"who": "timm", "form": "bf16", "median_ms": 1130.0, "peak_bytes": 4, "fraction": 0.4},
+    {"who": "ours", "form": "eager", "median_ms": 2000.0, "peak_bytes": 3, "fraction": 0.2, "ratio": 0.6},
+    {"who": "ours", "form": "bf16", "median_ms": 1000.4, "peak_bytes": 3, "fraction": 0.456, "ratio": 1.1296},
+    {"who": "timm", "form": "eager", "median_ms": 2500.0, "peak_bytes": 5, "fraction": 0.2, "ratio": 0.4},
+    {"who": "timm", "form": "bf16", "median_ms": 1130.0, "peak_bytes": 4, "fraction": 0.4, "ratio": 1.0},
 ]
-CASE = {"mode": "training", "batch": 4, "dtype": "bfloat16", "rows": ROWS, "best_peer": "timm bf16", "throughput_ratio": 1.1296}
+CASE = {
+    "mode": "training",
+    "batch": 4,
+    "dtype": "bfloat16",
+    "rows": ROWS,
+    "best_peer": "timm bf16",
+    "throughput_ratio": 1.1296,
+    "profile": [{"operator": "aten::convolution", "ms": 700.0, "share": 0.7012}],
+}
+LOSSES = [{"largest_difference": 0.0012}, {"largest_difference": 0.034}]
 
 
 @pytest.fixture
@@ -33,7 +43,7 @@ def readme(monkeypatch, tmp_path):
     monkeypatch.setattr(readme_tables, "README", tmp_path / "README.md")
     monkeypatch.setattr(readme_tables, "RESULTS", tmp_path)
     (tmp_path / "README.md").write_text("Before.\n\n<!-- table networks -->\nold\n<!-- end -->\n\nAfter.\n")
-    (tmp_path / "networks.json").write_text(json.dumps(RECORD | {"cases": [CASE]}))
+    (tmp_path / "networks.json").write_text(json.dumps(RECORD | {"cases": [CASE], "losses": LOSSES}))
     return tmp_path / "README.md"
 
 
@@ -59,7 +69,9 @@ def test_a_table_is_written_between_its_markers_and_nothing_else_changes(readme)
         "Before.\n\n<!-- table networks -->\n\n"
         "| Xception at 299×299 | ours | best peer | times its throughput | times its memory | of the roofline |\n"
         "| --- | ---: | ---: | ---: | ---: | ---: |\n"
-        "| training, batch 4, bfloat16 | 1,000 ms | 1,130 ms (timm bf16) | 1.13 | 0.75 | 46% |\n\n"
+        "| training, batch 4, bfloat16 | 1,000 ms (bf16) | 1,130 ms (timm bf16) | 1.13 | 0.75 | 46% |\n\n"
+        "Where a training step of ours (bfloat16, batch 4) goes: 70% `aten::convolution`. "
+        "Losses of 20 steps of ours and timm's differ by 0.034 at most. "
         "`python -m xception_edu benchmark networks` on A processor, 2 threads; "
         "other programs used 3% of the processors meanwhile.\n\n"
         "<!-- end -->\n\nAfter.\n"
