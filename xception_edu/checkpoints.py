@@ -152,14 +152,20 @@ def state_tensors(model: nn.Module, optimizer: torch.optim.Optimizer, average: n
 def restore_state(
     tensors: dict[str, Tensor], model: nn.Module, optimizer: torch.optim.Optimizer, average: nn.Module | None = None
 ) -> None:
-    """Put what `state_tensors` gave back into a run of the same recipe; learning rates and the like stay the recipe's."""
+    """Put what `state_tensors` gave back into a run of the same recipe; learning rates and the like stay the recipe's.
+
+    A momentum gets its weight's layout in memory: torch's fused optimizers (2.13, on a CPU) go through both as they lie, so
+    that one in another layout would be added to the wrong weights, and nothing would say so.
+    """
     model.load_state_dict(_part(tensors, "model."))
     if average is not None:
         average.load_state_dict(_part(tensors, "average."))
     state: dict[int, dict[str, Tensor]] = {}
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     for name, t in _part(tensors, "optimizer.").items():
         index, key = name.split(".")
-        state.setdefault(int(index), {})[key] = t
+        weight = weights[int(index)]
+        state.setdefault(int(index), {})[key] = torch.empty_like(weight.detach()).copy_(t) if t.shape == weight.shape else t
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
