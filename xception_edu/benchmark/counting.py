@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 from xception_edu import architectures, timing
 from xception_edu.costs import cost_of, total
-from xception_edu.layers import SegmentedConv2d
+from xception_edu.layers import PointwiseConv2d, SegmentedConv2d
 from xception_edu.specs import ConvSpec, LinearSpec
 from xception_edu.xception import xception
 
@@ -100,13 +100,14 @@ def small() -> dict:
 
 
 def plain_network(device: str) -> nn.Module:
-    """Xception in inference form whose segmented convolutions are nn.Conv2d, without values that would mean anything."""
+    """Xception in inference form whose convolutions are nn.Conv2d, none a class of ours; its values mean nothing."""
     with torch.device(device):
         model = xception().eval()
         for parent in list(model.modules()):
             for name, conv in list(parent.named_children()):
-                if isinstance(conv, SegmentedConv2d):
-                    sizes = {"stride": conv.stride, "padding": conv.padding, "groups": conv.segments, "bias": False}
+                if isinstance(conv, (SegmentedConv2d, PointwiseConv2d)):
+                    groups = getattr(conv, "segments", 1)
+                    sizes = {"stride": conv.stride, "padding": conv.padding, "groups": groups, "bias": False}
                     setattr(parent, name, nn.Conv2d(conv.in_channels, conv.out_channels, conv.kernel_size, **sizes))
     return model
 
