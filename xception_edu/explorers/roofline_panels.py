@@ -67,7 +67,7 @@ def draw_roofline(point: Timed, chart: Chart) -> Scene:
         across, down = x(chart.pointwise.intensity), y(chart.pointwise.speed)
         right = across < RIGHT - 60
         scene.dot("pointwise", across, down, 6, edge="ink")
-        words = across + (9 if right else -9), down - 10
+        words = across + (9 if right else -9), down + (14 if down - y(chart.peak) < 24 else -10)  # not on the roof's own word
         scene.text("its 1×1", *words, size="small", anchor="start" if right else "end", halo=True)
     _chosen(scene, point, chart, x, y)
     return scene
