@@ -15,7 +15,7 @@ from tests.tiny import TINY
 from xception_edu import checkpoints, train
 
 RECIPE = replace(TINY, epochs=16, polyak_decay=0.9, threads=1)  # 80 steps
-AT_THE_LATEST = ("replace", 4)  # killed in its fourth save if not before: twenty runs cannot reach the end, however late we look
+AT_THE_LATEST = ("replace", 4)  # killed in its fourth save if not before, so that twenty runs, looked at late, cannot end
 PROCESSES = multiprocessing.get_context("forkserver")
 PRELOAD = [
     "tests.test_kills",

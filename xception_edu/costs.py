@@ -9,7 +9,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
 
 from xception_edu import checks
 from xception_edu.specs import ActivationSpec, AddSpec, BatchNormSpec, ConvSpec, LinearSpec, PoolSpec, Shape, Spec
@@ -56,6 +56,9 @@ class Cost:
         return batch * self.macs / moved if moved else 0.0
 
 
+COUNTS = tuple(field.name for field in fields(Cost))
+
+
 def block_diagonal_weights(in_channels: int, out_channels: int, segments: int) -> int:
     """Number of (input, output) channel pairs that are connected: sum of in_i * out_i over the segments.
 
@@ -63,6 +66,10 @@ def block_diagonal_weights(in_channels: int, out_channels: int, segments: int) -
     input (b pairs each), the first t one more output (a pairs each), and the first min(r, t) have both (1 pair each).
     """
     checks.segments(segments, in_channels, out_channels)
+    return _connected(in_channels, out_channels, segments)
+
+
+def _connected(in_channels: int, out_channels: int, segments: int) -> int:
     a, r = divmod(in_channels, segments)
     b, t = divmod(out_channels, segments)
     return segments * a * b + r * b + t * a + min(r, t)
@@ -70,33 +77,40 @@ def block_diagonal_weights(in_channels: int, out_channels: int, segments: int) -
 
 def cost_of(spec: Spec, shape: Shape) -> Cost:
     """Cost of one layer on an input of `shape`, (channels, height, width); ValueError where the two do not fit."""
+    return Cost(**dict(zip(COUNTS, _counts(spec, shape), strict=True)))
+
+
+def total(items: Iterable[Cost | tuple[Spec, Shape]]) -> Cost:
+    """Sum of the costs of layers, given as `(spec, input shape)` pairs, as Cost records, or mixed."""
+    # Plain numbers, column by column: a record for each layer would take as long again to make and to check.
+    rows = [astuple(item) if isinstance(item, Cost) else _counts(*item) for item in items]
+    return Cost(**dict(zip(COUNTS, map(sum, zip(*rows, strict=True)), strict=False)))
+
+
+def _counts(spec: Spec, shape: Shape) -> tuple[int, int, int, int, int]:
+    """The five counts of one layer, in the order of `COUNTS`."""
     if not isinstance(spec, Spec):
         raise ValueError(f"spec is {spec!r}, but must be one of the classes in xception_edu.specs")
     shape = Shape.of(shape)
     out = spec.output_shape(shape)
     params = buffers = macs = 0
+    inputs = shape.elements
     match spec:
         case ConvSpec():
-            kernel_height, kernel_width = checks.pair("kernel_size", spec.kernel_size)
-            weights = kernel_height * kernel_width * block_diagonal_weights(spec.in_channels, spec.out_channels, spec.segments)
+            kernel_height, kernel_width = spec.kernel_size  # type: ignore[misc]
+            weights = kernel_height * kernel_width * _connected(spec.in_channels, spec.out_channels, spec.segments)
             params = weights + spec.bias * spec.out_channels
             macs = weights * out.height * out.width  # every weight is used once at every output position
+        case BatchNormSpec():
+            params, buffers = (1 + spec.scale) * spec.channels, 2 * spec.channels
         case LinearSpec():
             macs = spec.in_features * spec.out_features
             params = macs + spec.bias * spec.out_features
-        case BatchNormSpec():
-            params, buffers = (1 + spec.scale) * spec.channels, 2 * spec.channels
-        case PoolSpec() | ActivationSpec() | AddSpec():
+        case AddSpec():
+            inputs *= 2
+        case PoolSpec() | ActivationSpec():
             pass
-    inputs = 2 * shape.elements if isinstance(spec, AddSpec) else shape.elements
-    return Cost(params=params, buffers=buffers, macs=macs, inputs=inputs, activations=out.elements)
-
-
-def total(items: Iterable[Cost | tuple[Spec, Shape]]) -> Cost:
-    """Sum of the costs of layers, given as `(spec, input shape)` pairs, as Cost records, or mixed."""
-    costs = [item if isinstance(item, Cost) else cost_of(*item) for item in items]
-    # Field by field: adding record to record would make, and check, as many records on the way.
-    return Cost(**{field.name: sum(getattr(cost, field.name) for cost in costs) for field in fields(Cost)})
+    return params, buffers, macs, inputs, out.elements
 
 
 def describe(spec: Spec) -> str:

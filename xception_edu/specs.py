@@ -27,9 +27,10 @@ class Shape(_Shape):
     __slots__ = ()
 
     def __new__(cls, channels: int, height: int, width: int) -> "Shape":
-        for name, value in (("channels", channels), ("height", height), ("width", width)):
-            checks.integer(name, value)
-        return super().__new__(cls, channels, height, width)
+        checks.integer("channels", channels)
+        checks.integer("height", height)
+        checks.integer("width", width)
+        return tuple.__new__(cls, (channels, height, width))
 
     @classmethod
     def of(cls, value: object) -> "Shape":
@@ -43,7 +44,8 @@ class Shape(_Shape):
     @property
     def elements(self) -> int:
         """Number of values in the map: channels * height * width."""
-        return self.channels * self.height * self.width
+        channels, height, width = self
+        return channels * height * width
 
 
 def segment_sizes(channels: int, segments: int) -> list[int]:
@@ -103,8 +105,9 @@ class ConvSpec:
     def output_shape(self, shape: Shape) -> Shape:
         """(out_channels, height, width) of the output; ValueError where the window does not fit."""
         _expect_channels(shape, self.in_channels)
-        sides = zip(("height", "width"), shape[1:], self.kernel_size, self.stride, self.padding, strict=True)  # type: ignore[arg-type]
-        return Shape(self.out_channels, *(_window(*side) for side in sides))
+        (kernel, kernel_width), (stride, stride_width), (padding, padding_width) = self.kernel_size, self.stride, self.padding  # type: ignore[misc]
+        height = _window("height", shape.height, kernel, stride, padding)
+        return Shape(self.out_channels, height, _window("width", shape.width, kernel_width, stride_width, padding_width))
 
 
 @dataclass(frozen=True)
