@@ -110,18 +110,18 @@ class SegmentedConv2d(nn.Module):
         oneDNN's NCHW kernels work on blocks of 8 channels (bf16: 16); pieces that are no whole blocks fall to slow ones, which
         take two or three times as long as in channels_last (2 segments of 364 channels, say). Then copying the map pays.
         Pieces of one channel have a kernel of their own, and so have 4 and 8 in the forward pass, which a copy would only
-        delay. With gradients three convolutions gain from one copy, and only pieces of one float32 block are better off
-        without (a network in NCHW takes 0.85 times as long, since all its maps are channels_last from the first copy on).
+        delay. With gradients three convolutions gain from one copy, and only whole blocks in float32 are better off without
+        (a network in NCHW takes 0.85 times as long, since all its maps are channels_last from the first copy on).
         results/segments_latency.json has all cases, measured with AVX-512.
         """
-        if self.segments == 1 or x.device.type != "cpu" or x.is_contiguous(memory_format=torch.channels_last):
+        if x.is_contiguous(memory_format=torch.channels_last) or self.segments == 1 or x.device.type != "cpu":
             return True
         dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
         if dtype not in (torch.float32, torch.bfloat16) or torch.compiler.is_exporting():
             return True
         width = math.gcd(*self.runs[0][1:])
         if len(self.runs) > 1 or torch.is_grad_enabled():
-            return len(self.runs) == 1 and width == 8 and dtype == torch.float32
+            return len(self.runs) == 1 and width % 8 == 0 and dtype == torch.float32
         return width % (16 if dtype == torch.bfloat16 else 8) == 0 or width in (1, 4, 8)
 
     @property

@@ -9,6 +9,7 @@ import contextlib
 import json
 import math
 import os
+import random
 import statistics
 import tempfile
 import time
@@ -78,9 +79,10 @@ def alternate(
     threads: int | None = None,
     device=CPU,
 ) -> dict[Name, Timing]:
-    """Times of several functions, one after the other a round, each round beginning with another, so that load meets all alike.
+    """Times of several functions, one after the other a round, so that load meets all alike.
 
-    A function that takes less than `fill` milliseconds is called so often in a row that they are filled, after an untimed call,
+    Each round has an order of its own, the same ones in every measurement: what a function leaves behind it, in caches and in
+    the allocator, would else always meet the same next one. A function that takes less than `fill` milliseconds is called so often in a row that they are filled, after an untimed call,
     and the round is the mean: else it would be timed with what the function before it left in the caches. Other arguments are
     those of `latency`; once `seconds` have passed, three rounds are enough. An error names the function that raised it.
     """
@@ -91,7 +93,7 @@ def alternate(
     once = _gpu_round if torch.device(device).type == "cuda" else _round
     checks.number("seconds", min(seconds, 1e9), at_least=0)
     checks.number("fill", fill, at_least=0)
-    names = list(functions)
+    names, shuffled = list(functions), random.Random(0)
     times: dict[Name, list[tuple[float, int | None]]] = {name: [] for name in names}
     calls = dict.fromkeys(names, 1)
     end = time.monotonic() + seconds
@@ -99,8 +101,7 @@ def alternate(
         for i in range(-warmup, rounds):
             if i >= 3 and time.monotonic() > end:
                 break
-            first = i % len(names)
-            for name in names[first:] + names[:first]:
+            for name in shuffled.sample(names, len(names)):
                 try:
                     measured = once(functions[name], calls[name])
                 except Exception as error:
