@@ -6,10 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from tests.configurations import channels_and_segments
 from xception_edu.layers import (
     ExtremeInception,
+    PointwiseConv2d,
     SegmentedConv2d,
     SegmentedInception,
     SeparableConv2d,
@@ -144,13 +146,14 @@ def values_and_gradients(module, x, training):
         (3, torch.float32, False, "grouped_channels_last"),  # uneven
         (7, torch.float32, False, "grouped_nchw"),  # 104 channels are whole blocks of 8,
         (7, torch.bfloat16, False, "grouped_channels_last"),  # but not of 16
-        (7, torch.float32, True, "grouped_channels_last"),  # with gradients a copy pays thrice,
-        (91, torch.float32, True, "grouped_nchw"),  # but for pieces of one block
+        (7, torch.float32, True, "grouped_nchw"),
+        (7, torch.bfloat16, True, "grouped_channels_last"),
+        (91, torch.float32, True, "grouped_nchw"),
         (91, torch.bfloat16, True, "grouped_channels_last"),
         (91, torch.bfloat16, False, "grouped_nchw"),
         (182, torch.float32, False, "grouped_nchw"),
         (182, torch.float32, True, "grouped_channels_last"),
-        (364, torch.float32, True, "grouped_channels_last"),
+        (364, torch.float32, True, "grouped_channels_last"),  # with gradients a copy pays thrice
         (728, torch.float32, False, "grouped_nchw"),  # depthwise
         (728, torch.float32, True, "grouped_channels_last"),
         (2, torch.float64, True, "grouped_nchw"),  # oneDNN has no float64
@@ -165,6 +168,25 @@ def test_the_form_that_a_segmented_convolution_takes_is_said_and_taken(segments,
         y = conv(x)
         assert y.is_contiguous(memory_format=FORMATS[form.removeprefix("grouped_")])
         assert conv(x.contiguous(memory_format=torch.channels_last)).is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(("side", "product"), [(4, True), (9, False)])  # positions a stride apart: up to 32, and more
+def test_a_pointwise_convolution_is_a_product_for_few_positions_in_bfloat16(stride, side, product):
+    conv = PointwiseConv2d(8, 32, stride=stride, bias=True).bfloat16().to(memory_format=torch.channels_last)
+    x = torch.randn(2, 8, side, side).bfloat16().to(memory_format=torch.channels_last).requires_grad_()
+    with FlopCounterMode(display=False) as counter:
+        y = conv(x)
+    assert bool({str(op) for op in counter.get_flop_counts()["Global"]} & {"aten.addmm", "aten.mm"}) == product
+    reference = nn.Conv2d(8, 32, 1, stride=stride)
+    reference.load_state_dict(conv.state_dict())
+    wanted = values_and_gradients(reference.double(), x.detach().double(), training=True)
+    for found, right in zip(values_and_gradients(conv, x.detach(), training=True), wanted, strict=True):
+        assert found.shape == right.shape
+        assert torch.allclose(found.double(), right, rtol=0.02, atol=0.02 * right.abs().max())
+    y.sum().backward()
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    assert x.grad.is_contiguous(memory_format=torch.channels_last), "else all maps before it would change layout"
 
 
 def test_under_autocast_the_form_goes_by_the_type_that_is_multiplied():

@@ -82,9 +82,9 @@ def alternate(
     """Times of several functions, one after the other a round, so that load meets all alike.
 
     Each round has an order of its own, the same ones in every measurement: what a function leaves behind it, in caches and in
-    the allocator, would else always meet the same next one. A function that takes less than `fill` milliseconds is called so often in a row that they are filled, after an untimed call,
-    and the round is the mean: else it would be timed with what the function before it left in the caches. Other arguments are
-    those of `latency`; once `seconds` have passed, three rounds are enough. An error names the function that raised it.
+    the allocator, would else always meet the same next one. A function that takes less than `fill` milliseconds is called so
+    often in a row that they are filled, after an untimed call, and the round is the mean. Other arguments are those of
+    `latency`; once `seconds` have passed, three rounds are enough. An error names the function that raised it.
     """
     checks.integer("rounds", rounds)
     checks.integer("warmup", warmup)

@@ -49,7 +49,7 @@ class DownsamplingBlock(nn.Module):
         self.sep2 = SeparableConvBN(inner_channels, out_channels, config)
         self.residual = config.residual
         if config.residual:
-            self.skip = nn.Conv2d(in_channels, out_channels, 1, stride=2, bias=False)
+            self.skip = PointwiseConv2d(in_channels, out_channels, stride=2)
             self.skip_bn = _batch_norm(out_channels, config)
 
     def forward(self, x: Tensor) -> Tensor:
