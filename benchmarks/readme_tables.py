@@ -95,7 +95,7 @@ def segments() -> str:
         "of the roofline",
     )
     note = "By its rule: the form that it takes, timed by itself, is over 1.05 times as slow as the fastest. The rest of those"
-    note += f" over 1.05 is one computation timed twice, and 0.03 ms of the module's own. {conditions(record)}"
+    note += f" over 1.05 is one computation timed twice. {conditions(record)}"
     return markdown(head, rows, note)
 
 

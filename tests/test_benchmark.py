@@ -229,9 +229,9 @@ def test_a_mistake_is_timed_beside_the_right_way_and_leaves_threads_as_they_were
 
 
 def test_without_synchronization_the_clock_stops_before_the_work_is_done(monkeypatch):
-    monkeypatch.setattr(mistakes, "convolution", lambda *_: (lambda _: time.sleep(0.05), None))
+    monkeypatch.setattr(mistakes, "convolution", lambda *_: (lambda _: time.sleep(0.2), None))
     _, wrong, right = mistakes.no_synchronization(timing.CPU, 3)
-    assert min(right.milliseconds) >= 50 > wrong.median
+    assert min(right.milliseconds) >= 200 > wrong.median
 
 
 def test_a_new_layer_each_round_and_its_first_call_against_its_third(monkeypatch):
@@ -247,14 +247,14 @@ def test_startup_has_a_row_for_each_import_explorer_and_notebook(monkeypatch, tm
     monkeypatch.setattr(startup, "TORCH", "import torch_of_the_test")
     monkeypatch.setattr(startup, "NOTEBOOKS", tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    (tmp_path / "torch_of_the_test.py").write_text("import time; time.sleep(0.05)")
+    (tmp_path / "torch_of_the_test.py").write_text("import time; time.sleep(0.5)")
     cell = nbformat.v4.new_code_cell("import os; assert os.environ['TQDM_DISABLE'] == '1'")
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "01_small.ipynb")
     with tqdm(disable=True) as progress:
         record = startup.measure(quick=True, device=timing.CPU, progress=progress)
     assert [row["statement"] for row in record["imports"]] == ["pass", "import torch_of_the_test"]
     assert record["imports"][0]["times_as_long"] < record["imports"][1]["times_as_long"] == 1
-    assert record["imports"][1]["median_ms"] > 50
+    assert record["imports"][1]["median_ms"] > 500
     assert [row["explorer"] for row in record["explorers"]] == ["budget_explorer", "kernel_explorer"]
     assert all(set(row["make"]) == set(row["picture"]) == TIMES for row in record["explorers"])
     (notebook,) = record["notebooks"]

@@ -15,7 +15,7 @@ training thrice that, since each of the two gradients costs as much again), and 
 A form that wants the other layout is timed with the conversion of its input. `best` is the fastest of the first four,
 `ratio` how many times as long ours takes as that (median over rounds, each against its own), `regret` how many times as long
 the form that ours took would have been, timed by itself: where it is 1 the rule chose the fastest, and the rest of `ratio` is
-the module's own 0.03 ms and what one computation timed twice differs by. `ratio_converted` is the same as `ratio`, but
+what one computation timed twice differs by. `ratio_converted` is the same as `ratio`, but
 against the fastest form when its input comes in the layout that it wants, `fraction` attainable_ms over the time of ours.
 With one segment, dense and loop are the grouped form, and are not timed again; the dense form's time does not depend on
 the segments, so beyond 8 of them that of one is repeated (`"repeated": true`).
