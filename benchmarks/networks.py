@@ -46,7 +46,7 @@ SIDE, CLASSES = 299, 1000
 MODES, DTYPES = ("training", "inference"), ("float32", "bfloat16")
 PEERS = ("timm", "keras")
 COMPILED = "channels_last, compiled"
-ROUNDS = 7
+ROUNDS = 15
 
 
 # ---- a contender, in a process of its own -----------------------------------------------------------------------------
