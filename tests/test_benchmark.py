@@ -207,6 +207,19 @@ def test_load_and_facts_of_the_machine():
     assert "no_such_package" not in machine.facts("no_such_package")["versions"]
 
 
+def test_a_process_that_was_started_and_ended_is_no_other(monkeypatch):
+    seconds = iter([10.0, 14.0])  # of all processors, before and after: four between
+    monkeypatch.setattr(machine, "busy_seconds", lambda: next(seconds))
+    times = iter([(1.0, 0.0, 0.0, 0.0, 5.0), (2.0, 0.5, 1.5, 0.5, 7.0)])  # 1.5 of its own, 2 of its children
+    monkeypatch.setattr(machine.os, "times", lambda: next(times))
+    clock = iter([5.0, 7.0])
+    monkeypatch.setattr(machine.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(machine.os, "cpu_count", lambda: 2)
+    with machine.load_of_others() as load:
+        pass
+    assert load == {"wall_seconds": 2.0, "share_of_others": 0.125}
+
+
 def test_without_git_the_commit_is_unknown(monkeypatch, tmp_path):
     monkeypatch.setattr(machine, "ROOT", tmp_path)
     assert machine.commit() == "unknown"

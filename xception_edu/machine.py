@@ -78,12 +78,12 @@ def preemptions() -> int | None:
 def load_of_others() -> Iterator[dict[str, float | None]]:
     """Around a measurement: what others used of all processors meanwhile. The dict is filled at the end.
 
-    `wall_seconds`, and `share_of_others`: processor time that is not this process' own, over wall seconds times cores, 0 to 1;
-    None where the system does not tell.
+    `wall_seconds`, and `share_of_others`: processor time that is not this process' own, nor that of processes which it started
+    and saw end, over wall seconds times cores, 0 to 1; None where the system does not tell.
     """
     record: dict[str, float | None] = {}
-    started, own, busy = time.perf_counter(), time.process_time(), busy_seconds()
+    started, own, busy = time.perf_counter(), sum(os.times()[:4]), busy_seconds()
     yield record
-    wall, own, busy = time.perf_counter() - started, time.process_time() - own, busy_seconds() - busy
+    wall, own, busy = time.perf_counter() - started, sum(os.times()[:4]) - own, busy_seconds() - busy
     share = max(0.0, busy - own) / (wall * (os.cpu_count() or 1))
     record |= {"wall_seconds": round(wall, 1), "share_of_others": None if math.isnan(share) else round(min(share, 1.0), 3)}
