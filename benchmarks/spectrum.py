@@ -12,21 +12,19 @@ Every run is a process with one core; finished ones are kept in --runs, and what
 """
 
 import argparse
-import json
 import multiprocessing
 import os
-import platform
 import statistics
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
-from xception_edu import __version__, architectures, budgets, train
+from xception_edu import architectures, budgets, machine, train
+from xception_edu.benchmark.command import as_json
 from xception_edu.costs import total
 from xception_edu.dials import XceptionConfig
-from xception_edu.machine import ROOT, commit, processor
+from xception_edu.machine import ROOT
 from xception_edu.recipe import Recipe
 from xception_edu.recipes import CIFAR10
 
@@ -91,19 +89,19 @@ def main() -> None:
             values = [top1[model, seed] for seed in args.seeds]
             spread = {"mean": round(statistics.mean(values), 6), "std": round(statistics.stdev(values), 6)}
             row.update({"top1": values, **spread})
-    results = {
-        "recipe": RECIPE.to_dict(),
+    record = {
+        "benchmark": "spectrum",
+        "command": f"python benchmarks/spectrum.py --data DATA --seeds {' '.join(map(str, args.seeds))}",
+        "quick": False,
+        "device": "cpu",
+        "threads": RECIPE.threads,
+        "machine": machine.facts("torch"),
         "data": args.data_name,
-        "measured_by": f"python benchmarks/spectrum.py --data DATA --seeds {' '.join(map(str, args.seeds))}",
-        "machine": f"{processor()}, {platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "xception_edu": __version__,
-        "commit": commit(),
+        "recipe": RECIPE.to_dict(),
         "seeds": args.seeds,
         **compared,
     }
-    (ROOT / "results" / "spectrum.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    (ROOT / "results" / "spectrum.json").write_text(as_json(record), encoding="utf-8")
 
 
 if __name__ == "__main__":

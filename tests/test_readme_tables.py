@@ -78,6 +78,13 @@ def test_a_table_is_written_between_its_markers_and_nothing_else_changes(readme)
     )
 
 
+def test_a_share_over_the_roof_is_explained():
+    rows = [{"fraction": 0.9}, {"fraction": 1.02}]
+    ceilings = {"macs_per_second": {"float32": 76.4e9}}
+    assert readme_tables._over_the_roof({"cases": [{"rows": rows[:1]}], "ceilings": ceilings}) == ""
+    assert "float32: 76 GMAC/s" in readme_tables._over_the_roof({"cases": [{"rows": rows}], "ceilings": ceilings})
+
+
 def test_a_changed_number_is_found_and_its_table_named(readme, capsys):
     readme_tables.main([])
     readme.write_text(readme.read_text().replace("1.13", "1.31"))

@@ -48,5 +48,11 @@ def test_a_row_has_the_median_of_its_rounds_ratios():
         def __init__(self, *milliseconds):
             self.timing = timing.Timing(milliseconds)
 
-    row = networks.row(Runner(10.0, 20.0, 30.0), Runner(20.0, 30.0, 33.0), 4, 5.0, {"peak_bytes": 1})
-    assert (row["median_ms"], row["ratio"], row["fraction"], row["images_per_second"]) == (20.0, 1.5, 0.25, 200.0)
+    row = networks.row(Runner(10.0, 20.0, 30.0), Runner(20.0, 30.0, 33.0), 4, {"peak_bytes": 1})
+    assert (row["median_ms"], row["ratio"], row["images_per_second"]) == (20.0, 1.5, 200.0)
+
+
+def test_the_roof_is_the_higher_of_two_measurements_of_each_ceiling():
+    a = timing.Ceilings(macs_per_second={"float32": 2.0, "bfloat16": 3.0}, memory=5.0, cache=6.0)
+    b = timing.Ceilings(macs_per_second={"float32": 1.0, "bfloat16": 4.0}, memory=7.0, cache=2.0)
+    assert networks.higher(a, b) == timing.Ceilings(macs_per_second={"float32": 2.0, "bfloat16": 4.0}, memory=7.0, cache=6.0)
