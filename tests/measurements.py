@@ -2,6 +2,7 @@
 
 import json
 import math
+import statistics
 
 from xception_edu.benchmark import layers, segments
 from xception_edu.costs import cost_of
@@ -75,11 +76,25 @@ def at_a_quarter_of_the_roof(row):
     return {"attainable_ms": attainable, **times(4 * attainable)}
 
 
+def spectrum():
+    """Accuracies of made-up runs, three seeds each."""
+
+    def row(i, **about):
+        top1 = [0.6 + 0.02 * i, 0.61 + 0.02 * i, 0.605 + 0.02 * i]
+        return {**about, "top1": top1, "mean": statistics.mean(top1), "std": statistics.stdev(top1)}
+
+    return {
+        "points": [row(i, segments=segments) for i, segments in enumerate((1, 2, 4, 8, 16, "channels"))],
+        "between": [row(i, activation=activation) for i, activation in enumerate((None, "relu", "elu"))],
+    }
+
+
 def everything(dtypes=segments.DTYPES, modes=segments.MODES):
     """All records that the explorers read, as JSON would bring them."""
     found = {
         "roofline": record(),
         "layers": record(layers=list(network_rows(dtypes))),
+        "spectrum": record(**spectrum()),
         "segments_latency": record(batch=4, cases=list(cases(dtypes, modes)), pointwise=list(pointwise(dtypes, modes))),
     }
     return json.loads(json.dumps(found))

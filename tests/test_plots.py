@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 from tests.pages import crossed_by_a_line, cut_by_a_box, drawn, off_the_page, overlaps, page
 from xception_edu import __main__, architectures, costs, paper
 from xception_edu.architectures import ModuleConfig, XceptionConfig
-from xception_edu.plots import block_diagrams, cost_charts, depth_profiles, gallery, measured_charts, network_diagram, style
+from xception_edu.plots import (
+    block_diagrams,
+    cost_charts,
+    depth_profiles,
+    gallery,
+    measured_charts,
+    network_diagram,
+    spectrum_chart,
+    style,
+)
 from xception_edu.specs import AddSpec, Shape, segment_sizes
 
 ROOT = Path(__file__).parents[1]
@@ -318,7 +327,7 @@ def test_the_command_line_answers_a_bad_folder_in_one_line(flags, tmp_path, caps
 
 
 def test_every_function_that_draws_is_in_the_gallery_under_its_name():
-    modules = (block_diagrams, network_diagram, cost_charts, depth_profiles, measured_charts)
+    modules = (block_diagrams, network_diagram, cost_charts, depth_profiles, measured_charts, spectrum_chart)
     functions = {n: f for m in modules for n, f in inspect.getmembers(m, inspect.isfunction) if n.startswith("draw_")}
     assert {name: picture.draw for name, picture in gallery.FIGURES.items()} == functions
 
