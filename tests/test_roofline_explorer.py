@@ -200,3 +200,17 @@ def test_the_repositorys_own_measurements_are_shown():
         for stop, view in zip(explorer.table["stops"][key], views, strict=True):
             weights = 9 * sum(n * n for n in segment_sizes(channels, stop))
             assert view["values"][0] == f"{4 * side * side * weights:,}"
+
+
+@pytest.mark.parametrize("faster", [1.5, 2.2, 3.5, 8])
+@pytest.mark.parametrize("memory", [1e10, 3e10, 1e11])
+def test_the_words_of_the_two_slopes_keep_apart_whatever_the_ceilings(faster, memory):
+    changed = measurements.everything()
+    for record in changed.values():
+        record["ceilings"] |= {"memory": memory, "cache": faster * memory}
+    explorer = roofline_explorer(measurements=changed)
+    for module, dtype in product(MODULES, DTYPES):
+        explorer.module, explorer.dtype = module, dtype
+        words = {shape[4]: shape[2:4] for shape in explorer.shapes()[0] if shape[0] == "text"}
+        (right, down), (cache_right, cache_down) = words["memory"], words.get("cache", (-100, 0))
+        assert abs(down - cache_down) >= 14 or cache_right <= right - 46  # both end at their x, and "memory" is 44 wide

@@ -87,13 +87,16 @@ def _roof(scene: Scene, chart: Chart, x: Scale, y: Scale) -> None:
     ridge, start = chart.peak / chart.memory, max(10**x.low, 10**y.low / chart.memory)
     scene.line("ink", (x(start), y(start * chart.memory), x(ridge), y(chart.peak), RIGHT, y(chart.peak)), width=2)
     scene.text("arithmetic", RIGHT, y(chart.peak) - 9, size="small", anchor="end", halo=True)
-    scene.text("memory", max(x(ridge) - 14, LEFT + 40), y(chart.peak) + 8, size="small", anchor="end", halo=True)
+    memory = max(x(ridge) - 14, LEFT + 40), y(chart.peak) + 8
+    scene.text("memory", *memory, size="small", anchor="end", halo=True)
     ridge, start = chart.peak / chart.cache, max(10**x.low, 10**y.low / chart.cache)
     if ridge > start:
         scene.line("quiet", (x(start), y(start * chart.cache), x(ridge), y(chart.peak)), dash=True)
         middle = math.sqrt(start * ridge)
-        at = max(x(middle) - 10, LEFT + 34), y(middle * chart.cache) - 2
-        scene.text("cache", *at, color="quiet", size="small", anchor="end", halo=True)
+        across, down = max(x(middle) - 10, LEFT + 34), y(middle * chart.cache) - 2
+        if across > memory[0] - 50 and down < memory[1] + 16:  # a slope so short that its word would lie on the other
+            down = memory[1] + 16
+        scene.text("cache", across, down, color="quiet", size="small", anchor="end", halo=True)
 
 
 def _legend(scene: Scene, chart: Chart) -> None:

@@ -152,7 +152,7 @@ FIGURES = {
             "spectrum",
             "Which point of the line learns best?",
             "A small Xception on CIFAR-10, every network with as many parameters. A gray dot is a run, orange their mean",
-            "and standard deviation. Left: over the segments; right: with an activation between the two steps of the last one.",
+            "and standard deviation. Left: over the segments; right: the last one, with an activation between its two steps.",
             right=24,
             across=70,
         ),
