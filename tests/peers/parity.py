@@ -97,7 +97,7 @@ def _relu_before_sep3(model: Xception) -> Xception:
 
 
 def _in_place(model: Xception, images: Tensor) -> Tensor:
-    with replaced(network, "F", SimpleNamespace(relu=torch.relu_, max_pool2d=F.max_pool2d)):
+    with replaced(network, "F", SimpleNamespace(relu=torch.relu_, relu_=F.relu_, max_pool2d=F.max_pool2d)):
         return model(images)
 
 
