@@ -25,8 +25,6 @@ kept as the command `train` does, and for inference BN folded and weights in the
 import argparse
 import contextlib
 import json
-import math
-import os
 import subprocess
 import sys
 import time
@@ -275,11 +273,23 @@ def losses(dtype: str, batch: int, device: str) -> dict:
     return {"dtype": dtype, "batch": batch, "largest_difference": round(apart, 5), **found}
 
 
-def load(started: float, busy: float) -> dict:
-    """What others used of the processors since then: not this process, nor the contenders, which have all left."""
-    wall, own = time.perf_counter() - started, sum(os.times()[:4])
-    share = max(0.0, machine.busy_seconds() - busy - own) / (wall * os.cpu_count())
-    return {"wall_seconds": round(wall, 1), "share_of_others": None if math.isnan(share) else round(share, 3)}
+def measure(args: argparse.Namespace, device: torch.device) -> dict:
+    """All races, one after the other, and the losses."""
+    started, cases = time.perf_counter(), []
+    before = timing.measure_ceilings(device=device, **sizes_of(False, device))
+    for mode in MODES:
+        for batch in args.batches:
+            for dtype in args.dtypes if batch == args.batches[0] else args.dtypes[-1:]:
+                cases.append(race(mode, batch, dtype, args.device, batch == args.batches[0], args.rounds))
+                found = cases[-1]
+                print(f"{time.perf_counter() - started:5.0f} s  {mode}, batch {batch}, {dtype}: {found['throughput_ratio']:.2f}"
+                      f" times the throughput of {found['best_peer']}", flush=True)  # fmt: skip
+    ceilings = higher(before, timing.measure_ceilings(device=device, **sizes_of(False, device)))
+    for case in cases:
+        ideal = ideal_ms(ceilings, case["mode"], case["batch"], case["dtype"])
+        case["rows"] = [row | {"fraction": round(ideal / row["median_ms"], 4)} for row in case["rows"]]
+    curves = [losses(dtype, args.batches[0], args.device) for dtype in args.dtypes]
+    return {"ceilings": as_dict(ceilings), "cases": cases, "losses": curves}
 
 
 def main() -> None:
@@ -294,21 +304,8 @@ def main() -> None:
     if args.work:
         return work(*json.loads(args.work))
     device = torch.device(args.device)
-    started, busy = time.perf_counter(), machine.busy_seconds()
-    before = timing.measure_ceilings(device=device, **sizes_of(False, device))
-    cases = []
-    for mode in MODES:
-        for batch in args.batches:
-            for dtype in args.dtypes if batch == args.batches[0] else args.dtypes[-1:]:
-                cases.append(race(mode, batch, dtype, args.device, batch == args.batches[0], args.rounds))
-                found = cases[-1]
-                print(f"{time.perf_counter() - started:5.0f} s  {mode}, batch {batch}, {dtype}: {found['throughput_ratio']:.2f}"
-                      f" times the throughput of {found['best_peer']}", flush=True)  # fmt: skip
-    ceilings = higher(before, timing.measure_ceilings(device=device, **sizes_of(False, device)))
-    for case in cases:
-        ideal = ideal_ms(ceilings, case["mode"], case["batch"], case["dtype"])
-        case["rows"] = [row | {"fraction": round(ideal / row["median_ms"], 4)} for row in case["rows"]]
-    curves = [losses(dtype, args.batches[0], args.device) for dtype in args.dtypes]
+    with machine.load_of_others() as load:  # the contenders have all left before it is read
+        measured = measure(args, device)
     name = "networks.json" if device.type == "cpu" else f"networks_{device.type}.json"
     record = {
         "benchmark": "networks",
@@ -317,10 +314,8 @@ def main() -> None:
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),
         "machine": machine.facts("torch", "timm", "keras"),
-        "load": load(started, busy),
-        "ceilings": as_dict(ceilings),
-        "cases": cases,
-        "losses": curves,
+        "load": load,
+        **measured,
     }
     (ROOT / "results" / name).write_text(as_json(record), encoding="utf-8")
 

@@ -1,5 +1,7 @@
 """Claims about the continuum in torch."""
 
+import copy
+
 import pytest
 import torch
 from hypothesis import given
@@ -178,6 +180,9 @@ def test_a_pointwise_convolution_is_a_product_for_few_positions_in_bfloat16(stri
     with FlopCounterMode(display=False) as counter:
         y = conv(x)
     assert bool({str(op) for op in counter.get_flop_counts()["Global"]} & {"aten.addmm", "aten.mm"}) == product
+    with FlopCounterMode(display=False) as single:  # in float32 never
+        copy.deepcopy(conv).float()(x.float())
+    assert set(map(str, single.get_flop_counts()["Global"])) == {"aten.convolution"}
     reference = nn.Conv2d(8, 32, 1, stride=stride)
     reference.load_state_dict(conv.state_dict())
     wanted = values_and_gradients(reference.double(), x.detach().double(), training=True)
