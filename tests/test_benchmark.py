@@ -220,11 +220,45 @@ def test_a_process_that_was_started_and_ended_is_no_other(monkeypatch):
     assert load == {"wall_seconds": 2.0, "share_of_others": 0.125}
 
 
-def test_without_git_the_commit_is_unknown(monkeypatch, tmp_path):
+def test_without_git_the_commit_is_what_the_environment_says_or_unknown(monkeypatch, tmp_path):
     monkeypatch.setattr(machine, "ROOT", tmp_path)
     assert machine.commit() == "unknown"
     monkeypatch.setenv("PATH", str(tmp_path))
     assert machine.commit() == "unknown"
+    monkeypatch.setenv("XCEPTION_EDU_COMMIT", "1a2b3c")
+    assert machine.commit() == "1a2b3c"
+
+
+@pytest.mark.parametrize("name", ["segments", "layers"])
+def test_ctrl_c_keeps_what_was_measured_and_says_how_much_is_left_out(name, quick_machine, monkeypatch, capsys, tmp_path):
+    module, real, taken = command.BENCHMARKS[name], timing.alternate, []
+
+    def interrupted_at_the_third(*args, **kwargs):
+        taken.append(None)
+        if len(taken) == 3:
+            raise KeyboardInterrupt
+        return real(*args, **kwargs | {"rounds": 1, "fill": 0})
+
+    monkeypatch.setattr(timing, "alternate", interrupted_at_the_third)
+    assert main(["benchmark", name, "--quick", "--out", str(tmp_path)]) == 130
+    record = json.loads((tmp_path / module.FILE).read_text())
+    # A 1x1 comes before the segments of its map; a case is both layouts.
+    measured, wanted = (2, 2 * (3 + 3) * 4) if name == "segments" else (2, len(list(every_sixth_layer())))
+    assert len(record["cases" if name == "segments" else "layers"]) == measured
+    assert record["left_out"] == wanted - measured
+    assert f"interrupted: {wanted - measured} cases of {name} are left out" in capsys.readouterr().err
+
+
+def every_sixth_layer():
+    return [row for network in layers.NETWORKS for row in layers.different_layers(network)][::6]
+
+
+def test_on_a_gpu_all_leaves_out_what_only_the_processor_does(monkeypatch, tmp_path):
+    ran = []
+    monkeypatch.setattr(command, "device_of", lambda name: torch.device("cuda"))
+    monkeypatch.setattr(command, "run", lambda name, **_: ran.append(name) or {})
+    assert main(["benchmark", "all", "--device", "cuda", "--out", str(tmp_path)]) == 0
+    assert ran == ["roofline", "layers", "segments", "mistakes"]
 
 
 @pytest.mark.parametrize("name", mistakes.MISTAKES)

@@ -1,8 +1,13 @@
-"""What a GPU gave to a training: memory, and how busy it was. Of other devices nothing is said."""
+"""What a GPU gave to a training: its name, memory, and how busy it was. Of other devices nothing is said."""
 
 import subprocess
 
 import torch
+
+
+def name(device: torch.device) -> dict[str, str]:
+    """The GPU's name, as "gpu"."""
+    return {"gpu": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}
 
 
 def use(device: torch.device) -> dict[str, float]:

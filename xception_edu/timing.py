@@ -83,11 +83,12 @@ def alternate(
 
     Each round has an order of its own, the same ones in every measurement: what a function leaves behind it, in caches and in
     the allocator, would else always meet the same next one. A function that takes less than `fill` milliseconds is called so
-    often in a row that they are filled, after an untimed call, and the round is the mean. Other arguments are those of
-    `latency`; once `seconds` have passed, three rounds are enough. An error names the function that raised it.
+    often in a row that they are filled, after an untimed call, and the round is the mean; how often, its last warm-up call
+    says, of two at least, since the first one is the slowest. Other arguments are those of `latency`; once `seconds` have
+    passed, three rounds are enough. An error names the function that raised it.
     """
     checks.integer("rounds", rounds)
-    checks.integer("warmup", warmup)
+    warmup = max(checks.integer("warmup", warmup), 2 if fill else 1)
     if not functions:
         raise ValueError("functions is empty, but must have a function to time")
     once = _gpu_round if torch.device(device).type == "cuda" else _round
@@ -109,7 +110,7 @@ def alternate(
                     raise
                 if i >= 0:
                     times[name].append(measured)
-                else:
+                elif i == -1:
                     calls[name] = max(1, math.ceil(fill / max(measured[0], 1e-3)))
     return {name: Timing(*zip(*measured, strict=True)) for name, measured in times.items()}
 

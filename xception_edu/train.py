@@ -215,7 +215,8 @@ def train(
                 drop_lines_after(run.step, out / "metrics.jsonl")
             else:
                 facts = {"device": str(chosen), "threads": torch.get_num_threads(), "processes": parallel.ranks()}
-                start_folder(recipe, out, facts | {"batch_size_rule": rate_rule(recipe)} | run.facts)
+                facts |= gpu.name(chosen) | {"batch_size_rule": rate_rule(recipe)} | run.facts
+                start_folder(recipe, out, facts)
             run.events = Events(out, run.step, run.steps_an_epoch, wanted=tensorboard)
         try:
             loop(run, dataset, signals, max_steps=max_steps, checkpoint_minutes=checkpoint_minutes)

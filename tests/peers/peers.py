@@ -1,7 +1,9 @@
 """The peers, with weights that a parity test can see: He kernels, random gamma and beta, BN statistics of real images."""
 
 import dataclasses
+import importlib
 import os
+import sys
 
 os.environ["KERAS_BACKEND"] = "torch"
 
@@ -22,11 +24,16 @@ _schemas = []
 
 def define_torchvision_operators() -> None:
     """Let torchvision import beside a torch that it was not built for: it asks for the schemas of two operators."""
-    if not _schemas and not hasattr(torch.ops.torchvision, "nms"):
+    try:
+        importlib.import_module("torchvision")
+    except RuntimeError:  # operator torchvision::nms does not exist
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]
         library = torch.library.Library("torchvision", "DEF")
         for name in ("nms", "qnms"):
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _schemas.append(library)  # the schemas live as long as the library
+        importlib.import_module("torchvision")
 
 
 def photographs(height: int, width: int, count: int = 1) -> Tensor:

@@ -8,35 +8,37 @@ import torch
 
 from xception_edu import timing
 
-FILE = Path(__file__).parents[2] / "benchmarks" / "networks.py"
-spec = importlib.util.spec_from_file_location("networks", FILE)
-networks = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(networks)
+
+def program(name):
+    """A program of benchmarks/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[2] / "benchmarks" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+networks, contender = program("networks"), program("contender")
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(autouse=True)
-def small(monkeypatch):
-    monkeypatch.setattr(networks, "SIDE", 75)
+SMALL = {"batch": 2, "device": CPU, "side": 75}
 
 
 def test_steps_of_ours_and_timms_have_the_same_losses():
     losses = {}
     for who in ("ours", "timm"):
-        step = networks.contender(who, "channels_last", "training", torch.float32, 2, CPU)
+        step = contender.contender(who, "channels_last", "training", torch.float32, **SMALL)
         losses[who] = [float(step()) for _ in range(3)]
     assert losses["ours"] == pytest.approx(losses["timm"], rel=1e-3)
     assert losses["ours"][2] != pytest.approx(losses["ours"][0], rel=0.01)  # it learns, so it is a step
 
 
 def test_logits_in_inference_form_are_the_peers():
-    logits = {who: networks.contender(who, "channels_last", "inference", torch.float32, 2, CPU)() for who in ("ours", "timm")}
+    logits = {who: contender.contender(who, "channels_last", "inference", torch.float32, **SMALL)() for who in ("ours", "timm")}
     assert torch.allclose(logits["ours"], logits["timm"], rtol=1e-3, atol=1e-3 * float(logits["timm"].abs().max()))
 
 
 @pytest.mark.parametrize("mode", networks.MODES)
 def test_keras_takes_the_same_images(mode):
-    found = networks.contender("keras", "channels_last", mode, torch.bfloat16, 2, CPU)()
+    found = contender.contender("keras", "channels_last", mode, torch.bfloat16, **SMALL)()
     assert found.shape == (() if mode == "training" else (2, 1000))
     assert found.isfinite().all()
 
@@ -56,3 +58,34 @@ def test_the_roof_is_the_higher_of_two_measurements_of_each_ceiling():
     a = timing.Ceilings(macs_per_second={"float32": 2.0, "bfloat16": 3.0}, memory=5.0, cache=6.0)
     b = timing.Ceilings(macs_per_second={"float32": 1.0, "bfloat16": 4.0}, memory=7.0, cache=2.0)
     assert networks.higher(a, b) == timing.Ceilings(macs_per_second={"float32": 2.0, "bfloat16": 4.0}, memory=7.0, cache=6.0)
+
+
+def test_what_was_measured_before_an_interruption_is_kept(monkeypatch):
+    ceilings = timing.Ceilings(macs_per_second={"float32": 2.0, "bfloat16": 3.0}, memory=5.0, cache=6.0)
+    monkeypatch.setattr(networks.timing, "measure_ceilings", lambda **_: ceilings)
+    monkeypatch.setattr(networks, "losses", lambda *_: {"largest_difference": 0.0})
+    asked = []
+
+    def race(*case):
+        asked.append(case[:3])
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        mode, batch, dtype, _ = case
+        about = {"mode": mode, "batch": batch, "dtype": dtype, "throughput_ratio": 1.0, "best_peer": "timm eager"}
+        return about | {"rows": [{"median_ms": 5.0}]}
+
+    monkeypatch.setattr(networks, "race", race)
+    arguments = networks.argparse.Namespace(batches=[4, 8], dtypes=networks.DTYPES, device="cpu")
+    found = networks.measure(arguments, CPU)
+    assert asked == [("training", 4, "float32"), ("training", 4, "bfloat16"), ("training", 8, "bfloat16")]
+    assert (len(found["cases"]), found["left_out"]) == (2, 4)
+    assert all(row["fraction"] > 0 for case in found["cases"] for row in case["rows"])
+
+
+def test_a_contender_that_ends_is_named_and_the_others_end_too(monkeypatch):
+    started, real = [], networks.Contender
+    monkeypatch.setattr(networks, "Contender", lambda *order: started.append(real(*order)) or started[-1])
+    orders = [("ours", "channels_last", "training", dtype, 1, "cpu") for dtype in ("float32", "float33")]
+    with pytest.raises(RuntimeError, match="ours channels_last ended with status 1"), networks.contenders(orders):
+        pytest.fail("one of them cannot be ready")
+    assert [one.process.poll() for one in started] in ([-9, 1], [0, 1])

@@ -4,5 +4,11 @@ Every file is one JSON object: `benchmark` (its name), `command`, `quick` (True:
 `device`, `threads`, `machine` (processor, system, cores, python, versions, commit), `load` (`wall_seconds` and
 `share_of_others`, the part of the processors' time that other programs used meanwhile), and what was measured, as the
 docstring of its module says. Times are milliseconds: `median_ms`, `q1_ms`, `q3_ms` (quartiles), over `rounds`, of which
-`disturbed` were interrupted by the system; none is left out. MACs and bytes are of the whole batch.
+`disturbed` were interrupted by the system; none is left out. MACs and bytes are of the whole batch. Ctrl-C ends a long
+measurement, and what was measured by then is written; `left_out` says how many cases are not there.
 """
+
+
+def left_out(wanted: int, measured: int) -> dict[str, int]:
+    """What a record says if fewer cases were measured than were wanted."""
+    return {"left_out": wanted - measured} if measured < wanted else {}

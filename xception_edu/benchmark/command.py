@@ -23,10 +23,12 @@ BENCHMARKS = {
     "startup": startup,
     "counting": counting,
 }
+INTERRUPTED = 130  # as a shell says it: 128 and the number of SIGINT
+OF_THE_PROCESSOR = ("startup", "counting")  # the same whatever the device: "all" runs them on a CPU only
 
 
 def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
-    """Read the arguments, run what they name, write a file each; exit status 0."""
+    """Read the arguments, run what they name, write a file each; exit status 0, or 130 after Ctrl-C."""
     parser.add_argument("name", nargs="?", choices=[*BENCHMARKS, "all"], help="which one; without a name, they are listed")
     parser.add_argument("--out", default="results", help="folder for the JSON files; made if missing (default: results)")
     parser.add_argument("--quick", action="store_true", help="few rounds and few cases: a first look")
@@ -41,13 +43,19 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     device, folder = device_of(args.device), folder_of(args.out)
     names = list(BENCHMARKS) if args.name == "all" else [args.name]
     for name in names:
+        if args.name == "all" and device.type != "cpu" and name in OF_THE_PROCESSOR:
+            continue
         missing = getattr(BENCHMARKS[name], "missing_peers", list)()  # of a benchmark that compares with others
         if missing and args.name == "all":
             print(f"{name} left out: it compares with {', '.join(missing)}; see `make benchmarks`", file=sys.stderr)
             continue
         path = folder / BENCHMARKS[name].FILE
-        path.write_text(as_json(run(name, quick=args.quick, threads=args.threads, device=device)), encoding="utf-8")
+        record = run(name, quick=args.quick, threads=args.threads, device=device)
+        path.write_text(as_json(record), encoding="utf-8")
         print(path)
+        if "left_out" in record:
+            print(f"interrupted: {record['left_out']} cases of {name} are left out", file=sys.stderr)
+            return INTERRUPTED
     return 0
 
 

@@ -10,6 +10,7 @@ the share of the roofline that was reached. A fraction above 1 says that the map
 Inference form, without gradients.
 """
 
+import contextlib
 from dataclasses import replace
 
 import torch
@@ -18,12 +19,15 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from xception_edu import architectures, timing
-from xception_edu.benchmark import roofline
+from xception_edu.benchmark import left_out, roofline
 from xception_edu.costs import cost_of, describe
 from xception_edu.specs import ActivationSpec, AddSpec, BatchNormSpec, ConvSpec, LinearSpec, PoolSpec, Shape, Spec
 
 FILE = "layers.json"
 PACKAGES = ()
+BATCHES = {"cpu": (1, 2, 4), "cuda": (64,)}
+EFFORT = {"cpu": {"rounds": 9, "fill": 5}, "cuda": {"rounds": 5, "fill": 2}}
+QUICK = {"rounds": 3, "fill": 5}
 NETWORKS = {"xception": architectures.xception, "inception_v3": architectures.inception_v3}
 LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
 
@@ -32,16 +36,19 @@ def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
     """All rows; a quick run takes every sixth, at batch 1 in float32."""
     ceilings = timing.measure_ceilings(device=device, **roofline.sizes_of(quick, device))
     rows = [row for network in NETWORKS for row in different_layers(network)][:: 6 if quick else 1]
-    settings = [(1, "float32")] if quick else [(batch, dtype) for dtype in ("float32", "bfloat16") for batch in (1, 2, 4)]
+    batches = BATCHES[device.type]
+    settings = [(1, "float32")] if quick else [(batch, dtype) for dtype in ("float32", "bfloat16") for batch in batches]
     progress.reset(len(rows) * len(settings))
-    layers = []
-    for row, spec, shape in rows:
-        found = []
-        for batch, dtype in settings:
-            found.append(measure_layer(spec, shape, batch, dtype, ceilings, device=device, rounds=3 if quick else 9))
-            progress.update()
-        layers.append({**row, "measurements": found})
-    return {"ceilings": roofline.as_dict(ceilings), "layers": layers}
+    effort = QUICK if quick else EFFORT[device.type]
+    layers: list[dict] = []
+    with contextlib.suppress(KeyboardInterrupt):
+        for row, spec, shape in rows:
+            found = []
+            for batch, dtype in settings:
+                found.append(measure_layer(spec, shape, batch, dtype, ceilings, device=device, **effort))
+                progress.update()
+            layers.append({**row, "measurements": found})
+    return {"ceilings": roofline.as_dict(ceilings), **left_out(len(rows), len(layers)), "layers": layers}
 
 
 def different_layers(network: str) -> list[tuple[dict, Spec, Shape]]:
@@ -77,13 +84,13 @@ def kind_of(spec: Spec) -> str:
 
 
 def measure_layer(
-    spec: Spec, shape: Shape, batch: int, dtype: str, ceilings: timing.Ceilings, *, device: torch.device, rounds: int
+    spec: Spec, shape: Shape, batch: int, dtype: str, ceilings: timing.Ceilings, *, device: torch.device, **effort: float
 ) -> dict:
     """Cost, times in the faster of the two layouts, and the fraction of the roofline."""
     cost, element = cost_of(spec, shape), getattr(torch, dtype).itemsize
     functions = {layout: runner(spec, shape, batch, dtype, layout, device=device) for layout in LAYOUTS}
     with torch.inference_mode():
-        times = timing.alternate(functions, rounds=rounds, fill=5, device=device)
+        times = timing.alternate(functions, device=device, **effort)
     layout, other = sorted(LAYOUTS, key=lambda name: times[name].median)
     attainable = ceilings.milliseconds(cost, batch=batch, dtype=dtype)
     return {

@@ -23,20 +23,22 @@ the segments, so beyond 8 of them that of one is repeated (`"repeated": true`).
 `pointwise`: the 1x1 of the module, a row for each map, dtype, mode and layout, with the same columns and one time.
 """
 
+import contextlib
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
 from xception_edu import timing
-from xception_edu.benchmark import roofline
+from xception_edu.benchmark import left_out, roofline
 from xception_edu.costs import Cost, cost_of
 from xception_edu.layers import SegmentedConv2d
 from xception_edu.specs import ConvSpec, Shape, segment_sizes
 
 FILE = "segments_latency.json"
 PACKAGES = ()
-BATCH = 4
+BATCH = {"cpu": 4, "cuda": 64}  # a GPU would be idle between two layers of a small one
 MAPS = {728: 19, 128: 56}  # channels: side
 UNEVEN = {728: (3, 5, 6, 10, 17, 30, 100, 200, 300, 500), 128: (3, 5, 6, 7, 10, 12, 20, 40, 60, 100)}
 QUICK = (1, 5, 91, 64, 128, 364, 728)
@@ -44,23 +46,30 @@ DTYPES = ("float32", "bfloat16")
 MODES = ("forward", "training")
 LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
 EFFORT = {True: {"rounds": 3, "fill": 5}, False: {"rounds": 9, "seconds": 2, "fill": 20}}  # by `quick`
+STEADY = {"rounds": 7, "seconds": 2, "fill": 5}  # on a GPU, where the same takes the same time
 FORMS = ("grouped_nchw", "grouped_channels_last", "dense", "loop")
 
 
 def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
     """All rows; a quick run takes a few numbers of segments."""
     ceilings = timing.measure_ceilings(device=device, **roofline.sizes_of(quick, device))
-    settings = [(c, side, dtype, mode) for c, side in MAPS.items() for dtype in DTYPES for mode in MODES]
-    progress.reset(sum(1 + len(counts(channels, quick)) for channels, *_ in settings))
-    cases, pointwise = [], []
-    for channels, side, dtype, mode in settings:
-        bench = Bench(channels, side, dtype, mode, ceilings, device, EFFORT[quick])
-        for segments in counts(channels, quick):
-            cases += bench.cases(segments)
+    settings = [(c, side, dtype, mode) for dtype in reversed(DTYPES) for c, side in MAPS.items() for mode in MODES]
+    wanted = [(setting, counts(setting[0], quick)) for setting in settings]
+    progress.reset(sum(1 + len(numbers) for _, numbers in wanted))
+    cases: list[dict] = []
+    pointwise: list[dict] = []
+    with contextlib.suppress(KeyboardInterrupt):
+        for (channels, side, dtype, mode), numbers in wanted:
+            effort = STEADY if device.type == "cuda" and not quick else EFFORT[quick]
+            bench = Bench(channels, side, dtype, mode, ceilings, device, effort)
+            pointwise += bench.pointwise()
             progress.update()
-        pointwise += bench.pointwise()
-        progress.update()
-    return {"ceilings": roofline.as_dict(ceilings), "batch": BATCH, "cases": cases, "pointwise": pointwise}
+            for segments in numbers:
+                cases += bench.cases(segments)
+                progress.update()
+    missing = left_out(sum(len(LAYOUTS) * len(numbers) for _, numbers in wanted), len(cases))
+    about = {"ceilings": roofline.as_dict(ceilings), "batch": BATCH[device.type], **missing}
+    return about | {"cases": cases, "pointwise": pointwise}
 
 
 def counts(channels: int, quick: bool) -> list[int]:
@@ -87,7 +96,8 @@ class Bench:
         self.about = {"channels": channels, "side": side, "dtype": dtype, "mode": mode}
         self.ceilings, self.device, self.effort = ceilings, device, effort
         self.dense_times: dict[str, dict] = {}
-        x = torch.randn(BATCH, *self.shape, device=device).to(getattr(torch, dtype))
+        self.batch = BATCH[device.type]
+        x = torch.randn(self.batch, *self.shape, device=device).to(getattr(torch, dtype))
         # One map a layout for all forms: where it lies in memory is the same for all of them.
         self.maps = {name: x.clone(memory_format=layout).requires_grad_(self.training) for name, layout in LAYOUTS.items()}
 
@@ -170,9 +180,9 @@ class Bench:
         }
 
     def _costs(self, cost: Cost) -> dict:
-        size = {"batch": BATCH, "bytes_per_element": getattr(torch, self.dtype).itemsize}
+        size = {"batch": self.batch, "bytes_per_element": getattr(torch, self.dtype).itemsize}
         return {
-            "macs": BATCH * cost.macs,
+            "macs": self.batch * cost.macs,
             "params": cost.params,
             "bytes": cost.bytes_moved(**size),
             "intensity": round(cost.intensity(**size), 4),
@@ -180,7 +190,7 @@ class Bench:
         }
 
     def _attainable(self, cost: Cost) -> float:
-        return self.ceilings.milliseconds(cost, batch=BATCH, dtype=self.dtype) * (3 if self.training else 1)
+        return self.ceilings.milliseconds(cost, batch=self.batch, dtype=self.dtype) * (3 if self.training else 1)
 
     def _fraction(self, cost: Cost, time: timing.Timing) -> float:
         return round(self._attainable(cost) / time.median, 4)
