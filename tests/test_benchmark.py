@@ -191,6 +191,26 @@ def test_all_forms_compute_the_same(count):
     assert torch.allclose(F.conv2d(x, ours.dense_weight(), padding=1), ours(x), atol=1e-5)
 
 
+def test_a_case_that_seems_slow_is_measured_thrice_as_long_and_no_round_is_left_out(quick_machine, monkeypatch):
+    """The first time ours takes twice as long as the others, later as long: the median over all rounds says so."""
+    measured, calls = [], []
+
+    def alternate(functions, **_):
+        calls.append(None)
+        first = len(calls) == 1
+        found = {key: timing.Timing((2.0,) if key[1] == "ours" and first else (1.0,)) for key in functions}
+        measured.append(found)
+        return found
+
+    monkeypatch.setattr(timing, "alternate", alternate)
+    bench = segments.Bench(16, 3, "float32", "forward", CEILINGS, timing.CPU, {"rounds": 1})
+    rows = bench.cases(4)
+    assert len(measured) == 3
+    assert [(row["ratio"], row["forms"]["ours"]["rounds"], row["forms"]["loop"]["rounds"]) for row in rows] == [(1.0, 3, 3)] * 2
+    bench.cases(8)
+    assert len(measured) == 4
+
+
 def test_counting_by_torch_needs_no_peer_and_agrees():
     hand, _ = counting.by_hand()
     torchs, _ = counting.by_torch("meta")
@@ -240,6 +260,7 @@ def test_ctrl_c_keeps_what_was_measured_and_says_how_much_is_left_out(name, quic
         return real(*args, **kwargs | {"rounds": 1, "fill": 0})
 
     monkeypatch.setattr(timing, "alternate", interrupted_at_the_third)
+    monkeypatch.setattr(segments, "SLOWER", float("inf"))
     assert main(["benchmark", name, "--quick", "--out", str(tmp_path)]) == 130
     record = json.loads((tmp_path / module.FILE).read_text())
     # A 1x1 comes before the segments of its map; a case is both layouts.

@@ -1,6 +1,7 @@
 """Claims about the continuum in torch."""
 
 import copy
+import json
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from xception_edu.layers import (
     SeparableConv2d,
     SpatiallySeparableConv2d,
 )
+from xception_edu.machine import ROOT
 from xception_edu.specs import segment_sizes
 
 
@@ -192,6 +194,54 @@ def test_a_pointwise_convolution_is_a_product_for_few_positions_in_bfloat16(stri
     y.sum().backward()
     assert y.is_contiguous(memory_format=torch.channels_last)
     assert x.grad.is_contiguous(memory_format=torch.channels_last), "else all maps before it would change layout"
+
+
+@pytest.mark.parametrize(
+    ("channels", "segments", "training", "forms"),
+    [
+        (728, 728, False, ("grouped_channels_last", "grouped_channels_last")),  # depthwise
+        (728, 91, False, ("grouped_nchw", "grouped_channels_last")),  # pieces of 8: a copy pays with gradients alone
+        (728, 91, True, ("grouped_channels_last", "grouped_channels_last")),
+        (728, 182, False, ("grouped_channels_last", "grouped_channels_last")),
+        (728, 4, True, ("dense", "dense")),
+        (728, 300, True, ("grouped_nchw", "grouped_nchw")),  # uneven
+        (728, 364, True, ("grouped_nchw", "grouped_nchw")),
+        (128, 2, False, ("grouped_nchw", "grouped_channels_last")),
+        (128, 3, False, ("dense", "dense")),
+        (128, 64, True, ("dense", "dense")),
+    ],
+)
+def test_the_form_on_a_gpu_in_half_precision(channels, segments, training, forms):
+    conv = SegmentedConv2d(channels, channels, segments=segments)
+    with torch.set_grad_enabled(training):
+        assert tuple(conv._on_gpu(comes) for comes in ("grouped_nchw", "grouped_channels_last")) == forms
+
+
+def test_the_form_on_a_gpu_is_near_the_fastest_in_most_of_what_was_measured_there():
+    """Held against the times of each form by itself; keeping the map as it comes would be up to 12 times as slow."""
+    record = json.loads((ROOT / "results" / "gpu" / "segments_latency.json").read_text())
+    chosen, kept = [], []
+    for case in record["cases"]:
+        if case["dtype"] == "bfloat16" and case["segments"] > 1:
+            conv = SegmentedConv2d(case["channels"], case["channels"], segments=case["segments"])
+            times = {form: measured["median_ms"] for form, measured in case["forms"].items() if form != "ours"}
+            with torch.set_grad_enabled(case["mode"] == "training"):
+                chosen.append(times[conv._on_gpu(f"grouped_{case['layout']}")] / min(times.values()))
+            kept.append(times[f"grouped_{case['layout']}"] / min(times.values()))
+    assert max(chosen) < 2 < 10 < max(kept)
+    assert sum(ratio > 1.05 for ratio in chosen) < len(chosen) / 7
+    assert sum(ratio > 1.05 for ratio in kept) > len(kept) / 2
+
+
+@pytest.mark.parametrize("segments", [2, 5, 8])
+def test_the_dense_form_has_the_values_and_the_gradients_of_the_grouped_one(segments, monkeypatch):
+    conv = SegmentedConv2d(8, 16, segments=segments, stride=2, bias=True).double()
+    x = torch.randn(2, 8, 7, 7, dtype=torch.float64)
+    grouped = values_and_gradients(conv, x, training=True)
+    conv.zero_grad()
+    monkeypatch.setattr(SegmentedConv2d, "form_of", lambda self, x: "dense")
+    for found, right in zip(values_and_gradients(conv, x, training=True), grouped, strict=True):
+        assert torch.allclose(found, right, atol=1e-12)
 
 
 def test_under_autocast_the_form_goes_by_the_type_that_is_multiplied():

@@ -35,6 +35,10 @@ def test_a_record_shows_the_disturbed_rounds_and_leaves_none_out():
     assert slow.record() == {"median_ms": 1.0, "q1_ms": 1.0, "q3_ms": 3.0, "rounds": 4, "disturbed": 1}
 
 
+def test_two_timings_together_have_the_rounds_of_both():
+    assert Timing((1.0, 2.0), (0, None)) + Timing((5.0,), (3,)) == Timing((1.0, 2.0, 5.0), (0, None, 3))
+
+
 def test_a_ratio_is_the_median_over_rounds_and_not_the_ratio_of_medians():
     # The machine is ten times slower from the third round on; a always takes twice as long as b.
     a, b = Timing((2.0, 2.2, 20.0, 22.0, 24.0)), Timing((1.0, 1.1, 10.0, 11.0, 12.0))

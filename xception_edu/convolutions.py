@@ -19,9 +19,20 @@ def piece_sizes(channels: int, segments: int) -> list[int]:
     return [len(piece) for piece in torch.arange(channels, device="cpu").tensor_split(segments)]
 
 
+FORMATS = {"grouped_nchw": torch.contiguous_format, "grouped_channels_last": torch.channels_last}
+
+
+def _comes_as(x: Tensor) -> str:
+    """The form whose layout a map has."""
+    return "grouped_channels_last" if x.is_contiguous(memory_format=torch.channels_last) else "grouped_nchw"
+
+
 def _computes_in(x: Tensor) -> torch.dtype:
-    """The number type in which a convolution of a map on a CPU computes: autocast's where it is on."""
-    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+    """The number type in which a convolution of a map computes: autocast's where it is on."""
+    device = x.device.type
+    if device in ("cpu", "cuda") and torch.is_autocast_enabled(device):
+        return torch.get_autocast_dtype(device)
+    return x.dtype
 
 
 class SegmentedConv2d(nn.Module):
@@ -33,8 +44,8 @@ class SegmentedConv2d(nn.Module):
     Shape: (N, in_channels, H, W) to (N, out_channels, H', W'). `kernel_size`, `stride`, `padding` are one integer or
     (height, width); padding None is half the kernel. `weights` holds a tensor a run: (out of the run, in of one piece, k, k).
 
-    On a CPU, a map in NCHW is laid out as channels_last first where that is faster (`form` says where, `_keeps_layout` why);
-    what comes out is then channels_last too, the same values at other strides.
+    A map may be laid out anew first, or the convolution be a regular one with zeros in it, where that is faster: `form_of`
+    says which of the three it is, `_on_cpu` and `_on_gpu` why. The values are the same; the strides are those of the form.
 
     Raises ValueError if segments is not from 1 to the smaller channel count: a further segment would have no channel.
     """
@@ -64,6 +75,7 @@ class SegmentedConv2d(nn.Module):
             torch.empty(n * piece_out, piece_in, *self.kernel_size) for n, piece_in, piece_out in self.runs
         )
         self.bias = nn.Parameter(torch.empty(out_channels)) if checks.boolean("bias", bias) else None
+        self._width = math.gcd(*self.runs[0][1:])  # channels of a piece, in and out
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -77,19 +89,37 @@ class SegmentedConv2d(nn.Module):
         """(N, in_channels, H, W) to (N, out_channels, H', W')."""
         if x.dim() != 4 or x.shape[1] != self.in_channels:
             raise ValueError(f"x has shape {tuple(x.shape)}, but must be (N, {self.in_channels}, H, W)")
+        form = self.form_of(x)
+        if form == "dense":
+            return F.conv2d(x, self.dense_weight(), self.bias, self.stride, self.padding)
+        layout = None if form == _comes_as(x) else FORMATS[form]
         if len(self.runs) == 1:
-            x = x if self._keeps_layout(x) else x.contiguous(memory_format=torch.channels_last)
+            x = x if layout is None else x.contiguous(memory_format=layout)
             return F.conv2d(x, self.weights[0], self.bias, self.stride, self.padding, groups=self.segments)
         xs = x.split([n * piece_in for n, piece_in, _ in self.runs], dim=1)
-        if not self._keeps_layout(x):
-            xs = [part.contiguous(memory_format=torch.channels_last) for part in xs]
+        if layout is not None:
+            xs = [part.contiguous(memory_format=layout) for part in xs]
         outs = [n * piece_out for n, _, piece_out in self.runs]
         biases = self.bias.split(outs) if self.bias is not None else [None] * len(outs)
         runs = zip(xs, self.weights, biases, self.runs, strict=True)
         return torch.cat([F.conv2d(x, w, b, self.stride, self.padding, groups=n) for x, w, b, (n, _, _) in runs], dim=1)
 
-    def _keeps_layout(self, x: Tensor) -> bool:
-        """Whether a map is convolved as it comes: always but on a CPU in NCHW, where this rule decides.
+    def form_of(self, x: Tensor) -> str:
+        """How a map would be convolved now, by its layout, dtype and device and by whether gradients are on: "grouped_nchw",
+        "grouped_channels_last", or "dense", a regular convolution with `dense_weight` in the map's own layout.
+        """
+        comes = _comes_as(x)
+        if self.segments == 1 or torch.compiler.is_exporting():
+            return comes
+        match x.device.type, _computes_in(x):
+            case "cpu", torch.float32 | torch.bfloat16 as dtype:
+                return self._on_cpu(comes, dtype)
+            case "cuda", torch.bfloat16 | torch.float16:
+                return self._on_gpu(comes)
+        return comes
+
+    def _on_cpu(self, comes: str, dtype: torch.dtype) -> str:
+        """Keep channels_last; from NCHW, which it is.
 
         oneDNN's NCHW kernels work on blocks of 8 channels (bf16: 16); pieces that are no whole blocks fall to slow ones, which
         take two or three times as long as in channels_last (2 segments of 364 channels, say). Then copying the map pays.
@@ -98,32 +128,43 @@ class SegmentedConv2d(nn.Module):
         (a network in NCHW takes 0.85 times as long, since all its maps are channels_last from the first copy on).
         results/segments_latency.json has all cases, measured with AVX-512.
         """
-        if x.is_contiguous(memory_format=torch.channels_last) or self.segments == 1 or x.device.type != "cpu":
-            return True
-        dtype = _computes_in(x)
-        if dtype not in (torch.float32, torch.bfloat16) or torch.compiler.is_exporting():
-            return True
-        width = math.gcd(*self.runs[0][1:])
+        width, bfloat16 = self._width, dtype == torch.bfloat16
         if len(self.runs) > 1 or torch.is_grad_enabled():
-            return len(self.runs) == 1 and width % 8 == 0 and dtype == torch.float32
-        return width % (16 if dtype == torch.bfloat16 else 8) == 0 or width in (1, 4, 8)
+            keeps = len(self.runs) == 1 and width % 8 == 0 and not bfloat16
+        else:
+            keeps = width % (16 if bfloat16 else 8) == 0 or width in (1, 4, 8)
+        return comes if keeps else "grouped_channels_last"
+
+    def _on_gpu(self, comes: str) -> str:
+        """In half precision; float32 stays as it comes.
+
+        cuDNN's grouped kernels fit its matrix units for pieces of 8 to 64 channels, a power of two, and have one of their own
+        for one channel: those in channels_last, where copying the map pays if there are gradients. Most others are so slow
+        that a regular convolution with zeros in it, up to a hundred times the MACs, takes a fifth of the time: for maps of up
+        to 256 channels, and for 3 to 5 segments of any. What is left is faster in NCHW. results/gpu/segments_latency.json has
+        all cases, measured on an H200.
+        """
+        even = len(self.runs) == 1
+        if even and self._width in (1, 8, 16, 32, 64):
+            return "grouped_channels_last" if torch.is_grad_enabled() or self._width == 1 else comes
+        if self.in_channels * self.out_channels <= 256 * 256 or 3 <= self.segments <= 5:
+            return "dense"
+        return "grouped_channels_last" if even and self._width == 4 else "grouped_nchw"
 
     @property
     def form(self) -> str:
-        """How an NCHW map would be convolved now, by dtype, device and whether gradients are on: "grouped_nchw" or
-        "grouped_channels_last". In channels_last a map stays as it is.
-        """
-        x = self.weights[0].new_empty(1, self.in_channels, 2, 2)
-        return "grouped_nchw" if self._keeps_layout(x) else "grouped_channels_last"
+        """`form_of` a map in NCHW, of the weights' dtype and on their device."""
+        return self.form_of(self.weights[0].new_empty(1, self.in_channels, 2, 2))
 
     def dense_weight(self) -> Tensor:
         """The block-diagonal (out_channels, in_channels, k, k) tensor with which a regular convolution does the same."""
-        blocks = [block for w, (n, _, _) in zip(self.weights, self.runs, strict=True) for block in w.chunk(n)]
         rows, first = [], 0
-        for block in blocks:
-            after = self.in_channels - first - block.shape[1]
-            rows.append(F.pad(block, (0, 0, 0, 0, first, after)))
-            first += block.shape[1]
+        for weight, (n, piece_in, _) in zip(self.weights, self.runs, strict=True):
+            pieces = weight.unflatten(0, (n, -1)).movedim(0, -1)  # (out of a piece, in of a piece, k, k, n)
+            blocks = torch.diag_embed(pieces, dim1=0, dim2=2).flatten(2, 3).flatten(0, 1)
+            after = self.in_channels - first - n * piece_in
+            rows.append(F.pad(blocks, (0, 0, 0, 0, first, after)))
+            first += n * piece_in
         return torch.cat(rows)
 
     def extra_repr(self) -> str:

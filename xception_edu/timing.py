@@ -54,6 +54,10 @@ class Timing:
         """Number of rounds that the system interrupted for something else. They count in the median as all others do."""
         return sum(bool(n) for n in self.preemptions)
 
+    def __add__(self, other: "Timing") -> "Timing":
+        """The rounds of both."""
+        return Timing(self.milliseconds + other.milliseconds, self.preemptions + other.preemptions)
+
     def record(self) -> dict[str, float | int]:
         """As plain data: median_ms, q1_ms, q3_ms, rounds, disturbed."""
         first, third = self.quartiles

@@ -15,8 +15,9 @@ training thrice that, since each of the two gradients costs as much again), and 
 A form that wants the other layout is timed with the conversion of its input. `best` is the fastest of the first four,
 `ratio` how many times as long ours takes as that (median over rounds, each against its own), `regret` how many times as long
 the form that ours took would have been, timed by itself: where it is 1 the rule chose the fastest, and the rest of `ratio` is
-what one computation timed twice differs by. `ratio_converted` is the same as `ratio`, but
-against the fastest form when its input comes in the layout that it wants, `fraction` attainable_ms over the time of ours.
+what one computation timed twice differs by. A case whose `ratio` is over 1.05 is measured thrice as long, and all rounds count.
+`ratio_converted` is the same as `ratio`, but against the fastest form when its input comes in the layout that it wants,
+`fraction` attainable_ms over the time of ours.
 With one segment, dense and loop are the grouped form, and are not timed again; the dense form's time does not depend on
 the segments, so beyond 8 of them that of one is repeated (`"repeated": true`).
 
@@ -45,7 +46,8 @@ QUICK = (1, 5, 91, 64, 128, 364, 728)
 DTYPES = ("float32", "bfloat16")
 MODES = ("forward", "training")
 LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
-EFFORT = {True: {"rounds": 3, "fill": 5}, False: {"rounds": 9, "seconds": 2, "fill": 20}}  # by `quick`
+EFFORT = {True: {"rounds": 3, "fill": 5}, False: {"rounds": 15, "seconds": 2, "fill": 8}}  # by `quick`
+SLOWER = 1.05  # beyond this ratio a case is measured thrice as long
 STEADY = {"rounds": 7, "seconds": 2, "fill": 5}  # on a GPU, where the same takes the same time
 FORMS = ("grouped_nchw", "grouped_channels_last", "dense", "loop")
 
@@ -106,15 +108,21 @@ class Bench:
         cost = cost_of(ConvSpec(self.shape.channels, self.shape.channels, 3, segments=segments), self.shape)
         ours = SegmentedConv2d(self.shape.channels, self.shape.channels, segments=segments)
         ours = ours.to(self.device, getattr(torch, self.dtype))
-        functions = {
-            (layout, form): self._function(ours, layout, form)
-            for layout in LAYOUTS
-            for form in (*FORMS, "ours")
-            if not (form == "dense" and segments > 8) and not (form in ("dense", "loop") and segments == 1)
-        }
         with torch.set_grad_enabled(self.training):
+            takes = {layout: ours.form_of(self.maps[layout]) for layout in LAYOUTS}
+            repeated = (
+                {"dense", "loop"} if segments == 1 else {"dense"} if segments > 8 and "dense" not in takes.values() else {}
+            )
+            forms = [form for form in (*FORMS, "ours") if form not in repeated]
+            functions = {(layout, form): self._function(ours, layout, form) for layout in LAYOUTS for form in forms}
             times = timing.alternate(functions, device=self.device, **self.effort)
-        return [self._row(segments, cost, layout, times, ours) for layout in LAYOUTS]
+            rows = [self._row(segments, cost, layout, times, takes[layout]) for layout in LAYOUTS]
+            if max(row["ratio"] for row in rows) > SLOWER:
+                for _ in range(2):
+                    more = timing.alternate(functions, device=self.device, **self.effort)
+                    times = {key: times[key] + more[key] for key in times}
+                rows = [self._row(segments, cost, layout, times, takes[layout]) for layout in LAYOUTS]
+        return rows
 
     def pointwise(self) -> list[dict]:
         """The 1x1 in both layouts."""
@@ -151,7 +159,7 @@ class Bench:
             return lambda: compute(x)
         return timing.with_backward(lambda: compute(x), [x, *weights])
 
-    def _row(self, segments: int, cost: Cost, layout: str, times: dict, ours: SegmentedConv2d) -> dict:
+    def _row(self, segments: int, cost: Cost, layout: str, times: dict, takes: str) -> dict:
         forms = {form: times[layout, form].record() for form in FORMS if (layout, form) in times}
         if segments == 1:
             self.dense_times[layout] = forms[f"grouped_{layout}"] | {"repeated": True}
@@ -162,8 +170,6 @@ class Bench:
         best = min(measured, key=lambda form: measured[form].median)
         native = [times[key] for key in times if key[1] not in ("ours", "grouped_nchw", "grouped_channels_last")]
         native += [times[name, f"grouped_{name}"] for name in LAYOUTS]
-        with torch.set_grad_enabled(self.training):
-            takes = ours.form if layout == "nchw" else "grouped_channels_last"
         mine, fastest = times[layout, "ours"], min(native, key=lambda t: t.median)
         return {
             **self.about,
