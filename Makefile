@@ -6,7 +6,7 @@ TESTENV := OMP_NUM_THREADS=1 PYTHONHASHSEED=0 TQDM_DISABLE=1
 
 PEERS := .venv-peers/bin
 
-.PHONY: lab test peers parity benchmarks notebooks figures site clean
+.PHONY: lab test peers parity benchmarks benchmarks-gpu notebooks figures site clean
 .DEFAULT_GOAL := lab
 
 .venv/installed: pyproject.toml constraints.txt
@@ -47,6 +47,13 @@ benchmarks: .venv/installed .venv-peers/installed
 	$(BIN)/python -m xception_edu benchmark all
 	$(PEERS)/python -m xception_edu benchmark counting
 	PYTHONPATH=. $(PEERS)/python benchmarks/networks.py
+	$(BIN)/python benchmarks/readme_tables.py
+	$(BIN)/python -m xception_edu figures --out figures
+
+# On a machine with a GPU, and a torch that knows it: layers, segments and mistakes there, and the networks at three batch sizes.
+benchmarks-gpu: .venv/installed .venv-peers/installed
+	$(BIN)/python -m xception_edu benchmark all --device cuda --out results/gpu
+	PYTHONPATH=. $(PEERS)/python benchmarks/networks.py --device cuda --batches 64 128 256
 	$(BIN)/python benchmarks/readme_tables.py
 	$(BIN)/python -m xception_edu figures --out figures
 

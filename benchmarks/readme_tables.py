@@ -13,6 +13,10 @@ import statistics
 import sys
 from collections.abc import Callable, Sequence
 
+import torch
+
+from xception_edu.layers import SegmentedConv2d
+
 ROOT = pathlib.Path(__file__).parent.parent
 README, RESULTS = ROOT / "README.md", ROOT / "results"
 MARKED = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
@@ -36,7 +40,8 @@ def conditions(record: dict) -> str:
     share = record["load"]["share_of_others"]
     others = "" if share is None else f"; other programs used {share:.0%} of the processors meanwhile"
     quick = " **A first look: few cases and rounds.**" * record["quick"]
-    return f"`{record['command']}` on {on}{others}.{quick}"
+    stopped = f" **Stopped early: {record['left_out']} cases are left out.**" if "left_out" in record else ""
+    return f"`{record['command']}` on {on}{others}.{quick}{stopped}"
 
 
 def networks() -> str:
@@ -58,6 +63,26 @@ def networks() -> str:
         )
     head = ("Xception at 299×299", "ours", "best peer", "times its throughput", "times its memory", "of the roofline")
     return markdown(head, rows, f"{_where_time_goes(record)} {_over_the_roof(record)}{conditions(record)}")
+
+
+def networks_on_gpu() -> str:
+    """Every contender on a GPU."""
+    record = read("gpu/networks")
+    rows = [
+        [
+            f"{row['who']} {row['form']}",
+            f"{case['mode']}, {case['batch']}, {case['dtype']}",
+            f"{row['median_ms']:,.1f} ms",
+            f"{row['images_per_second']:,.0f}",
+            f"{row['ratio']:.2f}",
+            f"{row['peak_bytes'] / 2**30:.1f} GiB",
+            f"{row['fraction']:.0%}",
+        ]
+        for case in record["cases"]
+        for row in sorted(case["rows"], key=lambda row: -row["ratio"])
+    ]
+    head = ("Xception at 299×299", "batch", "time", "images/s", "times the best peer's throughput", "memory", "of the roofline")
+    return markdown(head, rows, f"{_where_time_goes(record)} {conditions(record)}")
 
 
 def _where_time_goes(record: dict) -> str:
@@ -110,6 +135,50 @@ def segments() -> str:
     return markdown(head, rows, f"{note} {conditions(record)}")
 
 
+def segments_on_gpu() -> str:
+    """Four ways to compute the segmented 3x3 in half precision, and which of them SegmentedConv2d's rule picks."""
+    record = read("gpu/segments_latency")
+    cases = [case for case in record["cases"] if case["dtype"] == "bfloat16" and case["segments"] > 1]
+    names = {
+        "grouped_nchw": "always grouped, NCHW",
+        "grouped_channels_last": "always grouped, channels_last",
+        "dense": "always one regular convolution with zeros",
+        "loop": "always a convolution a piece",
+    }
+    ways = {names[form]: [_times_as_long(case, form) for case in cases] for form in names}
+    ways["what `SegmentedConv2d` picks"] = [_times_as_long(case, _picked(case)) for case in cases]
+    rows = [
+        [
+            name,
+            f"{statistics.median(ratios):.2f}",
+            f"{max(ratios):.1f}",
+            f"{sum(ratio > 1.05 for ratio in ratios)} of {len(cases)}",
+        ]
+        for name, ratios in ways.items()
+    ]
+    head = (
+        f"The 3×3 over its segments, {record['batch']} images, bfloat16: over the fastest way",
+        "median",
+        "worst",
+        "over 1.05",
+    )
+    note = "Of each way by itself, copies of layout included; the weights with zeros were made before."
+    return markdown(head, rows, f"{note} {conditions(record)}")
+
+
+def _times_as_long(case: dict, form: str) -> float:
+    """Time of a form over that of the fastest."""
+    times = {name: measured["median_ms"] for name, measured in case["forms"].items() if name != "ours"}
+    return times[form] / min(times.values())
+
+
+def _picked(case: dict) -> str:
+    """The form of SegmentedConv2d on a GPU; the rule is newer than the measurement that it was made from."""
+    conv = SegmentedConv2d(case["channels"], case["channels"], segments=case["segments"])
+    with torch.set_grad_enabled(case["mode"] == "training"):
+        return conv._on_gpu(f"grouped_{case['layout']}")
+
+
 def counting() -> str:
     """How long every tool takes to count Xception's MACs."""
     record = read("counting")
@@ -127,7 +196,15 @@ def _counted(row: dict) -> list[str]:
 
 def mistakes() -> str:
     """Four wrong ways to measure beside the right one."""
-    record = read("mistakes")
+    return _mistakes(read("mistakes"))
+
+
+def mistakes_on_gpu() -> str:
+    """The same on a GPU."""
+    return _mistakes(read("gpu/mistakes"))
+
+
+def _mistakes(record: dict) -> str:
     rows = [
         [
             f"{row['mistake']} ({row['layer']})",
@@ -181,7 +258,19 @@ def startup() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    table.__name__: table for table in (networks, segments, counting, mistakes, explorers, training, startup)
+    table.__name__: table
+    for table in (
+        networks,
+        segments,
+        counting,
+        mistakes,
+        explorers,
+        training,
+        startup,
+        networks_on_gpu,
+        segments_on_gpu,
+        mistakes_on_gpu,
+    )
 }
 
 

@@ -110,3 +110,25 @@ def test_a_first_look_says_so():
     assert "first look" not in readme_tables.conditions(RECORD)
     assert "A first look" in readme_tables.conditions(RECORD | {"quick": True})
     assert "on A GPU" in readme_tables.conditions(RECORD | {"device": "A GPU"})
+
+
+def test_the_ways_on_a_gpu_are_held_against_the_fastest_of_each_case(readme):
+    def case(segments, **ms):
+        forms = {form: {"median_ms": ms[form]} for form in ("grouped_nchw", "grouped_channels_last", "dense", "loop")}
+        about = {"channels": 128, "segments": segments, "dtype": "bfloat16", "mode": "training", "layout": "nchw"}
+        return {**about, "forms": forms | {"ours": {"median_ms": 0.1}}}
+
+    cases = [
+        case(1, grouped_nchw=9, grouped_channels_last=1, dense=9, loop=9),  # one segment: nothing to choose
+        case(128, grouped_nchw=4, grouped_channels_last=2, dense=6, loop=20),  # depthwise: channels_last is picked
+        case(3, grouped_nchw=4.4, grouped_channels_last=8, dense=6, loop=4),  # the one with zeros is picked
+    ]
+    (readme.parent / "gpu").mkdir()
+    record = RECORD | {"device": "A GPU", "batch": 64, "left_out": 7, "cases": cases}
+    (readme.parent / "gpu" / "segments_latency.json").write_text(json.dumps(record))
+    table = readme_tables.segments_on_gpu()
+    assert "| always grouped, NCHW | 1.55 | 2.0 | 2 of 2 |" in table
+    assert "| always a convolution a piece | 5.50 | 10.0 | 1 of 2 |" in table
+    assert "| what `SegmentedConv2d` picks | 1.25 | 1.5 | 1 of 2 |" in table
+    assert "on A GPU" in table
+    assert table.rstrip().endswith("**Stopped early: 7 cases are left out.**")

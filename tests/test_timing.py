@@ -58,17 +58,15 @@ def test_rounds_alternate_after_the_warm_up(functions, rounds, warmup):
     assert all(len(t.milliseconds) == len(t.preemptions) == rounds for t in times.values())
 
 
-def test_every_function_comes_after_every_other_in_some_rounds_and_two_measurements_have_the_same_orders():
-    def measured():
-        calls = []
-        alternate({name: lambda name=name: calls.append(name) for name in "abcd"}, rounds=30)
-        return calls
-
-    calls = measured()
-    followed = Counter(pair for i in range(0, len(calls), 4) for pair in itertools.pairwise(calls[i : i + 4]))
-    assert len(followed) == 12
-    assert min(followed.values()) >= 3
-    assert calls == measured()
+@given(st.integers(2, 12))
+def test_every_function_comes_right_after_every_other_equally_often(functions):
+    calls = []
+    rounds = functions * (1 + functions % 2)
+    alternate({name: lambda name=name: calls.append(name) for name in range(functions)}, rounds=rounds)
+    turns = [calls[i : i + functions] for i in range(functions, len(calls), functions)]  # after the warm-up
+    followed = Counter(pair for turn in turns for pair in itertools.pairwise(turn))
+    assert len(followed) == functions * (functions - 1)
+    assert set(followed.values()) == {1 + functions % 2}
 
 
 def test_when_time_is_up_three_rounds_are_enough():

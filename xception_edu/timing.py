@@ -85,11 +85,14 @@ def alternate(
 ) -> dict[Name, Timing]:
     """Times of several functions, one after the other a round, so that load meets all alike.
 
-    Each round has an order of its own, the same ones in every measurement: what a function leaves behind it, in caches and in
-    the allocator, would else always meet the same next one. A function that takes less than `fill` milliseconds is called so
-    often in a row that they are filled, after an untimed call, and the round is the mean; how often, its last warm-up call
-    says, of two at least, since the first one is the slowest. Other arguments are those of `latency`; once `seconds` have
-    passed, three rounds are enough. An error names the function that raised it.
+    What a function leaves behind it, in caches and in the allocator, the next one meets: a small convolution took half as long
+    again after some than after others. So rounds differ in their order, and each function follows each other one equally often,
+    in as many rounds as there are functions (twice as many, of an odd number).
+
+    A function that takes less than `fill` milliseconds is called so often in a row that they are filled, after an untimed call,
+    and the round is the mean; how often, its last warm-up call says, of two at least, since the first one is the slowest. Other
+    arguments are those of `latency`; once `seconds` have passed, three rounds are enough. An error names the function that
+    raised it.
     """
     checks.integer("rounds", rounds)
     warmup = max(checks.integer("warmup", warmup), 2 if fill else 1)
@@ -98,15 +101,15 @@ def alternate(
     once = _gpu_round if torch.device(device).type == "cuda" else _round
     checks.number("seconds", min(seconds, 1e9), at_least=0)
     checks.number("fill", fill, at_least=0)
-    names, shuffled = list(functions), random.Random(0)
-    times: dict[Name, list[tuple[float, int | None]]] = {name: [] for name in names}
-    calls = dict.fromkeys(names, 1)
+    orders = _balanced_orders(list(functions))
+    times: dict[Name, list[tuple[float, int | None]]] = {name: [] for name in functions}
+    calls = dict.fromkeys(functions, 1)
     end = time.monotonic() + seconds
     with pinned(threads):
         for i in range(-warmup, rounds):
             if i >= 3 and time.monotonic() > end:
                 break
-            for name in shuffled.sample(names, len(names)):
+            for name in orders[i % len(orders)]:
                 try:
                     measured = once(functions[name], calls[name])
                 except Exception as error:
@@ -117,6 +120,16 @@ def alternate(
                 elif i == -1:
                     calls[name] = max(1, math.ceil(fill / max(measured[0], 1e-3)))
     return {name: Timing(*zip(*measured, strict=True)) for name, measured in times.items()}
+
+
+def _balanced_orders(names: Sequence[Name]) -> list[list[Name]]:
+    """A Williams design: orders of the names in which each of them comes right after each other one equally often."""
+    n = len(names)
+    zigzag = [(k + 1) // 2 if k % 2 else (n - k // 2) % n for k in range(n)]  # 0, 1, n-1, 2, n-2: all differences, each once
+    rows = [[names[(place + i) % n] for place in zigzag] for i in range(n)]
+    rows += [row[::-1] for row in rows] if n % 2 else []
+    random.Random(0).shuffle(rows)  # so that a few rounds are not all alike
+    return rows
 
 
 def ratio(a: Timing, b: Timing) -> float:

@@ -84,7 +84,7 @@ def draw_latency_beside_macs(axes: Sequence[Axes], record: Record) -> Sequence[A
         }
         ax.plot([*cases], shares["MACs"], color=style.QUIET, linewidth=1.4)
         ax.plot([*cases], shares["time"], color=style.COLORS["depthwise"], linewidth=1.8, marker="o", markersize=3)
-        _segments_axis(ax, channels, side, cases)
+        segments_axis(ax, channels, side, cases)
         label_ends(ax, {name: (channels, values[-1]) for name, values in shares.items()})
         ax.set_title("Share of one segment's MACs and time", loc="left", fontsize=style.MEDIUM, color=style.QUIET)
         ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
@@ -105,7 +105,7 @@ def draw_intensity_over_segments(axes: Sequence[Axes], record: Record) -> Sequen
             ridge = peaks[dtype] / memory
             ax.axhline(ridge, linewidth=1.2, linestyle=look["linestyle"], color=style.QUIET)
             ax.annotate(f"enough for {name}", (1, ridge), (2, 7), **LABEL)
-        _segments_axis(ax, channels, side, over_segments(record, channels=channels, side=side))
+        segments_axis(ax, channels, side, over_segments(record, channels=channels, side=side))
         label_ends(ax, ends)
         ax.set_title("MACs for each byte that moves", loc="left", fontsize=style.MEDIUM, color=style.QUIET)
         ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -122,7 +122,7 @@ def draw_half_precision(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
                 ax.plot([*gains], [*gains.values()], color=style.COLORS["depthwise"], linewidth=width, marker="o", markersize=3)
                 ends[words] = (channels, gains[channels])
         ax.axhline(1, color=style.QUIET, linewidth=1.2, linestyle=(0, (4, 3)))
-        _segments_axis(ax, channels, side, over_segments(record, channels=channels, side=side), height="linear")
+        segments_axis(ax, channels, side, over_segments(record, channels=channels, side=side), height="linear")
         ax.set_ylim(0, None)
         label_ends(ax, ends)
         ax.set_title("Times as fast in bf16 as in fp32", loc="left", fontsize=style.MEDIUM, color=style.QUIET)
@@ -136,7 +136,7 @@ def gains_of_half_precision(record: Record, *, channels: int, side: int, mode: s
     return {segments: milliseconds(single[segments]) / milliseconds(half[segments]) for segments in single if segments in half}
 
 
-def _segments_axis(ax: Axes, channels: int, side: int, measured: Iterable[int], height: str = "log") -> None:
+def segments_axis(ax: Axes, channels: int, side: int, measured: Iterable[int], height: str = "log") -> None:
     """Ticks at measured numbers of segments that are a factor of two or more apart, beginning with the last."""
     ticks = [channels]
     for segments in sorted(measured, reverse=True):
@@ -223,13 +223,13 @@ def draw_time_lost(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
     return axes
 
 
-def time_by_kind(record: Record, network: str) -> dict[str, tuple[float, float]]:
+def time_by_kind(record: Record, network: str, dtype: str = "float32") -> dict[str, tuple[float, float]]:
     """Milliseconds of all measured layers of a kind, and how many of them are beyond the roof; the largest loss first.
 
     A layer that beats the roof, because its maps came from the cache, has lost nothing and gives nothing to the others.
     """
     times: dict[str, tuple[float, float]] = {}
-    for layer, row in measured_at(record):
+    for layer, row in measured_at(record, dtype):
         if layer["network"] == network:
             whole, lost = times.get(layer["kind"], (0.0, 0.0))
             beyond = max(0.0, row["median_ms"] - row["attainable_ms"])
