@@ -48,7 +48,8 @@ def case(channels, side, dtype, mode, count, layout):
     )
     slow = 2 + (0 if count == channels else 8 * math.log(count) / math.log(channels)) + (channels % count > 0)
     ms = roof_ms(row, dtype, passes) * slow * (1.5 if layout == "nchw" else 1)
-    forms = {form: times(ms * (1.1 + i)) for i, form in enumerate(segments.FORMS)} | {"ours": times(ms) | {"takes": "grouped"}}
+    forms = {form: times(ms * (1.1 + i)) for i, form in enumerate(segments.FORMS)}
+    forms["ours"] = times(ms) | {"takes": f"grouped_{layout}"}
     about = {"channels": channels, "side": side, "dtype": dtype, "mode": mode, "segments": count}
     attainable = {"attainable_ms": roof_ms(row, dtype, passes)}
     return {**about, "divides": channels % count == 0, "layout": layout, **row, **attainable, "forms": forms}

@@ -100,9 +100,8 @@ def _timed(layouts: list[dict]) -> Timed:
     ours = best["forms"]["ours"]
     every = [form["median_ms"] for case in layouts for form in case["forms"].values()]
     same = {key: best[key] for key in ("segments", "divides", "macs", "intensity", "attainable_ms")}
-    takes = ours["takes"] if best["layout"] == "nchw" else f"grouped_{best['layout']}"  # else a map is taken as it comes
     times = {"ms": ours["median_ms"], "low": ours["q1_ms"], "high": ours["q3_ms"]}
-    return Timed(**same, **times, takes=takes, fastest=min(every), slowest=max(every))
+    return Timed(**same, **times, takes=ours["takes"], fastest=min(every), slowest=max(every))
 
 
 def pointwise(record: Mapping, *, channels: int, side: int, dtype: str, mode: str) -> dict | None:

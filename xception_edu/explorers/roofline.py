@@ -22,6 +22,7 @@ COLUMNS = (
 FORMS = {  # what SegmentedConv2d may do, in words
     "grouped_nchw": "grouped convolutions, map after map in memory (NCHW)",
     "grouped_channels_last": "grouped convolutions, pixel after pixel in memory (channels_last)",
+    "dense": "one regular convolution, with zeros where pieces do not meet",
 }
 
 
@@ -41,7 +42,7 @@ class Chart:
 
     peak: float  # MACs a second of arithmetic
     memory: float  # bytes a second, of what fits into no cache
-    cache: float  # bytes a second, of what fits
+    cache: float  # bytes a second, of what fits; that of memory where no cache was seen
     layers: Sequence[Layer]
     points: Sequence[Timed]
     pointwise: Layer | None
@@ -116,29 +117,32 @@ def _first_stop(chart: Chart | None) -> int:
 
 
 def charts_of(records: Mapping[str, Mapping]) -> dict[tuple[str, str, str], Chart]:
-    """A chart for each map, number type and mode, all combinations of which must have been measured."""
+    """A chart for each map, number type and mode; of number types, those of which each map was measured in each mode."""
     record, ceilings = records["segments_latency"], records["roofline"]["ceilings"]
     cases = record["cases"]
     maps = list(dict.fromkeys((case["channels"], case["side"]) for case in cases))
+    modes = [mode for mode in MODES if measured.find(cases, mode=mode)]
     charts = {}
-    for channels, side in maps:
-        for dtype in (name for name in DTYPES if measured.find(cases, dtype=name)):
-            for mode in (name for name in MODES if measured.find(cases, mode=name)):
-                case = {"channels": channels, "side": side, "dtype": dtype, "mode": mode}
-                charts[f"{channels}x{side}", dtype, mode] = _chart(record, ceilings, records["layers"], case)
+    for dtype in DTYPES:
+        every = [{"channels": c, "side": side, "dtype": dtype, "mode": mode} for c, side in maps for mode in modes]
+        if all(measured.find(cases, **case) for case in every):
+            for case in every:
+                module = f"{case['channels']}x{case['side']}"
+                charts[module, dtype, case["mode"]] = _chart(record, ceilings, records["layers"], case)
     if not charts:
-        raise ValueError(f"measurements has no cases in segments_latency, but must have some: {measured.MEASURE}")
+        raise ValueError(
+            f"measurements has no number type with all maps in segments_latency, but must have one: {measured.MEASURE}"
+        )
     return charts
 
 
 def _chart(record: Mapping, ceilings: Mapping, layers: Mapping, case: dict) -> Chart:
     points = measured.over_segments(record, **case)
-    if not points:
-        raise ValueError(f"measurements has no cases with {case}, but must have them, as it has its parts in others")
     passes, one = PASSES[case["mode"]], measured.pointwise(record, **case)
     pointwise = one and Layer("", "pointwise", one["intensity"], passes * one["macs"] / one["median_ms"] * 1e3)
     peak = ceilings["macs_per_second"][case["dtype"]]
-    return Chart(peak, ceilings["memory"], ceilings["cache"], network_layers(layers, case["dtype"]), points, pointwise, passes)
+    memory, cache = ceilings["memory"], max(ceilings["cache"], ceilings["memory"])
+    return Chart(peak, memory, cache, network_layers(layers, case["dtype"]), points, pointwise, passes)
 
 
 def network_layers(record: Mapping, dtype: str) -> list[Layer]:

@@ -83,14 +83,14 @@ def _grid(scene: Scene, x: Scale, y: Scale, unit: float) -> None:
 
 
 def _roof(scene: Scene, chart: Chart, x: Scale, y: Scale) -> None:
-    """Up along the memory's speed to the ridge, then flat at the arithmetic's; dashed, the same of the cache."""
+    """Up along the memory's speed to the ridge, then flat at the arithmetic's; dashed, the same of a cache, if one was seen."""
     ridge, start = chart.peak / chart.memory, max(10**x.low, 10**y.low / chart.memory)
     scene.line("ink", (x(start), y(start * chart.memory), x(ridge), y(chart.peak), RIGHT, y(chart.peak)), width=2)
     scene.text("arithmetic", RIGHT, y(chart.peak) - 9, size="small", anchor="end", halo=True)
     memory = max(x(ridge) - 14, LEFT + 40), y(chart.peak) + 8
     scene.text("memory", *memory, size="small", anchor="end", halo=True)
     ridge, start = chart.peak / chart.cache, max(10**x.low, 10**y.low / chart.cache)
-    if ridge > start:
+    if ridge > start and chart.cache > chart.memory:
         scene.line("quiet", (x(start), y(start * chart.cache), x(ridge), y(chart.peak)), dash=True)
         middle = math.sqrt(start * ridge)
         across, down = max(x(middle) - 10, LEFT + 34), y(middle * chart.cache) - 2
