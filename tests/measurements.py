@@ -91,7 +91,7 @@ def spectrum():
 
 
 def everything(dtypes=segments.DTYPES, modes=segments.MODES):
-    """All records that the explorers read, as JSON would bring them."""
+    """All records that are drawn, as JSON would bring them."""
     found = {
         "roofline": record(),
         "layers": record(layers=list(network_rows(dtypes))),

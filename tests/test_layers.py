@@ -154,9 +154,8 @@ def values_and_gradients(module, x, training):
         (7, torch.bfloat16, True, "grouped_channels_last"),
         (91, torch.float32, True, "grouped_nchw"),
         (91, torch.bfloat16, True, "grouped_channels_last"),
-        (91, torch.float32, False, "grouped_channels_last"),  # single blocks
-        (91, torch.bfloat16, False, "grouped_channels_last"),
-        (182, torch.float32, False, "grouped_channels_last"),
+        (91, torch.bfloat16, False, "grouped_nchw"),
+        (182, torch.float32, False, "grouped_nchw"),
         (182, torch.float32, True, "grouped_channels_last"),
         (364, torch.float32, True, "grouped_channels_last"),  # with gradients a copy pays thrice
         (728, torch.float32, False, "grouped_nchw"),  # depthwise

@@ -123,17 +123,17 @@ class SegmentedConv2d(nn.Module):
         """For a map in NCHW; one in channels_last stays so.
 
         oneDNN's NCHW kernels work on blocks of 8 channels (bf16: 16); pieces that are no whole blocks fall to slow ones, which
-        take two or three times as long as in channels_last (2 segments of 364 channels, say). Then copying the map pays, and
-        for single blocks of 8, too. Pieces of one channel have a kernel of their own, which a copy would only delay in the
-        forward pass. With gradients three convolutions gain from one copy, and only whole blocks in float32 are better off
-        without (a network in NCHW takes 0.85 times as long, since all its maps are channels_last from the first copy on).
+        take two or three times as long as in channels_last (2 segments of 364 channels, say). Then copying the map pays.
+        Pieces of one channel have a kernel of their own, and so have 4 and 8 in the forward pass, which a copy would only
+        delay. With gradients three convolutions gain from one copy, and only whole blocks in float32 are better off without
+        (a network in NCHW takes 0.85 times as long, since all its maps are channels_last from the first copy on).
         results/segments_latency.json has all cases, measured with AVX-512.
         """
         block = 16 if dtype == torch.bfloat16 else 8
         if torch.is_grad_enabled():
             keeps = self._width % 8 == 0 and dtype == torch.float32
         else:
-            keeps = self._width == 1 or (self._width > 8 and self._width % block == 0)
+            keeps = self._width % block == 0 or self._width in (1, 4, 8)
         return "grouped_nchw" if keeps and len(self.runs) == 1 else "grouped_channels_last"
 
     def _on_gpu(self, comes: str) -> str:

@@ -85,9 +85,9 @@ def alternate(
 ) -> dict[Name, Timing]:
     """Times of several functions, one after the other a round, so that load meets all alike.
 
-    What a function leaves behind it, in caches and in the allocator, the next one meets: a small convolution took half as long
-    again after some than after others. So rounds differ in their order, and each function follows each other one equally often,
-    in as many rounds as there are functions (twice as many, of an odd number).
+    What a function leaves behind it, in caches and in the allocator, the next one meets, and a small convolution's time depends
+    on that. So rounds differ in their order, and each function comes right after each other one equally often, in as many
+    rounds as there are functions (twice as many, of an odd number).
 
     A function that takes less than `fill` milliseconds is called so often in a row that they are filled, after an untimed call,
     and the round is the mean; how often, its last warm-up call says, of two at least, since the first one is the slowest. Other

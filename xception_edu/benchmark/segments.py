@@ -16,10 +16,10 @@ A form that wants the other layout is timed with the conversion of its input. `b
 `ratio` how many times as long ours takes as that (median over rounds, each against its own), `regret` how many times as long
 the form that ours took would have been, timed by itself: where it is 1 the rule chose the fastest, and the rest of `ratio` is
 what one computation timed twice differs by. A case whose `ratio` is over 1.05 is measured thrice as long, and all rounds count.
-`ratio_converted` is the same as `ratio`, but against the fastest form when its input comes in the layout that it wants,
-`fraction` attainable_ms over the time of ours.
+`ratio_converted` is the same as `ratio`, but against the fastest form when its input comes in the layout that it wants;
+`fraction` is attainable_ms over the time of ours.
 With one segment, dense and loop are the grouped form, and are not timed again; the dense form's time does not depend on
-the segments, so beyond 8 of them that of one is repeated (`"repeated": true`).
+the segments, so beyond 8 of them, where ours is another one, that of one is repeated (`"repeated": true`).
 
 `pointwise`: the 1x1 of the module, a row for each map, dtype, mode and layout, with the same columns and one time.
 """
@@ -110,9 +110,9 @@ class Bench:
         ours = ours.to(self.device, getattr(torch, self.dtype))
         with torch.set_grad_enabled(self.training):
             takes = {layout: ours.form_of(self.maps[layout]) for layout in LAYOUTS}
-            repeated = (
-                {"dense", "loop"} if segments == 1 else {"dense"} if segments > 8 and "dense" not in takes.values() else {}
-            )
+            repeated = {"dense", "loop"} if segments == 1 else set()
+            if segments > 8 and "dense" not in takes.values():
+                repeated = {"dense"}
             forms = [form for form in (*FORMS, "ours") if form not in repeated]
             functions = {(layout, form): self._function(ours, layout, form) for layout in LAYOUTS for form in forms}
             times = timing.alternate(functions, device=self.device, **self.effort)
