@@ -6,8 +6,8 @@ Every file is one JSON object: `benchmark` (its name), `command`, `quick` (True:
 docstring of its module says. Times are milliseconds: `median_ms`, `q1_ms`, `q3_ms` (quartiles), over `rounds`, of which
 `disturbed` were interrupted by the system; none is left out. MACs and bytes are of the whole batch. Ctrl-C ends a long
 measurement, and what was measured by then is written; `left_out` says how many cases are not there. On Linux tensors lie in
-huge pages, by torch's own switch THP_MEM_ALLOC_ENABLE: with small ones the same convolution took up to 1.7 times as long in
-one process as in another.
+huge pages, by torch's own switch THP_MEM_ALLOC_ENABLE: with small ones it is more often chance whether a convolution takes
+twice as long in one process as in another.
 """
 
 

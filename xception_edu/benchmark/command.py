@@ -41,8 +41,8 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
         for name, module in BENCHMARKS.items():
             print(f"{name:10}{(module.__doc__ or '').splitlines()[0]}")
         return 0
-    # Where the system's small pages lie decides a small convolution's time by up to a half; torch asks for huge ones then. It
-    # looks before it makes its first tensor, so this comes first.
+    # A convolution's time depends on where the system's small pages lie; with this torch asks for huge ones. It looks when it
+    # makes its first tensor, so this comes first.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     device, folder = device_of(args.device), folder_of(args.out)
     names = list(BENCHMARKS) if args.name == "all" else [args.name]
