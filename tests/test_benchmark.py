@@ -197,7 +197,7 @@ def test_a_case_that_seems_slow_is_measured_thrice_as_long_and_no_round_is_left_
 
     def alternate(functions, **_):
         calls.append(None)
-        first = len(calls) == 1
+        first = len(calls) <= segments.PLACES
         found = {key: timing.Timing((2.0,) if key[1] == "ours" and first else (1.0,)) for key in functions}
         measured.append(found)
         return found
@@ -205,10 +205,24 @@ def test_a_case_that_seems_slow_is_measured_thrice_as_long_and_no_round_is_left_
     monkeypatch.setattr(timing, "alternate", alternate)
     bench = segments.Bench(16, 3, "float32", "forward", CEILINGS, timing.CPU, {"rounds": 1})
     rows = bench.cases(4)
-    assert len(measured) == 3
-    assert [(row["ratio"], row["forms"]["ours"]["rounds"], row["forms"]["loop"]["rounds"]) for row in rows] == [(1.0, 3, 3)] * 2
+    assert len(measured) == 6
+    assert [(row["ratio"], row["forms"]["ours"]["rounds"], row["forms"]["loop"]["rounds"]) for row in rows] == [(1.0, 6, 6)] * 2
     bench.cases(8)
-    assert len(measured) == 4
+    assert len(measured) == 8
+
+
+def test_the_tensors_lie_at_another_place_in_each_part_of_a_measurement(quick_machine, monkeypatch):
+    places = []
+
+    def alternate(functions, **_):
+        places.append(bench.maps["nchw"].data_ptr())
+        return dict.fromkeys(functions, timing.Timing((1.0,)))
+
+    monkeypatch.setattr(timing, "alternate", alternate)
+    bench = segments.Bench(128, 56, "float32", "forward", CEILINGS, timing.CPU, {"rounds": 1})
+    for count in (2, 4, 8):
+        bench.cases(count)
+    assert len(set(places)) > 1
 
 
 def test_counting_by_torch_needs_no_peer_and_agrees():
@@ -261,6 +275,7 @@ def test_ctrl_c_keeps_what_was_measured_and_says_how_much_is_left_out(name, quic
 
     monkeypatch.setattr(timing, "alternate", interrupted_at_the_third)
     monkeypatch.setattr(segments, "SLOWER", float("inf"))
+    monkeypatch.setattr(segments, "PLACES", 1)
     assert main(["benchmark", name, "--quick", "--out", str(tmp_path)]) == 130
     record = json.loads((tmp_path / module.FILE).read_text())
     # A 1x1 comes before the segments of its map; a case is both layouts.

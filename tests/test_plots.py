@@ -20,6 +20,7 @@ from xception_edu.plots import (
     cost_charts,
     depth_profiles,
     gallery,
+    gpu_charts,
     measured_charts,
     network_diagram,
     spectrum_chart,
@@ -327,7 +328,7 @@ def test_the_command_line_answers_a_bad_folder_in_one_line(flags, tmp_path, caps
 
 
 def test_every_function_that_draws_is_in_the_gallery_under_its_name():
-    modules = (block_diagrams, network_diagram, cost_charts, depth_profiles, measured_charts, spectrum_chart)
+    modules = (block_diagrams, network_diagram, cost_charts, depth_profiles, gpu_charts, measured_charts, spectrum_chart)
     functions = {n: f for m in modules for n, f in inspect.getmembers(m, inspect.isfunction) if n.startswith("draw_")}
     assert {name: picture.draw for name, picture in gallery.FIGURES.items()} == functions
 

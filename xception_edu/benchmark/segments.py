@@ -15,7 +15,8 @@ training thrice that, since each of the two gradients costs as much again), and 
 A form that wants the other layout is timed with the conversion of its input. `best` is the fastest of the first four,
 `ratio` how many times as long ours takes as that (median over rounds, each against its own), `regret` how many times as long
 the form that ours took would have been, timed by itself: where it is 1 the rule chose the fastest, and the rest of `ratio` is
-what one computation timed twice differs by. A case whose `ratio` is over 1.05 is measured thrice as long, and all rounds count.
+what one computation timed twice differs by. A time depends on where the tensors lie in memory, so half of the rounds have them
+at another place; a case whose `ratio` is over 1.05 then is measured at four places more, and all rounds count.
 `ratio_converted` is the same as `ratio`, but against the fastest form when its input comes in the layout that it wants;
 `fraction` is attainable_ms over the time of ours.
 With one segment, dense and loop are the grouped form, and are not timed again; the dense form's time does not depend on
@@ -25,6 +26,9 @@ the segments, so beyond 8 of them, where ours is another one, that of one is rep
 """
 
 import contextlib
+import functools
+import operator
+import random
 
 import torch
 from torch import Tensor, nn
@@ -46,9 +50,10 @@ QUICK = (1, 5, 91, 64, 128, 364, 728)
 DTYPES = ("float32", "bfloat16")
 MODES = ("forward", "training")
 LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
-EFFORT = {True: {"rounds": 3, "fill": 5}, False: {"rounds": 18, "seconds": 2, "fill": 8}}  # by `quick`
-SLOWER = 1.05  # beyond this ratio a case is measured thrice as long
-STEADY = {"rounds": 7, "seconds": 2, "fill": 5}  # on a GPU, where the same takes the same time
+EFFORT = {True: {"rounds": 3, "fill": 5}, False: {"rounds": 9, "seconds": 1, "fill": 8}}  # by `quick`
+PLACES = 2  # of the tensors in memory, each with so many rounds
+SLOWER = 1.05  # beyond this ratio a case is measured at twice as many places more
+STEADY = {"rounds": 4, "seconds": 1, "fill": 5}  # on a GPU, where the same takes the same time
 FORMS = ("grouped_nchw", "grouped_channels_last", "dense", "loop")
 
 
@@ -99,9 +104,17 @@ class Bench:
         self.ceilings, self.device, self.effort = ceilings, device, effort
         self.dense_times: dict[str, dict] = {}
         self.batch = BATCH[device.type]
-        x = torch.randn(self.batch, *self.shape, device=device).to(getattr(torch, dtype))
-        # One map a layout for all forms: where it lies in memory is the same for all of them.
-        self.maps = {name: x.clone(memory_format=layout).requires_grad_(self.training) for name, layout in LAYOUTS.items()}
+        self.x = torch.randn(self.batch, *self.shape, device=device).to(getattr(torch, dtype))
+        self.maps: dict[str, Tensor] = {}
+        self.random = random.Random(0)
+        self._place()
+
+    def _place(self) -> None:
+        """New maps, one a layout for all forms, at another place in memory."""
+        self.maps.clear()
+        self.space = torch.empty(self.random.randrange(2**20), device=self.device)  # kept, so that what follows lies behind it
+        for name, layout in LAYOUTS.items():
+            self.maps[name] = self.x.clone(memory_format=layout).requires_grad_(self.training)
 
     def cases(self, segments: int) -> list[dict]:
         """A row a layout; both layouts and all forms are timed in alternation."""
@@ -114,15 +127,22 @@ class Bench:
             if segments > 8 and "dense" not in takes.values():
                 repeated = {"dense"}
             forms = [form for form in (*FORMS, "ours") if form not in repeated]
-            functions = {(layout, form): self._function(ours, layout, form) for layout in LAYOUTS for form in forms}
-            times = timing.alternate(functions, device=self.device, **self.effort)
+            times = self._times(ours, forms, PLACES)
             rows = [self._row(segments, cost, layout, times, takes[layout]) for layout in LAYOUTS]
             if max(row["ratio"] for row in rows) > SLOWER:
-                for _ in range(2):
-                    more = timing.alternate(functions, device=self.device, **self.effort)
-                    times = {key: times[key] + more[key] for key in times}
+                more = self._times(ours, forms, 2 * PLACES)
+                times = {key: times[key] + more[key] for key in times}
                 rows = [self._row(segments, cost, layout, times, takes[layout]) for layout in LAYOUTS]
         return rows
+
+    def _times(self, ours: SegmentedConv2d, forms: list[str], places: int) -> dict[tuple[str, str], timing.Timing]:
+        """Of each layout and form, in alternation, with the tensors at so many places in memory, one after another."""
+        parts = []
+        for _ in range(places):
+            self._place()
+            functions = {(layout, form): self._function(ours, layout, form) for layout in LAYOUTS for form in forms}
+            parts.append(timing.alternate(functions, device=self.device, **self.effort))
+        return {key: functools.reduce(operator.add, [part[key] for part in parts]) for key in parts[0]}
 
     def pointwise(self) -> list[dict]:
         """The 1x1 in both layouts."""
