@@ -148,6 +148,11 @@ def values_and_gradients(module, x, training):
         (1, torch.float32, True, "grouped_nchw"),  # a regular convolution is left to torch
         (2, torch.float32, False, "grouped_channels_last"),  # pieces of 364 channels are no whole blocks of 8
         (3, torch.float32, False, "grouped_channels_last"),  # uneven
+        (30, torch.float32, False, "grouped_nchw"),  # uneven, most pieces of 24
+        (30, torch.bfloat16, False, "grouped_channels_last"),
+        (200, torch.float32, False, "grouped_nchw"),  # most channels in pieces of 4
+        (200, torch.float32, True, "grouped_channels_last"),
+        (500, torch.float32, False, "grouped_channels_last"),  # many pieces of 1, but more channels in those of 2
         (7, torch.float32, False, "grouped_nchw"),  # 104 channels are whole blocks of 8,
         (7, torch.bfloat16, False, "grouped_channels_last"),  # but not of 16
         (7, torch.float32, True, "grouped_nchw"),

@@ -75,7 +75,8 @@ class SegmentedConv2d(nn.Module):
             torch.empty(n * piece_out, piece_in, *self.kernel_size) for n, piece_in, piece_out in self.runs
         )
         self.bias = nn.Parameter(torch.empty(out_channels)) if checks.boolean("bias", bias) else None
-        self._width = math.gcd(*self.runs[0][1:])  # channels of a piece, in and out
+        _, *widths = max(self.runs, key=lambda run: run[0] * run[1])
+        self._width = math.gcd(*widths)  # channels of a piece, in and out, in the run that has most of them
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -125,16 +126,17 @@ class SegmentedConv2d(nn.Module):
         oneDNN's NCHW kernels work on blocks of 8 channels (bf16: 16); pieces that are no whole blocks fall to slow ones, which
         take two or three times as long as in channels_last (2 segments of 364 channels, say). Then copying the map pays.
         Pieces of one channel have a kernel of their own, and so have 4 and 8 in the forward pass, which a copy would only
-        delay. With gradients three convolutions gain from one copy, and only whole blocks in float32 are better off without
-        (a network in NCHW takes 0.85 times as long, since all its maps are channels_last from the first copy on).
+        delay; of uneven pieces the run with most channels decides. With gradients three convolutions gain from one copy, and
+        only whole blocks in float32 are better off without (a network in NCHW takes 0.85 times as long, since all its maps are
+        channels_last from the first copy on).
         results/segments_latency.json has all cases, measured with AVX-512.
         """
-        block = 16 if dtype == torch.bfloat16 else 8
+        block, even = 16 if dtype == torch.bfloat16 else 8, len(self.runs) == 1
         if torch.is_grad_enabled():
-            keeps = self._width % 8 == 0 and dtype == torch.float32
+            keeps = even and self._width % 8 == 0 and dtype == torch.float32
         else:
-            keeps = self._width % block == 0 or self._width in (1, 4, 8)
-        return "grouped_nchw" if keeps and len(self.runs) == 1 else "grouped_channels_last"
+            keeps = self._width % block == 0 or self._width in (4, 8) or (even and self._width == 1)
+        return "grouped_nchw" if keeps else "grouped_channels_last"
 
     def _on_gpu(self, comes: str) -> str:
         """In half precision; float32 stays as it comes.
