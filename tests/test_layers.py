@@ -151,6 +151,7 @@ def values_and_gradients(module, x, training):
         (30, torch.float32, False, "grouped_nchw"),  # uneven, most pieces of 24
         (30, torch.bfloat16, False, "grouped_channels_last"),
         (200, torch.float32, False, "grouped_nchw"),  # most channels in pieces of 4
+        (200, torch.bfloat16, False, "grouped_channels_last"),
         (200, torch.float32, True, "grouped_channels_last"),
         (500, torch.float32, False, "grouped_channels_last"),  # many pieces of 1, but more channels in those of 2
         (7, torch.float32, False, "grouped_nchw"),  # 104 channels are whole blocks of 8,
