@@ -34,7 +34,7 @@ import torch
 
 from xception_edu import architectures, machine, timing
 from xception_edu.benchmark import left_out
-from xception_edu.benchmark.command import as_json
+from xception_edu.benchmark.command import INTERRUPTED, as_json
 from xception_edu.benchmark.roofline import as_dict, sizes_of
 from xception_edu.costs import cost_of
 
@@ -195,8 +195,8 @@ def measure(args: argparse.Namespace, device: torch.device) -> dict:
     return {"ceilings": as_dict(ceilings), **left_out(len(wanted), len(cases)), "cases": cases, "losses": curves}
 
 
-def main() -> None:
-    """Measure, and write the record."""
+def main() -> int:
+    """Measure, and write the record; exit status 0, or 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(description="Xception against timm's and Keras'; writes networks.json.")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batches", type=int, nargs="+", default=[4, 8])
@@ -223,7 +223,8 @@ def main() -> None:
     folder = args.out or ROOT / "results" / ("gpu" if device.type == "cuda" else ".")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "networks.json").write_text(as_json(record), encoding="utf-8")
+    return INTERRUPTED if "left_out" in record else 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -81,7 +81,15 @@ def networks_on_gpu() -> str:
         for case in record["cases"]
         for row in sorted(case["rows"], key=lambda row: -row["ratio"])
     ]
-    head = ("Xception at 299×299", "batch", "time", "images/s", "times the best peer's throughput", "memory", "of the roofline")
+    head = (
+        "Xception at 299×299",
+        "of what",
+        "time",
+        "images/s",
+        "times the best peer's throughput",
+        "memory",
+        "of the roofline",
+    )
     return markdown(head, rows, f"{_where_time_goes(record)} {conditions(record)}")
 
 

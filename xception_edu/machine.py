@@ -25,16 +25,13 @@ def processor() -> str:
 
 
 def commit() -> str:
-    """The commit that is measured, with "-dirty" if files differ from it.
-
-    Of a copy without its git, as one carries to another machine, XCEPTION_EDU_COMMIT may say it; else it is "unknown".
-    """
+    """The commit that is measured, with "-dirty" if files differ from it; "unknown" without git."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        return os.environ.get("XCEPTION_EDU_COMMIT", "unknown")
-    return run.stdout.strip() or os.environ.get("XCEPTION_EDU_COMMIT", "unknown")
+        return "unknown"
+    return run.stdout.strip() or "unknown"
 
 
 def version(package: str) -> str | None:
