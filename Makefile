@@ -53,7 +53,7 @@ benchmarks: .venv/installed .venv-peers/installed
 # On a machine with a GPU, and a torch that knows it: layers, segments and mistakes there, and the networks at three batch sizes.
 benchmarks-gpu: .venv/installed .venv-peers/installed
 	$(BIN)/python -m xception_edu benchmark all --device cuda --out results/gpu
-	PYTHONPATH=. $(PEERS)/python benchmarks/networks.py --device cuda --batches 64 128 256
+	PYTHONPATH=. $(PEERS)/python benchmarks/networks.py --device cuda --batches 64 128 256 --dtypes bfloat16
 	$(BIN)/python benchmarks/readme_tables.py
 	$(BIN)/python -m xception_edu figures --out figures
 

@@ -4,7 +4,7 @@
 
 The list is who ("ours", "timm", "keras"), form, mode, dtype, batch and device. Every answer is a line of JSON: first "ready",
 then one for each line that comes in: step (milliseconds of a step, and how often the system interrupted it), memory, losses
-(of 20 steps), profile (milliseconds by operator).
+(of 20 steps), profile (milliseconds by operator); or "out of memory", where a GPU has too little for it.
 
 Ours is the training step of `steps.py`, with freed memory kept as the command `train` does, and for inference BN folded and
 weights in the dtype: eager and compiled. Peers are eager, in channels_last, in bf16 by autocast, in both, and compiled. On a
@@ -26,6 +26,7 @@ from xception_edu.inference import fold_batchnorm
 from xception_edu.xception import xception
 
 SIDE, CLASSES = 299, 1000
+OUT_OF_MEMORY = "out of memory"
 
 
 def work(who: str, form: str, mode: str, dtype: str, batch: int, device: str) -> None:
@@ -35,16 +36,17 @@ def work(who: str, form: str, mode: str, dtype: str, batch: int, device: str) ->
     torch.backends.cudnn.allow_tf32 = False
     step = contender(who, form, mode, getattr(torch, dtype), batch, torch.device(device))
     print(json.dumps("ready"), flush=True)
+    answers = {
+        "step": lambda: timed(step, device),
+        "memory": lambda: {"peak_bytes": timing.peak_memory(step, device=device)},
+        "losses": lambda: [float(step()) for _ in range(20)],
+        "profile": lambda: profile(step, torch.device(device)),
+    }
     for line in sys.stdin:
-        match line.strip():
-            case "step":
-                answer = timed(step, device)
-            case "memory":
-                answer = {"peak_bytes": timing.peak_memory(step, device=device)}
-            case "losses":
-                answer = [float(step()) for _ in range(20)]
-            case "profile":
-                answer = profile(step, torch.device(device))
+        try:
+            answer = answers[line.strip()]()
+        except torch.OutOfMemoryError:
+            answer = OUT_OF_MEMORY
         print(json.dumps(answer), flush=True)
 
 

@@ -1,7 +1,7 @@
 """Xception at 299x299, ours against timm's and Keras' on torch: a training step and a forward pass.
 
     PYTHONPATH=. .venv-peers/bin/python benchmarks/networks.py                                                    on two cores
-    PYTHONPATH=. .venv-peers/bin/python benchmarks/networks.py --device cuda --batches 64 128 256      on a GPU
+    PYTHONPATH=. .venv-peers/bin/python benchmarks/networks.py --device cuda --batches 64 128 256 --dtypes bfloat16     on a GPU
 
 Every contender, a network in a form, is a process of its own that takes one step when it is told to (contender.py). Rounds go
 through all of them in turn, so load meets all alike; a time is the median over rounds, a ratio the median of the rounds' own
@@ -18,8 +18,9 @@ momentum; "inference": logits of images), `batch` and `dtype` (of the convolutio
 its time, by operator, as torch's profiler says it (which makes short operators look longer than they are).
 
 Peers are measured eager, in channels_last (Keras' own layout), in bf16, in both, and in both compiled. float32 is measured at
-the first batch alone, and so are compiled forms (--compile names other batches): compiling takes a minute or more. What was
-measured when Ctrl-C comes is written; `left_out` says how many cases are not there.
+the first batch alone; so are compiled forms, since compiling takes a minute or more, but on a GPU only Keras' (--compile names
+other batches). A contender that a GPU's memory does not hold is named in the case's `out_of_memory`. What was measured when
+Ctrl-C comes is written; `left_out` says how many cases are not there.
 """
 
 import argparse
@@ -32,6 +33,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.contender import OUT_OF_MEMORY
 from xception_edu import architectures, machine, timing
 from xception_edu.benchmark import left_out
 from xception_edu.benchmark.command import INTERRUPTED, as_json
@@ -100,40 +102,47 @@ def contenders(orders: list[tuple]):
             one.leave()
 
 
-def forms(who: str, compiled: bool) -> list[str]:
-    """The forms in which a network is measured, for one dtype."""
-    return ["eager"] * (who == "timm") + ["channels_last"] + [COMPILED] * compiled
+def orders(mode: str, batch: int, dtype: str, args: argparse.Namespace) -> list[tuple]:
+    """The contenders of a case, as Contender takes them: every network in its forms."""
+    first, on_gpu = batch == args.batches[0], not args.device.startswith("cpu")
+    compiled = dtype == "bfloat16" and (batch in args.compile if args.compile else first or on_gpu)
+    found = []
+    for who in ("ours", *args.peers):
+        forms = ["eager"] * (who == "timm") + ["channels_last"] + [COMPILED] * (compiled and (first or who != "keras"))
+        found += [(who, form, mode, dtype, batch, args.device) for form in forms]
+    return found
 
 
 def race(mode: str, batch: int, dtype: str, args: argparse.Namespace) -> dict:
-    """One case: all contenders in turn."""
-    first = batch == args.batches[0]
-    compiled = dtype == "bfloat16" and (batch in args.compile if args.compile else first)
-    orders = [(who, form, mode, dtype, batch, args.device) for who in ("ours", *args.peers) for form in forms(who, compiled)]
-    with contenders(orders) as field:
-        warm_up(field)
+    """One case: all contenders in turn; empty where memory holds no step of ours, or of no peer."""
+    with contenders(orders(mode, batch, dtype, args)) as everyone:
+        field = warm_up(everyone)
+        who = {one.who for one in field}
+        if "ours" not in who or len(who) == 1:
+            return {}
         for i in range(args.rounds):
             for one in field[i % len(field) :] + field[: i % len(field)]:
                 one.rounds.append(one.ask("step"))
         memory = {one: one.ask("memory") for one in field}
-        found = field[0].ask("profile") if first else None
+        found = field[0].ask("profile") if batch == args.batches[0] else None
     best = min((one for one in field if one.who != "ours"), key=lambda one: one.timing.median)
     rows = [row(one, best, batch, memory[one]) for one in field]
     ratio = max(r["ratio"] for r in rows if r["who"] == "ours")
     case = {"mode": mode, "batch": batch, "dtype": dtype, "best_peer": f"{best.who} {best.form}", "throughput_ratio": ratio}
-    return case | {"rows": rows} | ({"profile": found} if found else {})
+    absent = [f"{one.who} {one.form}" for one in everyone if one not in field]
+    return case | ({"out_of_memory": absent} if absent else {}) | {"rows": rows} | ({"profile": found} if found else {})
 
 
-def warm_up(field: list[Contender]) -> None:
-    """A step of each: those that compile all at once, which takes them long, the others one by one, which need the memory."""
+def warm_up(field: list[Contender]) -> list[Contender]:
+    """A step of each: those that compile all at once, which takes them long, the others one by one, which need the memory.
+    Returns those that found enough of it.
+    """
     compiling = [one for one in field if one.form == COMPILED]
     for one in compiling:
         one.tell("step")
-    for one in compiling:
-        one.answer()
-    for one in field:
-        if one not in compiling:
-            one.ask("step")
+    answers = {one: one.answer() for one in compiling}
+    answers |= {one: one.ask("step") for one in field if one not in compiling}
+    return [one for one in field if answers[one] != OUT_OF_MEMORY]
 
 
 def row(one: Contender, best: Contender, batch: int, memory: dict) -> dict:
@@ -183,9 +192,9 @@ def measure(args: argparse.Namespace, device: torch.device) -> dict:
         curves += [losses(dtype, args.batches[0], args.device) for dtype in args.dtypes]
         for mode, batch, dtype in wanted:
             found = race(mode, batch, dtype, args)
-            cases.append(found)
-            print(f"{time.perf_counter() - started:5.0f} s  {mode}, batch {batch}, {dtype}: {found['throughput_ratio']:.2f}"
-                  f" times the throughput of {found['best_peer']}", flush=True)  # fmt: skip
+            cases += [found] if found else []
+            says = "{throughput_ratio:.2f} times the throughput of {best_peer}" if found else "memory is too small"
+            print(f"{time.perf_counter() - started:5.0f} s  {mode}, batch {batch}, {dtype}: {says.format(**found)}", flush=True)
     except KeyboardInterrupt:
         print(f"interrupted: {len(cases)} of {len(wanted)} cases", file=sys.stderr)
     ceilings = higher(before, timing.measure_ceilings(device=device, **sizes_of(False, device)))

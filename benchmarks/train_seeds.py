@@ -8,6 +8,7 @@ Each seed is a process of its own, timed from its start to its end, imports incl
 and mean and spread (sample standard deviation) over the seeds. With --ship the weights of the first seed, whatever it reached,
 become the library's own (see ship_weights.py). --flags, the last, is followed by flags for `train`. With --at-once all seeds
 train at the same time, as a GPU that one does not fill can: each takes longer then, and what the processor did is not told.
+--keep FOLDER keeps the runs, a folder a seed, so that one which is stopped has lost nothing.
 """
 
 import argparse
@@ -91,6 +92,7 @@ def main() -> None:
     parser.add_argument("--data-name", help="what to call the data in the results, where --data does not say it")
     parser.add_argument("--name", help="of the file, instead of the recipe's; needed with --flags, for it is another recipe")
     parser.add_argument("--at-once", action="store_true", help="train all seeds at the same time")
+    parser.add_argument("--keep", type=pathlib.Path, help="folder in which the runs stay; without it they are deleted")
     parser.add_argument("--ship", action="store_true", help="write the first seed's weights as xception_edu/NAME.safetensors")
     parser.add_argument("--wait", type=float, default=0, help="before each seed, seconds to wait at most for an idle machine")
     parser.add_argument("--flags", nargs=argparse.REMAINDER, default=[], help="the rest of the line: flags for train")
@@ -103,17 +105,16 @@ def main() -> None:
         parser.error("argument --ship: must be left out with --flags or --at-once")
     runs, shipped = [], {}
     flags = (["--data", args.data] if args.data else []) + args.flags
-    for seed in args.seeds if not args.at_once else ():
-        wait_for_quiet(args.wait)
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = pathlib.Path(temporary)
-            runs.append(measure(args.recipe, seed, folder, flags))
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = args.keep or pathlib.Path(temporary)
+        if args.at_once:
+            runs = measure_at_once(args.recipe, args.seeds, folder, flags)
+        for seed in args.seeds if not args.at_once else ():
+            wait_for_quiet(args.wait)
+            runs.append(measure(args.recipe, seed, folder / str(seed), flags))
             if args.ship and not shipped:
-                shipped = {"shipped": ship(folder, args.data, args.data_name)}
-        print(json.dumps(runs[-1]), flush=True)
-    if args.at_once:
-        with tempfile.TemporaryDirectory() as temporary:
-            runs = measure_at_once(args.recipe, args.seeds, pathlib.Path(temporary), flags)
+                shipped = {"shipped": ship(folder / str(seed), args.data, args.data_name)}
+            print(json.dumps(runs[-1]), flush=True)
     recipe, *_ = [run.pop("recipe") for run in runs]
     data, shipping = " --data DATA" if args.data else "", " --ship" if args.ship else ""
     more = "".join(f" {flag}" for flag in args.flags)

@@ -208,10 +208,16 @@ def test_a_pointwise_convolution_is_a_product_for_few_positions_in_bfloat16(stri
         (728, 728, False, ("grouped_channels_last", "grouped_channels_last")),  # depthwise
         (728, 91, False, ("grouped_nchw", "grouped_channels_last")),  # pieces of 8: a copy pays with gradients alone
         (728, 91, True, ("grouped_channels_last", "grouped_channels_last")),
-        (728, 182, False, ("grouped_channels_last", "grouped_channels_last")),
+        (728, 182, False, ("grouped_nchw", "grouped_channels_last")),
         (728, 4, True, ("dense", "dense")),
+        (728, 4, False, ("grouped_nchw", "dense")),  # a copy takes as long as it saves
+        (728, 26, False, ("grouped_nchw", "grouped_nchw")),
         (728, 300, True, ("grouped_nchw", "grouped_nchw")),  # uneven
+        (728, 300, False, ("grouped_nchw", "dense")),
         (728, 364, True, ("grouped_nchw", "grouped_nchw")),
+        (728, 1, False, ("grouped_nchw", "grouped_channels_last")),
+        (728, 1, True, ("grouped_channels_last", "grouped_channels_last")),
+        (128, 32, True, ("dense", "dense")),  # pieces of 4
         (128, 2, False, ("grouped_nchw", "grouped_channels_last")),
         (128, 3, False, ("dense", "dense")),
         (128, 64, True, ("dense", "dense")),
@@ -228,14 +234,14 @@ def test_the_form_on_a_gpu_is_near_the_fastest_in_most_of_what_was_measured_ther
     record = json.loads((ROOT / "results" / "gpu" / "segments_latency.json").read_text())
     chosen, kept = [], []
     for case in record["cases"]:
-        if case["dtype"] == "bfloat16" and case["segments"] > 1:
+        if case["dtype"] == "bfloat16":
             conv = SegmentedConv2d(case["channels"], case["channels"], segments=case["segments"])
             times = {form: measured["median_ms"] for form, measured in case["forms"].items() if form != "ours"}
             with torch.set_grad_enabled(case["mode"] == "training"):
                 chosen.append(times[conv._on_gpu(f"grouped_{case['layout']}")] / min(times.values()))
             kept.append(times[f"grouped_{case['layout']}"] / min(times.values()))
-    assert max(chosen) < 2 < 10 < max(kept)
-    assert sum(ratio > 1.05 for ratio in chosen) < len(chosen) / 7
+    assert max(chosen) < 1.5 < 10 < max(kept)
+    assert sum(ratio > 1.05 for ratio in chosen) < len(chosen) / 10
     assert sum(ratio > 1.05 for ratio in kept) > len(kept) / 2
 
 

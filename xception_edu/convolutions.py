@@ -111,7 +111,7 @@ class SegmentedConv2d(nn.Module):
         "grouped_channels_last", or "dense", a regular convolution with `dense_weight` in the map's own layout.
         """
         comes, device = _comes_as(x), x.device.type
-        if self.segments == 1 or (device == "cpu" and comes == "grouped_channels_last") or torch.compiler.is_exporting():
+        if torch.compiler.is_exporting() or (device == "cpu" and (self.segments == 1 or comes == "grouped_channels_last")):
             return comes
         dtype = _computes_in(x)
         if device == "cpu" and dtype in (torch.float32, torch.bfloat16):
@@ -141,20 +141,23 @@ class SegmentedConv2d(nn.Module):
         return "grouped_nchw" if keeps else "grouped_channels_last"
 
     def _on_gpu(self, comes: str) -> str:
-        """In half precision; float32 stays as it comes.
+        """In half precision. float32 stays as it comes: wide pieces are faster in channels_last without TF32, in NCHW with it.
 
-        cuDNN's grouped kernels fit its matrix units for pieces of 8 to 64 channels, a power of two, and have one of their own
-        for one channel: those in channels_last, where copying the map pays if there are gradients. Most others are so slow
-        that a regular convolution with zeros in it, up to a hundred times the MACs, takes a fifth of the time: for maps of up
-        to 256 channels, and for 3 to 5 segments of any. What is left is faster in NCHW. results/gpu/segments_latency.json has
-        all cases, measured on an H200.
+        cuDNN's grouped kernels fit its matrix units for pieces of 4 to 64 channels, a power of two, and have one of their own
+        for one channel: those in channels_last, where copying the map pays if there are gradients; so it does for one segment.
+        Most others are so slow that a regular convolution with zeros in it, up to a hundred times the MACs, takes a fifth of
+        the time: on maps of up to 256 channels (there for pieces of 4, too), and with gradients for 3 to 5 segments of any.
+        What is left is faster in NCHW; but a forward pass alone on a map in channels_last gains nothing from a copy unless
+        pieces are even and narrow. results/gpu/segments_latency.json has all cases, measured on an H200.
         """
-        even = len(self.runs) == 1
-        if even and self._width in (1, 8, 16, 32, 64):
-            return "grouped_channels_last" if torch.is_grad_enabled() or self._width == 1 else comes
-        if self.in_channels * self.out_channels <= 256 * 256 or 3 <= self.segments <= 5:
+        width, even, gradients = self._width, len(self.runs) == 1, torch.is_grad_enabled()
+        small = self.in_channels * self.out_channels <= 256 * 256
+        if even and (width in (1, 8, 16, 32, 64) or self.segments == 1 or (width == 4 and not small)):
+            return "grouped_channels_last" if gradients or width == 1 else comes
+        if small or (gradients and 3 <= self.segments <= 5):
             return "dense"
-        return "grouped_channels_last" if even and self._width == 4 else "grouped_nchw"
+        wide = not even or width > 28
+        return "dense" if comes == "grouped_channels_last" and wide and not gradients else "grouped_nchw"
 
     @property
     def form(self) -> str:

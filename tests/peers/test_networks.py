@@ -89,3 +89,64 @@ def test_a_contender_that_ends_is_named_and_the_others_end_too(monkeypatch):
     with pytest.raises(RuntimeError, match="ours channels_last ended with status 1"), networks.contenders(orders):
         pytest.fail("one of them cannot be ready")
     assert [one.process.poll() for one in started] in ([-9, 1], [0, 1])
+
+
+def arguments(device, **others):
+    return networks.argparse.Namespace(batches=[4, 8], peers=networks.PEERS, device=device, compile=None, rounds=2, **others)
+
+
+@pytest.mark.parametrize(("device", "batch", "whose"), [("cpu", 8, []), ("cuda", 8, ["ours", "timm"])])
+def test_compiled_forms_are_those_of_the_first_batch_and_on_a_gpu_all_but_keras(device, batch, whose):
+    def compiled(batch):
+        orders = networks.orders("training", batch, "bfloat16", arguments(device))
+        return [who for who, form, *_ in orders if form == networks.COMPILED]
+
+    assert compiled(4) == ["ours", "timm", "keras"]
+    assert compiled(batch) == whose
+
+
+class Small:
+    """A contender that finds too little memory for a step, if it is Keras."""
+
+    def __init__(self, who, form, *_):
+        self.who, self.form, self.rounds = who, form, []
+        self.process = self
+
+    timing = networks.Contender.timing
+
+    def tell(self, what):
+        pass
+
+    def answer(self):
+        return self.ask("step")
+
+    def ask(self, what):
+        if self.who == "keras":
+            return networks.OUT_OF_MEMORY
+        return {"step": (5.0, None), "memory": {"peak_bytes": 1}, "profile": []}[what]
+
+    def leave(self):
+        pass
+
+
+@pytest.mark.parametrize("peers", [("timm", "keras"), ("keras",)])
+def test_a_contender_that_memory_does_not_hold_is_named_and_the_others_race(peers, monkeypatch):
+    monkeypatch.setattr(networks, "Contender", Small)
+    wanted = arguments("cuda")
+    wanted.peers = peers
+    case = networks.race("training", 8, "bfloat16", wanted)
+    if peers == ("keras",):
+        assert case == {}, "there is nothing to compare"
+    else:
+        assert case["out_of_memory"] == ["keras channels_last"]
+        assert [row["who"] for row in case["rows"]] == ["ours", "ours", "timm", "timm", "timm"]
+
+
+def test_a_step_that_runs_out_of_memory_says_so_and_the_next_line_is_read(monkeypatch, capsys):
+    def step():
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(contender, "contender", lambda *_: step)
+    monkeypatch.setattr(contender.sys, "stdin", ["step\n", "losses\n"])
+    contender.work("timm", "eager", "training", "float32", 2, "cpu")
+    assert capsys.readouterr().out.splitlines() == ['"ready"'] + [f'"{contender.OUT_OF_MEMORY}"'] * 2
