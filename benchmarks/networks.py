@@ -19,8 +19,8 @@ its time, by operator, as torch's profiler says it (which makes short operators 
 
 Peers are measured eager, in channels_last (Keras' own layout), in bf16, in both, and in both compiled. float32 is measured at
 the first batch alone; so are compiled forms, since compiling takes a minute or more, but on a GPU only Keras' (--compile names
-other batches). A contender that a GPU's memory does not hold is named in the case's `out_of_memory`. What was measured when
-Ctrl-C comes is written; `left_out` says how many cases are not there.
+other batches). A contender that a GPU's memory does not hold is named in the case's `out_of_memory`. Every case is written
+when it is measured; `left_out` says how many are not there, after Ctrl-C, say.
 """
 
 import argparse
@@ -29,6 +29,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -178,8 +179,8 @@ def losses(dtype: str, batch: int, device: str) -> dict:
     return {"dtype": dtype, "batch": batch, "largest_difference": round(apart, 5), **found}
 
 
-def measure(args: argparse.Namespace, device: torch.device) -> dict:
-    """All races, one after the other, and the losses."""
+def measure(args: argparse.Namespace, device: torch.device, save: Callable[[dict], None]) -> dict:
+    """All races, one after the other, and the losses; what is measured is saved after each, for the next may end it all."""
     started, cases, curves = time.perf_counter(), [], []
     before = timing.measure_ceilings(device=device, **sizes_of(False, device))
     wanted = [
@@ -188,20 +189,32 @@ def measure(args: argparse.Namespace, device: torch.device) -> dict:
         for batch in args.batches
         for dtype in (args.dtypes if batch == args.batches[0] else args.dtypes[-1:])
     ]
+
+    def summary(ceilings: timing.Ceilings) -> dict:
+        return {
+            "ceilings": as_dict(ceilings),
+            **left_out(len(wanted), len(cases)),
+            "cases": [with_fractions(case, ceilings) for case in cases],
+            "losses": curves,
+        }
+
     try:
         curves += [losses(dtype, args.batches[0], args.device) for dtype in args.dtypes]
         for mode, batch, dtype in wanted:
             found = race(mode, batch, dtype, args)
             cases += [found] if found else []
+            save(summary(before))
             says = "{throughput_ratio:.2f} times the throughput of {best_peer}" if found else "memory is too small"
             print(f"{time.perf_counter() - started:5.0f} s  {mode}, batch {batch}, {dtype}: {says.format(**found)}", flush=True)
     except KeyboardInterrupt:
         print(f"interrupted: {len(cases)} of {len(wanted)} cases", file=sys.stderr)
-    ceilings = higher(before, timing.measure_ceilings(device=device, **sizes_of(False, device)))
-    for case in cases:
-        ideal = ideal_ms(ceilings, case["mode"], case["batch"], case["dtype"])
-        case["rows"] = [row | {"fraction": round(ideal / row["median_ms"], 4)} for row in case["rows"]]
-    return {"ceilings": as_dict(ceilings), **left_out(len(wanted), len(cases)), "cases": cases, "losses": curves}
+    return summary(higher(before, timing.measure_ceilings(device=device, **sizes_of(False, device))))
+
+
+def with_fractions(case: dict, ceilings: timing.Ceilings) -> dict:
+    """A case whose rows have the roofline's time over their median."""
+    ideal = ideal_ms(ceilings, case["mode"], case["batch"], case["dtype"])
+    return case | {"rows": [row | {"fraction": round(ideal / row["median_ms"], 4)} for row in case["rows"]]}
 
 
 def main() -> int:
@@ -217,9 +230,10 @@ def main() -> int:
     args = parser.parse_args()
     device = torch.device(args.device)
     args.rounds = args.rounds or ROUNDS[device.type]
-    with machine.load_of_others() as load:  # the contenders have all left before it is read
-        measured = measure(args, device)
-    record = {
+    folder = args.out or ROOT / "results" / ("gpu" if device.type == "cuda" else ".")
+    folder.mkdir(parents=True, exist_ok=True)
+    load: dict = {"wall_seconds": None, "share_of_others": None}  # until the end
+    about = {
         "benchmark": "networks",
         "command": " ".join(["python benchmarks/networks.py", *sys.argv[1:]]),
         "quick": args.rounds < ROUNDS[device.type],
@@ -227,12 +241,16 @@ def main() -> int:
         "threads": torch.get_num_threads(),
         "machine": machine.facts("torch", "timm", "keras"),
         "load": load,
-        **measured,
     }
-    folder = args.out or ROOT / "results" / ("gpu" if device.type == "cuda" else ".")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "networks.json").write_text(as_json(record), encoding="utf-8")
-    return INTERRUPTED if "left_out" in record else 0
+
+    def save(measured: dict) -> None:
+        (folder / "networks.json").write_text(as_json(about | measured), encoding="utf-8")
+
+    with machine.load_of_others() as found:  # the contenders have all left before it is read
+        measured = measure(args, device, save)
+    load |= found
+    save(measured)
+    return INTERRUPTED if "left_out" in measured else 0
 
 
 if __name__ == "__main__":

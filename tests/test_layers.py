@@ -212,6 +212,7 @@ def test_a_pointwise_convolution_is_a_product_for_few_positions_in_bfloat16(stri
         (728, 4, True, ("dense", "dense")),
         (728, 4, False, ("grouped_nchw", "dense")),  # a copy takes as long as it saves
         (728, 26, False, ("grouped_nchw", "grouped_nchw")),
+        (728, 7, False, ("grouped_nchw", "grouped_nchw")),  # 13 blocks of 8
         (728, 300, True, ("grouped_nchw", "grouped_nchw")),  # uneven
         (728, 300, False, ("grouped_nchw", "dense")),
         (728, 364, True, ("grouped_nchw", "grouped_nchw")),
@@ -243,6 +244,24 @@ def test_the_form_on_a_gpu_is_near_the_fastest_in_most_of_what_was_measured_ther
     assert max(chosen) < 1.5 < 10 < max(kept)
     assert sum(ratio > 1.05 for ratio in chosen) < len(chosen) / 10
     assert sum(ratio > 1.05 for ratio in kept) > len(kept) / 2
+
+
+@pytest.mark.parametrize("segments", [4, 5])
+def test_the_weights_layout_does_not_overrule_the_form(segments, monkeypatch):
+    """Torch convolves in channels_last if the map or the weight is; a network in channels_last has such weights."""
+    conv = SegmentedConv2d(32, 32, segments=segments).to(memory_format=torch.channels_last)
+    x = torch.randn(2, 32, 7, 7).contiguous(memory_format=torch.channels_last)
+    monkeypatch.setattr(SegmentedConv2d, "form_of", lambda self, x: "grouped_nchw")
+    assert conv(x).is_contiguous()
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_dense_weight_comes_in_the_layout_that_is_asked_for(layout):
+    conv = SegmentedConv2d(12, 16, segments=5)
+    dense = conv.dense_weight(memory_format=layout)
+    assert dense.is_contiguous(memory_format=layout)
+    assert torch.equal(dense, conv.dense_weight())
+    assert dense.shape == (16, 12, 3, 3)
 
 
 @pytest.mark.parametrize("segments", [2, 5, 8])

@@ -92,18 +92,21 @@ class SegmentedConv2d(nn.Module):
             raise ValueError(f"x has shape {tuple(x.shape)}, but must be (N, {self.in_channels}, H, W)")
         form = self.form_of(x)
         if form == "dense":
-            return F.conv2d(x, self.dense_weight(), self.bias, self.stride, self.padding)
+            weight = self.dense_weight(memory_format=FORMATS[_comes_as(x)])
+            return F.conv2d(x, weight, self.bias, self.stride, self.padding)
         layout = None if form == _comes_as(x) else FORMATS[form]
         if len(self.runs) == 1:
             x = x if layout is None else x.contiguous(memory_format=layout)
             weight = getattr(self.weights, "0")  # weights[0] takes 2 us longer, which shows beside a small convolution
+            weight = weight.contiguous() if form == "grouped_nchw" else weight  # else torch would go by the weight's layout
             return F.conv2d(x, weight, self.bias, self.stride, self.padding, groups=self.segments)
         xs = x.split([n * piece_in for n, piece_in, _ in self.runs], dim=1)
         if layout is not None:
             xs = [part.contiguous(memory_format=layout) for part in xs]
+        weights = [w.contiguous() for w in self.weights] if form == "grouped_nchw" else self.weights
         outs = [n * piece_out for n, _, piece_out in self.runs]
         biases = self.bias.split(outs) if self.bias is not None else [None] * len(outs)
-        runs = zip(xs, self.weights, biases, self.runs, strict=True)
+        runs = zip(xs, weights, biases, self.runs, strict=True)
         return torch.cat([F.conv2d(x, w, b, self.stride, self.padding, groups=n) for x, w, b, (n, _, _) in runs], dim=1)
 
     def form_of(self, x: Tensor) -> str:
@@ -147,8 +150,8 @@ class SegmentedConv2d(nn.Module):
         for one channel: those in channels_last, where copying the map pays if there are gradients; so it does for one segment.
         Most others are so slow that a regular convolution with zeros in it, up to a hundred times the MACs, takes a fifth of
         the time: on maps of up to 256 channels (there for pieces of 4, too), and with gradients for 3 to 5 segments of any.
-        What is left is faster in NCHW; but a forward pass alone on a map in channels_last gains nothing from a copy unless
-        pieces are even and narrow. results/gpu/segments_latency.json has all cases, measured on an H200.
+        What is left is faster in NCHW; but a forward pass alone on a map in channels_last gains from a copy only if pieces are
+        even, and narrow or whole blocks of 8. results/gpu/segments_latency.json has all cases, measured on an H200.
         """
         width, even, gradients = self._width, len(self.runs) == 1, torch.is_grad_enabled()
         small = self.in_channels * self.out_channels <= 256 * 256
@@ -156,24 +159,26 @@ class SegmentedConv2d(nn.Module):
             return "grouped_channels_last" if gradients or width == 1 else comes
         if small or (gradients and 3 <= self.segments <= 5):
             return "dense"
-        wide = not even or width > 28
-        return "dense" if comes == "grouped_channels_last" and wide and not gradients else "grouped_nchw"
+        slow = not even or (width > 28 and width % 8)
+        return "dense" if comes == "grouped_channels_last" and slow and not gradients else "grouped_nchw"
 
     @property
     def form(self) -> str:
         """`form_of` a map in NCHW, of the weights' dtype and on their device."""
         return self.form_of(self.weights[0].new_empty(1, self.in_channels, 2, 2))
 
-    def dense_weight(self) -> Tensor:
+    def dense_weight(self, *, memory_format: torch.memory_format = torch.contiguous_format) -> Tensor:
         """The block-diagonal (out_channels, in_channels, k, k) tensor with which a regular convolution does the same."""
-        rows, first = [], 0
-        for weight, (n, piece_in, _) in zip(self.weights, self.runs, strict=True):
-            pieces = weight.unflatten(0, (n, -1)).movedim(0, -1)  # (out of a piece, in of a piece, k, k, n)
-            blocks = torch.diag_embed(pieces, dim1=0, dim2=2).flatten(2, 3).flatten(0, 1)
-            after = self.in_channels - first - n * piece_in
-            rows.append(F.pad(blocks, (0, 0, 0, 0, first, after)))
-            first += n * piece_in
-        return torch.cat(rows)
+        shape = (self.out_channels, self.in_channels, *self.kernel_size)
+        about = {"dtype": self.weights[0].dtype, "device": self.weights[0].device}
+        dense = torch.empty(shape, **about, memory_format=memory_format).zero_()
+        top = left = 0
+        for weight, (n, piece_in, piece_out) in zip(self.weights, self.runs, strict=True):
+            rows, columns = n * piece_out, n * piece_in
+            blocks = dense[top : top + rows, left : left + columns].unflatten(1, (n, piece_in)).unflatten(0, (n, piece_out))
+            blocks.diagonal(dim1=0, dim2=2).copy_(weight.unflatten(0, (n, piece_out)).movedim(0, -1))
+            top, left = top + rows, left + columns
+        return dense
 
     def extra_repr(self) -> str:
         """What print shows between the parentheses."""

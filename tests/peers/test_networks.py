@@ -76,7 +76,9 @@ def test_what_was_measured_before_an_interruption_is_kept(monkeypatch):
 
     monkeypatch.setattr(networks, "race", race)
     arguments = networks.argparse.Namespace(batches=[4, 8], dtypes=networks.DTYPES, device="cpu")
-    found = networks.measure(arguments, CPU)
+    saved = []
+    found = networks.measure(arguments, CPU, saved.append)
+    assert [(len(record["cases"]), record["left_out"]) for record in saved] == [(1, 5), (2, 4)]
     assert asked == [("training", 4, "float32"), ("training", 4, "bfloat16"), ("training", 8, "bfloat16")]
     assert (len(found["cases"]), found["left_out"]) == (2, 4)
     assert all(row["fraction"] > 0 for case in found["cases"] for row in case["rows"])
