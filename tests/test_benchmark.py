@@ -15,6 +15,7 @@ from tqdm import tqdm
 from xception_edu import architectures, machine, timing
 from xception_edu.__main__ import main
 from xception_edu.benchmark import command, counting, layers, mistakes, segments, startup
+from xception_edu.benchmark.cores import Cores, handover
 from xception_edu.costs import total
 from xception_edu.layers import SegmentedConv2d
 from xception_edu.specs import Shape
@@ -203,8 +204,8 @@ def test_a_case_that_seems_slow_is_measured_thrice_as_long_and_no_round_is_left_
         return found
 
     monkeypatch.setattr(timing, "alternate", alternate)
-    bench = segments.Bench(16, 3, "float32", "forward", CEILINGS, timing.CPU, {"rounds": 1})
-    rows = bench.cases(4)
+    bench = segments.Bench(16, 3, "float32", "forward", CEILINGS, timing.CPU, {"rounds": 1}, Cores())
+    rows = [row for row, *_ in bench.cases(4)]
     assert len(measured) == 6
     assert [(row["ratio"], row["forms"]["ours"]["rounds"], row["forms"]["loop"]["rounds"]) for row in rows] == [(1.0, 6, 6)] * 2
     bench.cases(8)
@@ -219,10 +220,45 @@ def test_the_tensors_lie_at_another_place_in_each_part_of_a_measurement(quick_ma
         return dict.fromkeys(functions, timing.Timing((1.0,)))
 
     monkeypatch.setattr(timing, "alternate", alternate)
-    bench = segments.Bench(128, 56, "float32", "forward", CEILINGS, timing.CPU, {"rounds": 1})
+    bench = segments.Bench(128, 56, "float32", "forward", CEILINGS, timing.CPU, {"rounds": 1}, Cores())
     for count in (2, 4, 8):
         bench.cases(count)
     assert len(set(places)) > 1
+
+
+def test_the_ratio_of_near_cores_leaves_out_the_rounds_of_cores_that_lay_apart():
+    """While they lie apart ours takes twice as long as the first form; near, as long as that one, which then is the fastest."""
+    handovers = (4.0, 6.0, 4.1, 6.0, 4.7, 6.0, 6.0)
+    ours = timing.Timing((1.0, 2.0, 1.1, 2.0, 1.0, 2.0, 2.0), watched=handovers)
+    forms = [
+        timing.Timing((1.0,) * 7, watched=handovers),
+        timing.Timing((1.3, 0.5, 1.3, 0.5, 1.3, 0.5, 0.5), watched=handovers),
+    ]
+    cores = Cores()
+    cores.handovers += handovers
+    assert cores.ratio(ours, forms) == 1.0
+    assert cores.record() == {"handover_ms": 4.0, "rounds": 7, "apart": 4}
+    cores.handovers.append(3.5)  # seen later: 4.7 is more than 1.2 times that, so two rounds are left
+    assert cores.ratio(ours, forms) is None
+    assert Cores().record() == {"handover_ms": 0.0, "rounds": 0, "apart": 0}
+
+
+def test_waiting_for_near_cores_ends_when_they_are_near_or_patience_ends(monkeypatch):
+    found = iter([6.0, 6.0, 4.0, 9.0])
+    monkeypatch.setattr("xception_edu.benchmark.cores.handover", lambda: next(found))
+    monkeypatch.setattr("xception_edu.benchmark.cores.time.sleep", lambda _: None)
+    cores = Cores()
+    cores.handovers.append(4.0)
+    cores.wait()
+    assert next(found) == 9.0
+    monkeypatch.setattr("xception_edu.benchmark.cores.handover", lambda: 9.0)
+    monkeypatch.setattr("xception_edu.benchmark.cores.PATIENCE", 0)
+    cores.wait()
+
+
+def test_a_handover_takes_a_small_part_of_a_millisecond():
+    with timing.pinned(1):
+        assert 0 < handover() < 5
 
 
 def test_counting_by_torch_needs_no_peer_and_agrees():

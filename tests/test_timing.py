@@ -37,6 +37,19 @@ def test_a_record_shows_the_disturbed_rounds_and_leaves_none_out():
 
 def test_two_timings_together_have_the_rounds_of_both():
     assert Timing((1.0, 2.0), (0, None)) + Timing((5.0,), (3,)) == Timing((1.0, 2.0, 5.0), (0, None, 3))
+    assert (Timing((1.0,), (0,), (7.0,)) + Timing((2.0,), (0,), (8.0,))).watched == (7.0, 8.0)
+
+
+def test_what_is_watched_is_asked_once_before_every_round():
+    said, asked = [], []
+
+    def watch():
+        asked.append(len(said))
+        return float(len(asked))
+
+    times = alternate({name: lambda name=name: said.append(name) for name in "ab"}, rounds=3, watch=watch)
+    assert asked == [0, 2, 4, 6]
+    assert times["a"].watched == times["b"].watched == (2.0, 3.0, 4.0), "the first was before the warm-up"
 
 
 def test_a_ratio_is_the_median_over_rounds_and_not_the_ratio_of_medians():

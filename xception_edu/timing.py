@@ -14,7 +14,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,10 +31,13 @@ Name = TypeVar("Name")
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds of every round in the order of measuring, and how often the system interrupted each (None: not told)."""
+    """Milliseconds of every round in the order of measuring, how often the system interrupted each (None: not told), and what
+    `watch` found before each, if something was watched.
+    """
 
     milliseconds: tuple[float, ...]
     preemptions: tuple[int | None, ...] = ()
+    watched: tuple[float, ...] = ()
 
     @property
     def median(self) -> float:
@@ -56,7 +59,8 @@ class Timing:
 
     def __add__(self, other: "Timing") -> "Timing":
         """The rounds of both."""
-        return Timing(self.milliseconds + other.milliseconds, self.preemptions + other.preemptions)
+        columns = [field.name for field in fields(self)]
+        return Timing(*(getattr(self, column) + getattr(other, column) for column in columns))
 
     def record(self) -> dict[str, float | int]:
         """As plain data: median_ms, q1_ms, q3_ms, rounds, disturbed."""
@@ -80,6 +84,7 @@ def alternate(
     seconds: float = math.inf,
     warmup: int = 1,
     fill: float = 0.0,
+    watch: Callable[[], float] | None = None,
     threads: int | None = None,
     device=CPU,
 ) -> dict[Name, Timing]:
@@ -90,9 +95,9 @@ def alternate(
     rounds as there are functions (twice as many, of an odd number).
 
     A function that takes less than `fill` milliseconds is called so often in a row that they are filled, after an untimed call,
-    and the round is the mean; how often, its last warm-up call says, of two at least, since the first one is the slowest. Other
-    arguments are those of `latency`; once `seconds` have passed, three rounds are enough. An error names the function that
-    raised it.
+    and the round is the mean; how often, its last warm-up call says, of two at least, since the first one is the slowest.
+    `watch` is asked before every round. Other arguments are those of `latency`; once `seconds` have passed, three rounds are
+    enough. An error names the function that raised it.
     """
     checks.integer("rounds", rounds)
     warmup = max(checks.integer("warmup", warmup), 2 if fill else 1)
@@ -102,13 +107,14 @@ def alternate(
     checks.number("seconds", min(seconds, 1e9), at_least=0)
     checks.number("fill", fill, at_least=0)
     orders = _balanced_orders(list(functions))
-    times: dict[Name, list[tuple[float, int | None]]] = {name: [] for name in functions}
+    times: dict[Name, list[tuple]] = {name: [] for name in functions}
     calls = dict.fromkeys(functions, 1)
     end = time.monotonic() + seconds
     with pinned(threads):
         for i in range(-warmup, rounds):
             if i >= 3 and time.monotonic() > end:
                 break
+            watched = (watch(),) if watch else ()
             for name in orders[i % len(orders)]:
                 try:
                     measured = once(functions[name], calls[name])
@@ -116,7 +122,7 @@ def alternate(
                     error.add_note(f"while timing {name!r}")
                     raise
                 if i >= 0:
-                    times[name].append(measured)
+                    times[name].append(measured + watched)
                 elif i == -1:
                     calls[name] = max(1, math.ceil(fill / max(measured[0], 1e-3)))
     return {name: Timing(*zip(*measured, strict=True)) for name, measured in times.items()}

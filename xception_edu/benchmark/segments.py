@@ -18,6 +18,8 @@ A form that wants the other layout is timed with the conversion of its input. `b
 the form that ours took would have been, timed by itself: where it is 1 the rule chose the fastest, and the rest of `ratio` is
 what one computation timed twice differs by. A time depends on where the tensors lie in memory, so half of the rounds have them
 at another place; a case whose `ratio` is over 1.05 then is measured at four places more, and all rounds count.
+`ratio_near` is `ratio` over the rounds in which the cores lay near each other (null if fewer than three did; see cores.py), and
+`cores` says in how many of all rounds they did not.
 `ratio_converted` is the same as `ratio`, but against the fastest form when its input comes in the layout that it wants;
 `fraction` is attainable_ms over the time of ours.
 With one segment, dense and loop are the grouped form, and are not timed again; the dense form's time does not depend on
@@ -38,6 +40,7 @@ from tqdm import tqdm
 
 from xception_edu import timing
 from xception_edu.benchmark import left_out, roofline
+from xception_edu.benchmark.cores import Cores, handover
 from xception_edu.costs import Cost, cost_of
 from xception_edu.layers import SegmentedConv2d
 from xception_edu.specs import ConvSpec, Shape, segment_sizes
@@ -51,7 +54,7 @@ QUICK = (1, 5, 91, 64, 128, 364, 728)
 DTYPES = ("bfloat16", "float32")
 MODES = ("forward", "training")
 LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
-EFFORT = {True: {"rounds": 3, "fill": 5}, False: {"rounds": 9, "seconds": 1, "fill": 8}}  # by `quick`
+EFFORT = {True: {"rounds": 3, "fill": 5}, False: {"rounds": 9, "seconds": 1, "fill": 8, "watch": handover}}  # by `quick`
 PLACES = 2  # of the tensors in memory, each with so many rounds
 SLOWER = 1.05  # beyond this ratio a case is measured at twice as many places more
 STEADY = {"rounds": 4, "seconds": 1, "fill": 5}  # on a GPU, where the same takes the same time
@@ -67,17 +70,22 @@ def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
     progress.reset(sum(1 + len(numbers) for _, numbers in wanted))
     cases: list[dict] = []
     pointwise: list[dict] = []
+    cores, rounds = Cores(), []
     with contextlib.suppress(KeyboardInterrupt):
         for (channels, side, dtype, mode), numbers in wanted:
             effort = STEADY if device.type == "cuda" and not quick else EFFORT[quick]
-            bench = Bench(channels, side, dtype, mode, ceilings, device, effort)
+            bench = Bench(channels, side, dtype, mode, ceilings, device, effort, cores)
             pointwise += bench.pointwise()
             progress.update()
             for segments in numbers:
-                cases += bench.cases(segments)
+                for row, ours, forms in bench.cases(segments):
+                    cases.append(row)
+                    rounds.append((ours, forms))
                 progress.update()
+    for row, (ours, forms) in zip(cases, rounds, strict=True):  # at the end: only then the shortest handover is known
+        row["ratio_near"] = cores.ratio(ours, forms)
     missing = left_out(sum(len(LAYOUTS) * len(numbers) for _, numbers in wanted), len(cases))
-    about = {"ceilings": roofline.as_dict(ceilings), "batch": BATCH[device.type], **missing}
+    about = {"ceilings": roofline.as_dict(ceilings), "batch": BATCH[device.type], "cores": cores.record(), **missing}
     return about | {"cases": cases, "pointwise": pointwise}
 
 
@@ -100,10 +108,11 @@ class Bench:
         ceilings: timing.Ceilings,
         device: torch.device,
         effort: dict,
+        cores: Cores,
     ):
         self.shape, self.dtype, self.training = Shape(channels, side, side), dtype, mode == "training"
         self.about = {"channels": channels, "side": side, "dtype": dtype, "mode": mode}
-        self.ceilings, self.device, self.effort = ceilings, device, effort
+        self.ceilings, self.device, self.effort, self.cores = ceilings, device, effort, cores
         self.dense_times: dict[str, dict] = {}
         self.batch = BATCH[device.type]
         self.x = torch.randn(self.batch, *self.shape, device=device).to(getattr(torch, dtype))
@@ -118,8 +127,8 @@ class Bench:
         for name, layout in LAYOUTS.items():
             self.maps[name] = self.x.clone(memory_format=layout).requires_grad_(self.training)
 
-    def cases(self, segments: int) -> list[dict]:
-        """A row a layout; both layouts and all forms are timed in alternation."""
+    def cases(self, segments: int) -> list[tuple[dict, timing.Timing, list[timing.Timing]]]:
+        """A row a layout, and the rounds of ours and of the forms; both layouts and all forms are timed in alternation."""
         cost = cost_of(ConvSpec(self.shape.channels, self.shape.channels, 3, segments=segments), self.shape)
         ours = SegmentedConv2d(self.shape.channels, self.shape.channels, segments=segments)
         ours = ours.to(self.device, getattr(torch, self.dtype))
@@ -132,10 +141,12 @@ class Bench:
             times = self._times(ours, forms, PLACES)
             rows = [self._row(segments, cost, layout, times, takes[layout]) for layout in LAYOUTS]
             if max(row["ratio"] for row in rows) > SLOWER:
+                self.cores.wait()
                 more = self._times(ours, forms, 2 * PLACES)
                 times = {key: times[key] + more[key] for key in times}
                 rows = [self._row(segments, cost, layout, times, takes[layout]) for layout in LAYOUTS]
-        return rows
+        by_layout = [[times[layout, form] for form in forms if form != "ours"] for layout in LAYOUTS]
+        return [(row, times[row["layout"], "ours"], others) for row, others in zip(rows, by_layout, strict=True)]
 
     def _times(self, ours: SegmentedConv2d, forms: list[str], places: int) -> dict[tuple[str, str], timing.Timing]:
         """Of each layout and form, in alternation, with the tensors at so many places in memory, one after another."""
@@ -144,6 +155,7 @@ class Bench:
             self._place()
             functions = {(layout, form): self._function(ours, layout, form) for layout in LAYOUTS for form in forms}
             parts.append(timing.alternate(functions, device=self.device, **self.effort))
+            self.cores.handovers += next(iter(parts[-1].values())).watched
         return {key: functools.reduce(operator.add, [part[key] for part in parts]) for key in parts[0]}
 
     def pointwise(self) -> list[dict]:
