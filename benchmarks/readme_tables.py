@@ -83,7 +83,7 @@ def networks_on_gpu() -> str:
     ]
     head = (
         "Xception at 299×299",
-        "of what",
+        "mode, batch, numbers",
         "time",
         "images/s",
         "times the best peer's throughput",
@@ -156,7 +156,7 @@ def _over(ratios: list[float]) -> str:
 def segments_on_gpu() -> str:
     """Four ways to compute the segmented 3x3 in half precision, and which of them SegmentedConv2d's rule picks."""
     record = read("gpu/segments_latency")
-    cases = [case for case in record["cases"] if case["dtype"] == "bfloat16" and case["segments"] > 1]
+    cases = [case for case in record["cases"] if case["dtype"] == "bfloat16"]
     names = {
         "grouped_nchw": "always grouped, NCHW",
         "grouped_channels_last": "always grouped, channels_last",
@@ -194,7 +194,7 @@ def _picked(case: dict) -> str:
     """The form of SegmentedConv2d on a GPU; the rule is newer than the measurement that it was made from."""
     conv = SegmentedConv2d(case["channels"], case["channels"], segments=case["segments"])
     with torch.set_grad_enabled(case["mode"] == "training"):
-        return conv._on_gpu(f"grouped_{case['layout']}")
+        return conv.form_for(f"grouped_{case['layout']}", device="cuda", dtype=torch.bfloat16)
 
 
 def counting() -> str:

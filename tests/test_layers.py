@@ -227,7 +227,11 @@ def test_a_pointwise_convolution_is_a_product_for_few_positions_in_bfloat16(stri
 def test_the_form_on_a_gpu_in_half_precision(channels, segments, training, forms):
     conv = SegmentedConv2d(channels, channels, segments=segments)
     with torch.set_grad_enabled(training):
-        assert tuple(conv._on_gpu(comes) for comes in ("grouped_nchw", "grouped_channels_last")) == forms
+        found = [
+            conv.form_for(comes, device="cuda", dtype=torch.float16) for comes in ("grouped_nchw", "grouped_channels_last")
+        ]
+        assert tuple(found) == forms
+        assert conv.form_for("grouped_nchw", device="cuda", dtype=torch.float32) == "grouped_nchw", "float32 stays as it comes"
 
 
 def test_the_form_on_a_gpu_is_near_the_fastest_in_most_of_what_was_measured_there():
@@ -239,7 +243,8 @@ def test_the_form_on_a_gpu_is_near_the_fastest_in_most_of_what_was_measured_ther
             conv = SegmentedConv2d(case["channels"], case["channels"], segments=case["segments"])
             times = {form: measured["median_ms"] for form, measured in case["forms"].items() if form != "ours"}
             with torch.set_grad_enabled(case["mode"] == "training"):
-                chosen.append(times[conv._on_gpu(f"grouped_{case['layout']}")] / min(times.values()))
+                form = conv.form_for(f"grouped_{case['layout']}", device="cuda", dtype=torch.bfloat16)
+            chosen.append(times[form] / min(times.values()))
             kept.append(times[f"grouped_{case['layout']}"] / min(times.values()))
     assert max(chosen) < 1.5 < 10 < max(kept)
     assert sum(ratio > 1.05 for ratio in chosen) < len(chosen) / 10

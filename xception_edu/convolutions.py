@@ -110,13 +110,15 @@ class SegmentedConv2d(nn.Module):
         return torch.cat([F.conv2d(x, w, b, self.stride, self.padding, groups=n) for x, w, b, (n, _, _) in runs], dim=1)
 
     def form_of(self, x: Tensor) -> str:
-        """How a map would be convolved now, by its layout, dtype and device and by whether gradients are on: "grouped_nchw",
-        "grouped_channels_last", or "dense", a regular convolution with `dense_weight` in the map's own layout.
+        """How a map would be convolved now: `form_for` its layout, device and dtype."""
+        return self.form_for(_comes_as(x), device=x.device.type, dtype=_computes_in(x))
+
+    def form_for(self, comes: str, *, device: str, dtype: torch.dtype) -> str:
+        """How a map would be convolved that comes as "grouped_nchw" or "grouped_channels_last" says, with gradients if they are
+        on: in one of these two, or as "dense", a regular convolution with `dense_weight` in the map's own layout.
         """
-        comes, device = _comes_as(x), x.device.type
         if torch.compiler.is_exporting() or (device == "cpu" and (self.segments == 1 or comes == "grouped_channels_last")):
             return comes
-        dtype = _computes_in(x)
         if device == "cpu" and dtype in (torch.float32, torch.bfloat16):
             return self._on_cpu(dtype)
         if device == "cuda" and dtype in (torch.bfloat16, torch.float16):

@@ -14,7 +14,7 @@ import torch
 from xception_edu.timing import Timing, ratio
 
 APART = 1.2  # times the shortest handover of a run, and beyond; where cores share no cache it is 1.4 times
-PATIENCE = 20  # seconds
+PATIENCE = 10  # seconds
 
 
 def handover() -> float:

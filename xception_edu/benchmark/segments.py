@@ -17,9 +17,9 @@ A form that wants the other layout is timed with the conversion of its input. `b
 `ratio` how many times as long ours takes as that (median over rounds, each against its own), `regret` how many times as long
 the form that ours took would have been, timed by itself: where it is 1 the rule chose the fastest, and the rest of `ratio` is
 what one computation timed twice differs by. A time depends on where the tensors lie in memory, so half of the rounds have them
-at another place; a case whose `ratio` is over 1.05 then is measured at four places more, and all rounds count.
-`ratio_near` is `ratio` over the rounds in which the cores lay near each other (null if fewer than three did; see cores.py), and
-`cores` says in how many of all rounds they did not.
+at another place; a case whose `ratio` or `ratio_near` is over 1.05 then is measured at four places more, and all rounds count.
+`ratio_near` is `ratio` over the rounds in which the cores lay near each other (null if fewer than three did), for which the
+four places wait some seconds; `cores` says in how many of all rounds they did not (see cores.py).
 `ratio_converted` is the same as `ratio`, but against the fastest form when its input comes in the layout that it wants;
 `fraction` is attainable_ms over the time of ours.
 With one segment, dense and loop are the grouped form, and are not timed again; the dense form's time does not depend on
@@ -59,6 +59,7 @@ PLACES = 2  # of the tensors in memory, each with so many rounds
 SLOWER = 1.05  # beyond this ratio a case is measured at twice as many places more
 STEADY = {"rounds": 4, "seconds": 1, "fill": 5}  # on a GPU, where the same takes the same time
 FORMS = ("grouped_nchw", "grouped_channels_last", "dense", "loop")
+Times = dict[tuple[str, str], timing.Timing]  # by layout and form
 
 
 def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
@@ -87,6 +88,11 @@ def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
     missing = left_out(sum(len(LAYOUTS) * len(numbers) for _, numbers in wanted), len(cases))
     about = {"ceilings": roofline.as_dict(ceilings), "batch": BATCH[device.type], "cores": cores.record(), **missing}
     return about | {"cases": cases, "pointwise": pointwise}
+
+
+def ours_and_others(times: Times, layout: str) -> tuple[timing.Timing, list[timing.Timing]]:
+    """What was timed in a layout: ours, and the forms."""
+    return times[layout, "ours"], [times[layout, form] for form in FORMS if (layout, form) in times]
 
 
 def counts(channels: int, quick: bool) -> list[int]:
@@ -139,20 +145,31 @@ class Bench:
                 repeated = {"dense"}
             forms = [form for form in (*FORMS, "ours") if form not in repeated]
             times = self._times(ours, forms, PLACES)
-            rows = [self._row(segments, cost, layout, times, takes[layout]) for layout in LAYOUTS]
-            if max(row["ratio"] for row in rows) > SLOWER:
-                self.cores.wait()
-                more = self._times(ours, forms, 2 * PLACES)
+            if self._slower(times):
+                more = self._times(ours, forms, 2 * PLACES, wait=True)
                 times = {key: times[key] + more[key] for key in times}
-                rows = [self._row(segments, cost, layout, times, takes[layout]) for layout in LAYOUTS]
-        by_layout = [[times[layout, form] for form in forms if form != "ours"] for layout in LAYOUTS]
-        return [(row, times[row["layout"], "ours"], others) for row, others in zip(rows, by_layout, strict=True)]
+        return [
+            (self._row(segments, cost, layout, times, takes[layout]), *ours_and_others(times, layout)) for layout in LAYOUTS
+        ]
 
-    def _times(self, ours: SegmentedConv2d, forms: list[str], places: int) -> dict[tuple[str, str], timing.Timing]:
-        """Of each layout and form, in alternation, with the tensors at so many places in memory, one after another."""
+    def _slower(self, times: Times) -> bool:
+        """Whether ours seems to be, in a layout, over all rounds or those with near cores."""
+        for layout in LAYOUTS:
+            mine, others = ours_and_others(times, layout)
+            best = min(others, key=lambda other: other.median)
+            if max(timing.ratio(mine, best), self.cores.ratio(mine, others) or 0) > SLOWER:
+                return True
+        return False
+
+    def _times(self, ours: SegmentedConv2d, forms: list[str], places: int, *, wait: bool = False) -> Times:
+        """Of each layout and form, in alternation, with the tensors at so many places in memory, one after another; for each of
+        them it can wait for near cores.
+        """
         parts = []
         for _ in range(places):
             self._place()
+            if wait:
+                self.cores.wait()
             functions = {(layout, form): self._function(ours, layout, form) for layout in LAYOUTS for form in forms}
             parts.append(timing.alternate(functions, device=self.device, **self.effort))
             self.cores.handovers += next(iter(parts[-1].values())).watched
