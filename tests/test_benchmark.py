@@ -212,6 +212,22 @@ def test_a_case_that_seems_slow_is_measured_thrice_as_long_and_no_round_is_left_
     assert len(measured) == 8
 
 
+def test_a_case_that_seems_slow_waits_for_near_cores_and_goes_on_with_the_orders(quick_machine, monkeypatch):
+    starts, waited = [], []
+
+    def alternate(functions, *, start, **_):
+        starts.append(start)
+        return {key: timing.Timing((2.0 if key[1] == "ours" else 1.0,) * 3, watched=(0.1,) * 3) for key in functions}
+
+    monkeypatch.setattr(timing, "alternate", alternate)
+    cores = Cores()
+    monkeypatch.setattr(cores, "wait", lambda: waited.append(len(starts)))
+    segments.Bench(16, 3, "float32", "forward", CEILINGS, timing.CPU, {"rounds": 3}, cores).cases(4)
+    assert starts == [0, 3, 6, 9, 12, 15]
+    assert waited == [2, 3, 4, 5]
+    assert len(cores.handovers) == 18
+
+
 def test_the_tensors_lie_at_another_place_in_each_part_of_a_measurement(quick_machine, monkeypatch):
     places = []
 

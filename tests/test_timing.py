@@ -40,6 +40,17 @@ def test_two_timings_together_have_the_rounds_of_both():
     assert (Timing((1.0,), (0,), (7.0,)) + Timing((2.0,), (0,), (8.0,))).watched == (7.0, 8.0)
 
 
+def test_a_measurement_goes_on_with_the_orders_where_another_one_ended():
+    def order(rounds, start):
+        said = []
+        alternate({name: lambda name=name: said.append(name) for name in "abcdef"}, rounds=rounds, start=start)
+        return said[6:]  # after the warm-up
+
+    whole = order(6, 0)
+    assert order(2, 0) + order(4, 2) == whole
+    assert order(2, 2) != whole[:12]
+
+
 def test_what_is_watched_is_asked_once_before_every_round():
     said, asked = [], []
 

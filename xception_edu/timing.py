@@ -85,6 +85,7 @@ def alternate(
     warmup: int = 1,
     fill: float = 0.0,
     watch: Callable[[], float] | None = None,
+    start: int = 0,
     threads: int | None = None,
     device=CPU,
 ) -> dict[Name, Timing]:
@@ -92,7 +93,8 @@ def alternate(
 
     What a function leaves behind it, in caches and in the allocator, the next one meets, and a small convolution's time depends
     on that. So rounds differ in their order, and each function comes right after each other one equally often, in as many
-    rounds as there are functions (twice as many, of an odd number).
+    rounds as there are functions (twice as many, of an odd number); a measurement that goes on where another one of the same
+    functions ended has its number of rounds as `start`.
 
     A function that takes less than `fill` milliseconds is called so often in a row that they are filled, after an untimed call,
     and the round is the mean; how often, its last warm-up call says, of two at least, since the first one is the slowest.
@@ -115,7 +117,7 @@ def alternate(
             if i >= 3 and time.monotonic() > end:
                 break
             watched = (watch(),) if watch else ()
-            for name in orders[i % len(orders)]:
+            for name in orders[(start + i) % len(orders)]:
                 try:
                     measured = once(functions[name], calls[name])
                 except Exception as error:

@@ -29,8 +29,6 @@ the segments, so beyond 8 of them, where ours is another one, that of one is rep
 """
 
 import contextlib
-import functools
-import operator
 import random
 
 import torch
@@ -144,10 +142,9 @@ class Bench:
             if segments > 8 and "dense" not in takes.values():
                 repeated = {"dense"}
             forms = [form for form in (*FORMS, "ours") if form not in repeated]
-            times = self._times(ours, forms, PLACES)
+            times = self._times(ours, forms, {}, PLACES)
             if self._slower(times):
-                more = self._times(ours, forms, 2 * PLACES, wait=True)
-                times = {key: times[key] + more[key] for key in times}
+                times = self._times(ours, forms, times, 2 * PLACES, wait=True)
         return [
             (self._row(segments, cost, layout, times, takes[layout]), *ours_and_others(times, layout)) for layout in LAYOUTS
         ]
@@ -161,19 +158,20 @@ class Bench:
                 return True
         return False
 
-    def _times(self, ours: SegmentedConv2d, forms: list[str], places: int, *, wait: bool = False) -> Times:
-        """Of each layout and form, in alternation, with the tensors at so many places in memory, one after another; for each of
-        them it can wait for near cores.
+    def _times(self, ours: SegmentedConv2d, forms: list[str], times: Times, places: int, *, wait: bool = False) -> Times:
+        """`times`, and the rounds of each layout and form at so many more places of the tensors in memory, in alternation; for
+        each place it can wait for near cores.
         """
-        parts = []
         for _ in range(places):
             self._place()
             if wait:
                 self.cores.wait()
             functions = {(layout, form): self._function(ours, layout, form) for layout in LAYOUTS for form in forms}
-            parts.append(timing.alternate(functions, device=self.device, **self.effort))
-            self.cores.handovers += next(iter(parts[-1].values())).watched
-        return {key: functools.reduce(operator.add, [part[key] for part in parts]) for key in parts[0]}
+            rounds = len(times["nchw", "ours"].milliseconds) if times else 0
+            found = timing.alternate(functions, device=self.device, start=rounds, **self.effort)
+            self.cores.handovers += found["nchw", "ours"].watched
+            times = {key: times[key] + found[key] for key in found} if times else found
+        return times
 
     def pointwise(self) -> list[dict]:
         """The 1x1 in both layouts."""
