@@ -222,13 +222,19 @@ def test_the_repositorys_own_measurements_are_shown():
 
 @pytest.mark.parametrize("faster", [1.5, 2.2, 3.5, 8])
 @pytest.mark.parametrize("memory", [1e10, 3e10, 1e11])
-def test_the_words_of_the_two_slopes_keep_apart_whatever_the_ceilings(faster, memory):
+def test_the_words_of_the_roof_keep_apart_and_off_the_slopes_whatever_the_ceilings(faster, memory):
     changed = measurements.everything()
     for record in changed.values():
         record["ceilings"] |= {"memory": memory, "cache": faster * memory}
     explorer = roofline_explorer(measurements=changed)
     for module, dtype in product(MODULES, DTYPES):
         explorer.module, explorer.dtype = module, dtype
-        words = {shape[4]: shape[2:4] for shape in explorer.shapes()[0] if shape[0] == "text"}
-        (right, down), (cache_right, cache_down) = words["memory"], words.get("cache", (-100, 0))
-        assert abs(down - cache_down) >= 14 or cache_right <= right - 46  # both end at their x, and "memory" is 44 wide
+        shapes = explorer.shapes()[0]
+        words = {shape[4]: shape[2:4] for shape in shapes if shape[0] == "text"}
+        (memory, over), (arithmetic, _) = words["memory"], words["arithmetic"]
+        cache, _ = words.get("cache", (memory - 44, over))
+        assert cache - 17 >= 20, "it would lie on the ticks' numbers"
+        assert cache + 17 <= memory - 22, "the middles of words of 34 and 44 pixels"
+        assert memory + 22 < arithmetic - 60
+        roof = next(shape for shape in shapes if shape[0] == "line" and shape[1] == "ink" and shape[3] == 2)
+        assert over < min(roof[2][0][1::2]) - 7

@@ -83,20 +83,19 @@ def _grid(scene: Scene, x: Scale, y: Scale, unit: float) -> None:
 
 
 def _roof(scene: Scene, chart: Chart, x: Scale, y: Scale) -> None:
-    """Up along the memory's speed to the ridge, then flat at the arithmetic's; dashed, the same of a cache, if one was seen."""
+    """Up along the memory's speed to the ridge, then flat at the arithmetic's; dashed, the same of a cache, if one was seen. What
+    limits stands over the roof, each slope's word where it arrives.
+    """
     ridge, start = chart.peak / chart.memory, max(10**x.low, 10**y.low / chart.memory)
     scene.line("ink", (x(start), y(start * chart.memory), x(ridge), y(chart.peak), RIGHT, y(chart.peak)), width=2)
-    scene.text("arithmetic", RIGHT, y(chart.peak) - 9, size="small", anchor="end", halo=True)
-    memory = max(x(ridge) - 14, LEFT + 40), y(chart.peak) + 8
-    scene.text("memory", *memory, size="small", anchor="end", halo=True)
+    over = y(chart.peak) - 9
+    scene.text("arithmetic", RIGHT, over, size="small", anchor="end", halo=True)
+    memory = min(max(x(ridge), LEFT + 64), RIGHT - 90)
+    scene.text("memory", memory, over, size="small", anchor="middle", halo=True)
     ridge, start = chart.peak / chart.cache, max(10**x.low, 10**y.low / chart.cache)
     if ridge > start and chart.cache > chart.memory:
         scene.line("quiet", (x(start), y(start * chart.cache), x(ridge), y(chart.peak)), dash=True)
-        middle = math.sqrt(start * ridge)
-        across, down = max(x(middle) - 10, LEFT + 34), y(middle * chart.cache) - 2
-        if across > memory[0] - 50 and down < memory[1] + 16:  # a slope so short that its word would lie on the other
-            down = memory[1] + 16
-        scene.text("cache", across, down, color="quiet", size="small", anchor="end", halo=True)
+        scene.text("cache", min(x(ridge), memory - 44), over, color="quiet", size="small", anchor="middle", halo=True)
 
 
 def _legend(scene: Scene, chart: Chart) -> None:
