@@ -180,6 +180,15 @@ def test_the_form_that_a_segmented_convolution_takes_is_said_and_taken(segments,
         assert conv(x.contiguous(memory_format=torch.channels_last)).is_contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.parametrize(
+    ("segments", "dtype", "stays"), [(16, torch.float32, True), (16, torch.bfloat16, False), (8, torch.bfloat16, True)]
+)
+def test_whole_blocks_stay_in_nchw_with_gradients(segments, dtype, stays):
+    """Of 8 channels, in bfloat16 of 16."""
+    conv = SegmentedConv2d(128, 128, segments=segments).to(dtype)
+    assert conv.form == ("grouped_nchw" if stays else "grouped_channels_last")
+
+
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize(("side", "product"), [(4, True), (9, False)])  # positions a stride apart: up to 32, and more
 def test_a_pointwise_convolution_is_a_product_for_few_positions_in_bfloat16(stride, side, product):

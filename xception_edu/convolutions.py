@@ -135,17 +135,18 @@ class SegmentedConv2d(nn.Module):
         take two or three times as long as in channels_last (2 segments of 364 channels, say). Then copying the map pays.
         Pieces of one channel have a kernel of their own, and so have 4 and 8 in the forward pass, which a copy would only
         delay; of uneven pieces the run with most channels decides, in float32. With gradients three convolutions gain from one
-        copy, and only whole blocks in float32 are better off without (a network in NCHW takes 0.85 times as long, since all its
-        maps are channels_last from the first copy on).
+        copy, and only whole blocks are better off without (a network of depthwise ones in NCHW takes 0.85 times as long, since
+        all its maps are channels_last from the first copy on).
         results/segments_latency.json has all cases, measured with AVX-512.
         """
         width, even, single = self._width, len(self.runs) == 1, dtype == torch.float32
+        blocks = width % (8 if single else 16) == 0
         if torch.is_grad_enabled():
-            keeps = even and single and width % 8 == 0
+            keeps = even and blocks
         elif even:
-            keeps = width in (1, 4, 8) or width % (8 if single else 16) == 0
+            keeps = width in (1, 4, 8) or blocks
         else:
-            keeps = single and (width == 4 or width % 8 == 0)
+            keeps = single and (width == 4 or blocks)
         return "grouped_nchw" if keeps else "grouped_channels_last"
 
     def _on_gpu(self, comes: str) -> str:
