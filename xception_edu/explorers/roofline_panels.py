@@ -83,8 +83,8 @@ def _grid(scene: Scene, x: Scale, y: Scale, unit: float) -> None:
 
 
 def _roof(scene: Scene, chart: Chart, x: Scale, y: Scale) -> None:
-    """Up along the memory's speed to the ridge, then flat at the arithmetic's; dashed, the same of a cache, if one was seen. What
-    limits stands over the roof, each slope's word where it arrives.
+    """Up along the memory's speed to the ridge, then flat at the arithmetic's; dashed, the same of a cache, if one was seen.
+    Their words stand over the roof, each slope's where it arrives.
     """
     ridge, start = chart.peak / chart.memory, max(10**x.low, 10**y.low / chart.memory)
     scene.line("ink", (x(start), y(start * chart.memory), x(ridge), y(chart.peak), RIGHT, y(chart.peak)), width=2)
