@@ -88,14 +88,14 @@ def _roof(scene: Scene, chart: Chart, x: Scale, y: Scale) -> None:
     """
     ridge, start = chart.peak / chart.memory, max(10**x.low, 10**y.low / chart.memory)
     scene.line("ink", (x(start), y(start * chart.memory), x(ridge), y(chart.peak), RIGHT, y(chart.peak)), width=2)
-    over = y(chart.peak) - 9
-    scene.text("arithmetic", RIGHT, over, size="small", anchor="end", halo=True)
-    memory = min(max(x(ridge), LEFT + 64), RIGHT - 90)
-    scene.text("memory", memory, over, size="small", anchor="middle", halo=True)
+    over, word = y(chart.peak) - 9, min(max(x(ridge), LEFT + 24), RIGHT - 90)
     ridge, start = chart.peak / chart.cache, max(10**x.low, 10**y.low / chart.cache)
-    if ridge > start and chart.cache > chart.memory:
+    if x(ridge) > x(start) + 20 and chart.cache > chart.memory:  # a stub at the edge would say nothing
         scene.line("quiet", (x(start), y(start * chart.cache), x(ridge), y(chart.peak)), dash=True)
-        scene.text("cache", min(x(ridge), memory - 44), over, color="quiet", size="small", anchor="middle", halo=True)
+        scene.text("cache", x(ridge), over, color="quiet", size="small", anchor="middle", halo=True)
+        word = max(word, x(ridge) + 44)
+    scene.text("memory", word, over, size="small", anchor="middle", halo=True)
+    scene.text("arithmetic", RIGHT, over, size="small", anchor="end", halo=True)
 
 
 def _legend(scene: Scene, chart: Chart) -> None:
