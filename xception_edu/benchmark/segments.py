@@ -49,7 +49,7 @@ BATCH = {"cpu": 4, "cuda": 64}  # a GPU would be idle between two layers of a sm
 MAPS = {728: 19, 128: 56}  # channels: side
 UNEVEN = {728: (3, 5, 6, 10, 17, 30, 100, 200, 300, 500), 128: (3, 5, 6, 7, 10, 12, 20, 40, 60, 100)}
 QUICK = (1, 5, 91, 64, 128, 364, 728)
-DTYPES = ("bfloat16", "float32")
+DTYPES = ("float32", "bfloat16")
 MODES = ("forward", "training")
 LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
 EFFORT = {True: {"rounds": 3, "fill": 5}, False: {"rounds": 9, "seconds": 1, "fill": 8, "watch": handover}}  # by `quick`
@@ -63,7 +63,7 @@ Times = dict[tuple[str, str], timing.Timing]  # by layout and form
 def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
     """All rows; a quick run takes a few numbers of segments."""
     ceilings = timing.measure_ceilings(device=device, **roofline.sizes_of(quick, device))
-    dtypes = DTYPES if device.type == "cpu" else DTYPES[:1]
+    dtypes = DTYPES[::-1] if device.type == "cpu" else DTYPES[-1:]
     settings = [(c, side, dtype, mode) for dtype in dtypes for c, side in MAPS.items() for mode in MODES]
     wanted = [(setting, counts(setting[0], quick)) for setting in settings]
     progress.reset(sum(1 + len(numbers) for _, numbers in wanted))
