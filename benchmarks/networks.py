@@ -70,9 +70,12 @@ class Contender:
         raise RuntimeError(f"{self.who} {self.form} ended with status {self.process.wait()}; its error is above")
 
     def ask(self, what: str):
-        """Its answer to a line."""
+        """Its answer to a line; RuntimeError if memory does not hold what it takes."""
         self.tell(what)
-        return self.answer()
+        answer = self.answer()
+        if answer == OUT_OF_MEMORY:
+            raise RuntimeError(f"{self.who} {self.form} ran {OUT_OF_MEMORY} at {what!r}: smaller --batches need less")
+        return answer
 
     @property
     def timing(self) -> timing.Timing:
@@ -142,7 +145,10 @@ def warm_up(field: list[Contender]) -> list[Contender]:
     for one in compiling:
         one.tell("step")
     answers = {one: one.answer() for one in compiling}
-    answers |= {one: one.ask("step") for one in field if one not in compiling}
+    for one in field:
+        if one not in compiling:
+            one.tell("step")
+            answers[one] = one.answer()
     return [one for one in field if answers[one] != OUT_OF_MEMORY]
 
 

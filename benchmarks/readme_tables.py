@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from xception_edu.benchmark.cores import APART
 from xception_edu.layers import SegmentedConv2d
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -143,8 +144,8 @@ def segments() -> str:
     note = "By its rule: the form that it takes, timed by itself, takes over 1.05 times as long as the fastest."
     note += f" That is so of {chosen} of the {len(over)} over 1.05; the rest is one computation timed twice."
     rounds, apart = record["cores"]["rounds"], record["cores"]["apart"]
-    note += f" Near cores: the {rounds - apart:,} of {rounds:,} rounds in which handing data from one core to the other took no"
-    note += " longer than at best; the host of a virtual machine moves its cores together and apart."
+    note += f" Near cores: the {rounds - apart:,} of {rounds:,} rounds in which handing data from one core to the other took up"
+    note += f" to {APART} times as long as at best; the host of a virtual machine moves its cores together and apart."
     return markdown(head, rows, f"{note} {conditions(record)}")
 
 

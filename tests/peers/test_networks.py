@@ -144,6 +144,15 @@ def test_a_contender_that_memory_does_not_hold_is_named_and_the_others_race(peer
         assert [row["who"] for row in case["rows"]] == ["ours", "ours", "timm", "timm", "timm"]
 
 
+def test_a_contender_that_runs_out_of_memory_later_is_an_error_that_names_it(monkeypatch):
+    monkeypatch.setattr(networks.Contender, "tell", lambda self, what: None)
+    monkeypatch.setattr(networks.Contender, "answer", lambda self: networks.OUT_OF_MEMORY)
+    late = object.__new__(networks.Contender)
+    late.who, late.form = "timm", "eager"
+    with pytest.raises(RuntimeError, match="timm eager ran out of memory at 'losses': smaller --batches need less"):
+        late.ask("losses")
+
+
 def test_a_step_that_runs_out_of_memory_says_so_and_the_next_line_is_read(monkeypatch, capsys):
     def step():
         raise torch.OutOfMemoryError("CUDA out of memory")
