@@ -269,6 +269,30 @@ def test_the_weights_layout_does_not_overrule_the_form(segments, monkeypatch):
     assert conv(x).is_contiguous()
 
 
+@pytest.mark.parametrize(("segments", "layout"), [(1, "nchw"), (2, "nchw"), (5, "channels_last"), (8, "channels_last")])
+def test_weights_lie_as_the_form_of_maps_in_nchw_wants_them(segments, layout):
+    formats = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
+    conv = SegmentedConv2d(48, 48, segments=segments)
+    with torch.no_grad():
+        assert conv.form == f"grouped_{layout}"
+    for weight in conv.weights:
+        assert [name for name, fmt in formats.items() if weight.is_contiguous(memory_format=fmt)] == [layout]
+
+
+@pytest.mark.parametrize("segments", [1, 5, 8, 48])
+def test_a_seed_gives_the_same_weights_in_any_layout(segments):
+    """The values that He's rule draws for a weight in NCHW, run by run."""
+    torch.manual_seed(0)
+    conv = SegmentedConv2d(48, 48, segments=segments)
+    torch.manual_seed(0)
+    drawn = [nn.init.kaiming_normal_(torch.empty(weight.shape), nonlinearity="relu") for weight in conv.weights]
+    assert all(map(torch.equal, conv.weights, drawn))
+    conv.to(memory_format=torch.channels_last)
+    torch.manual_seed(0)
+    conv.reset_parameters()
+    assert all(map(torch.equal, conv.weights, drawn))
+
+
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_the_dense_weight_comes_in_the_layout_that_is_asked_for(layout):
     conv = SegmentedConv2d(12, 16, segments=5)

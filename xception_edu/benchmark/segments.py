@@ -17,9 +17,10 @@ A form that wants the other layout is timed with the conversion of its input. `b
 `ratio` how many times as long ours takes as that (median over rounds, each against its own), `regret` how many times as long
 the form that ours took would have been, timed by itself: where it is 1 the rule chose the fastest, and the rest of `ratio` is
 what one computation timed twice differs by. A time depends on where the tensors lie in memory, so half of the rounds have them
-at another place; a case whose `ratio` or `ratio_near` is over 1.05 then is measured at four places more, and all rounds count.
+at another place; and for minutes one of two equal functions can be the faster, so after all others a case whose `ratio` or
+`ratio_near` is over 1.05 is measured at four places more, twice if it still is, and all rounds count.
 `ratio_near` is `ratio` over the rounds in which the cores lay near each other (null if fewer than three did), for which the
-four places wait some seconds; `cores` says in how many of all rounds they did not (see cores.py).
+places more wait some seconds; `cores` says in how many of all rounds they did not (see cores.py).
 `ratio_converted` is the same as `ratio`, but against the fastest form when its input comes in the layout that it wants;
 `fraction` is attainable_ms over the time of ours.
 With one segment, dense and loop are the grouped form, and are not timed again; the dense form's time does not depend on
@@ -33,15 +34,15 @@ import random
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from tqdm import tqdm
 
 from xception_edu import timing
 from xception_edu.benchmark import left_out, roofline
 from xception_edu.benchmark.cores import Cores, handover
+from xception_edu.benchmark.segment_forms import FORM, Form
 from xception_edu.costs import Cost, cost_of
 from xception_edu.layers import SegmentedConv2d
-from xception_edu.specs import ConvSpec, Shape, segment_sizes
+from xception_edu.specs import ConvSpec, Shape
 
 FILE = "segments_latency.json"
 PACKAGES = ()
@@ -54,10 +55,10 @@ MODES = ("forward", "training")
 LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
 EFFORT = {True: {"rounds": 3, "fill": 5}, False: {"rounds": 9, "seconds": 1, "fill": 8, "watch": handover}}  # by `quick`
 PLACES = 2  # of the tensors in memory, each with so many rounds
-SLOWER = 1.05  # beyond this ratio a case is measured at twice as many places more
+SLOWER = 1.05  # beyond this ratio a case is looked at again, at twice as many places more
+LOOKS = 2  # again, at most
 STEADY = {"rounds": 4, "seconds": 1, "fill": 5}  # on a GPU, where the same takes the same time
 FORMS = ("grouped_nchw", "grouped_channels_last", "dense", "loop")
-Times = dict[tuple[str, str], timing.Timing]  # by layout and form
 
 
 def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
@@ -67,9 +68,9 @@ def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
     settings = [(c, side, dtype, mode) for dtype in dtypes for c, side in MAPS.items() for mode in MODES]
     wanted = [(setting, counts(setting[0], quick)) for setting in settings]
     progress.reset(sum(1 + len(numbers) for _, numbers in wanted))
-    cases: list[dict] = []
+    cases: list[Case] = []
     pointwise: list[dict] = []
-    cores, rounds = Cores(), []
+    cores = Cores()
     with contextlib.suppress(KeyboardInterrupt):
         for (channels, side, dtype, mode), numbers in wanted:
             effort = STEADY if device.type == "cuda" and not quick else EFFORT[quick]
@@ -77,20 +78,20 @@ def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
             pointwise += bench.pointwise()
             progress.update()
             for segments in numbers:
-                for row, ours, forms in bench.cases(segments):
-                    cases.append(row)
-                    rounds.append((ours, forms))
+                case = Case(bench, segments)
+                case.look()
+                cases.append(case)
                 progress.update()
-    for row, (ours, forms) in zip(cases, rounds, strict=True):  # at the end: only then the shortest handover is known
-        row["ratio_near"] = cores.ratio(ours, forms)
-    missing = left_out(sum(len(LAYOUTS) * len(numbers) for _, numbers in wanted), len(cases))
+        for _ in range(LOOKS):
+            slower = [case for case in cases if case.slower()]
+            progress.total += len(slower)
+            for case in slower:
+                case.look(again=True)
+                progress.update()
+    rows = [row for case in cases for row in case.rows()]
+    missing = left_out(sum(len(LAYOUTS) * len(numbers) for _, numbers in wanted), len(rows))
     about = {"ceilings": roofline.as_dict(ceilings), "batch": BATCH[device.type], "cores": cores.record(), **missing}
-    return about | {"cases": cases, "pointwise": pointwise}
-
-
-def ours_and_others(times: Times, layout: str) -> tuple[timing.Timing, list[timing.Timing]]:
-    """What was timed in a layout: ours, and the forms."""
-    return times[layout, "ours"], [times[layout, form] for form in FORMS if (layout, form) in times]
+    return about | {"cases": rows, "pointwise": pointwise}
 
 
 def counts(channels: int, quick: bool) -> list[int]:
@@ -101,7 +102,7 @@ def counts(channels: int, quick: bool) -> list[int]:
 
 
 class Bench:
-    """One map, number type and mode: times of all forms for a number of segments."""
+    """One map, number type and mode, and what is timed of them."""
 
     def __init__(
         self,
@@ -122,119 +123,51 @@ class Bench:
         self.x = torch.randn(self.batch, *self.shape, device=device).to(getattr(torch, dtype))
         self.maps: dict[str, Tensor] = {}
         self.random = random.Random(0)
-        self._place()
+        self.place()
 
-    def _place(self) -> None:
+    def place(self) -> None:
         """New maps, one a layout for all forms, at another place in memory."""
         self.maps.clear()
         self.space = torch.empty(self.random.randrange(2**20), device=self.device)  # kept, so that what follows lies behind it
         for name, layout in LAYOUTS.items():
             self.maps[name] = self.x.clone(memory_format=layout).requires_grad_(self.training)
 
-    def cases(self, segments: int) -> list[tuple[dict, timing.Timing, list[timing.Timing]]]:
-        """A row a layout, and the rounds of ours and of the forms; both layouts and all forms are timed in alternation."""
-        cost = cost_of(ConvSpec(self.shape.channels, self.shape.channels, 3, segments=segments), self.shape)
-        ours = SegmentedConv2d(self.shape.channels, self.shape.channels, segments=segments)
-        ours = ours.to(self.device, getattr(torch, self.dtype))
-        with torch.set_grad_enabled(self.training):
-            takes = {layout: ours.form_of(self.maps[layout]) for layout in LAYOUTS}
-            repeated = {"dense", "loop"} if segments == 1 else set()
-            if segments > 8 and "dense" not in takes.values():
-                repeated = {"dense"}
-            forms = [form for form in (*FORMS, "ours") if form not in repeated]
-            times = self._times(ours, forms, {}, PLACES)
-            if self._slower(times):
-                times = self._times(ours, forms, times, 2 * PLACES, wait=True)
-        return [
-            (self._row(segments, cost, layout, times, takes[layout]), *ours_and_others(times, layout)) for layout in LAYOUTS
-        ]
-
-    def _slower(self, times: Times) -> bool:
-        """Whether ours seems to be, in a layout, over all rounds or those with near cores."""
-        for layout in LAYOUTS:
-            mine, others = ours_and_others(times, layout)
-            best = min(others, key=lambda other: other.median)
-            if max(timing.ratio(mine, best), self.cores.ratio(mine, others) or 0) > SLOWER:
-                return True
-        return False
-
-    def _times(self, ours: SegmentedConv2d, forms: list[str], times: Times, places: int, *, wait: bool = False) -> Times:
-        """`times`, and the rounds of each layout and form at so many more places of the tensors in memory, in alternation; for
-        each place it can wait for near cores.
-        """
-        for _ in range(places):
-            self._place()
-            if wait:
-                self.cores.wait()
-            functions = {(layout, form): self._function(ours, layout, form) for layout in LAYOUTS for form in forms}
-            rounds = len(times["nchw", "ours"].milliseconds) if times else 0
-            found = timing.alternate(functions, device=self.device, start=rounds, **self.effort)
-            self.cores.handovers += found["nchw", "ours"].watched
-            times = {key: times[key] + found[key] for key in found} if times else found
-        return times
-
     def pointwise(self) -> list[dict]:
         """The 1x1 in both layouts."""
         channels = self.shape.channels
         cost = cost_of(ConvSpec(channels, channels, 1), self.shape)
         conv = nn.Conv2d(channels, channels, 1, bias=False).to(self.device, getattr(torch, self.dtype))
-        functions = {layout: self._timed(conv, list(conv.parameters()), layout) for layout in LAYOUTS}
+        functions = {layout: self._timed(conv, layout) for layout in LAYOUTS}
         with torch.set_grad_enabled(self.training):
             times = timing.alternate(functions, device=self.device, **self.effort)
         return [
             {
                 **self.about,
                 "layout": layout,
-                **self._costs(cost),
+                **self.costs(cost),
                 **times[layout].record(),
-                "fraction": self._fraction(cost, times[layout]),
+                "fraction": self.fraction(cost, times[layout]),
             }
             for layout in LAYOUTS
         ]
 
-    def _function(self, ours: SegmentedConv2d, layout: str, form: str) -> timing.Function:
+    def function(self, ours: SegmentedConv2d, layout: str, form: str) -> timing.Function:
+        """What computes in a form from the map in a layout, with the weights of `ours`."""
         if form == "ours":
             module = SegmentedConv2d(ours.in_channels, ours.out_channels, segments=ours.segments).to(ours.weights[0])
             module.load_state_dict(ours.state_dict())
-            module.to(memory_format=LAYOUTS[layout])
-            return self._timed(module, list(module.parameters()), layout)
+            return self._timed(module.to(memory_format=torch.channels_last) if layout == "channels_last" else module, layout)
         wanted = {"grouped_nchw": "nchw", "grouped_channels_last": "channels_last"}.get(form, layout)
-        module = Form(*FORM[form](ours), LAYOUTS[wanted])
-        return self._timed(module, list(module.parameters()), layout)
+        return self._timed(Form(*FORM[form](ours), LAYOUTS[wanted]), layout)
 
-    def _timed(self, compute, weights: list[Tensor], layout: str) -> timing.Function:
+    def _timed(self, module: nn.Module, layout: str) -> timing.Function:
         x = self.maps[layout]
         if not self.training:
-            return lambda: compute(x)
-        return timing.with_backward(lambda: compute(x), [x, *weights])
+            return lambda: module(x)
+        return timing.with_backward(lambda: module(x), [x, *module.parameters()])
 
-    def _row(self, segments: int, cost: Cost, layout: str, times: dict, takes: str) -> dict:
-        forms = {form: times[layout, form].record() for form in FORMS if (layout, form) in times}
-        if segments == 1:
-            self.dense_times[layout] = forms[f"grouped_{layout}"] | {"repeated": True}
-            forms |= dict.fromkeys(("dense", "loop"), forms[f"grouped_{layout}"])
-        elif "dense" not in forms:
-            forms["dense"] = self.dense_times[layout]
-        measured = {form: times[layout, form] for form in FORMS if (layout, form) in times}
-        best = min(measured, key=lambda form: measured[form].median)
-        native = [times[key] for key in times if key[1] not in ("ours", "grouped_nchw", "grouped_channels_last")]
-        native += [times[name, f"grouped_{name}"] for name in LAYOUTS]
-        mine, fastest = times[layout, "ours"], min(native, key=lambda t: t.median)
-        return {
-            **self.about,
-            "segments": segments,
-            "divides": self.shape.channels % segments == 0,
-            "layout": layout,
-            **self._costs(cost),
-            "forms": {form: forms[form] for form in FORMS} | {"ours": mine.record() | {"takes": takes}},
-            "best": best,
-            "ratio": round(timing.ratio(mine, measured[best]), 3),
-            "regret": round(timing.ratio(measured[takes], measured[best]), 3),
-            "ratio_converted": round(timing.ratio(mine, fastest), 3),
-            "fraction": self._fraction(cost, mine),
-        }
-
-    def _costs(self, cost: Cost) -> dict:
+    def costs(self, cost: Cost) -> dict:
+        """Columns of a row that are counted, not timed."""
         size = {"batch": self.batch, "bytes_per_element": getattr(torch, self.dtype).itemsize}
         return {
             "macs": self.batch * cost.macs,
@@ -247,51 +180,75 @@ class Bench:
     def _attainable(self, cost: Cost) -> float:
         return self.ceilings.milliseconds(cost, batch=self.batch, dtype=self.dtype) * (3 if self.training else 1)
 
-    def _fraction(self, cost: Cost, time: timing.Timing) -> float:
+    def fraction(self, cost: Cost, time: timing.Timing) -> float:
+        """Of the roofline."""
         return round(self._attainable(cost) / time.median, 4)
 
 
-class Form(nn.Module):
-    """A form as one would write it: a module, as ours is, that wants its input in a layout."""
+class Case:
+    """A number of segments in a bench: its times by layout and form, looked at once or more; ours and all forms alternate."""
 
-    def __init__(self, compute, weights: list[Tensor], layout: torch.memory_format):
-        super().__init__()
-        self.compute, self.layout = compute, layout
-        self.weights = nn.ParameterList(w.detach().clone(memory_format=layout) for w in weights)
+    def __init__(self, bench: Bench, segments: int):
+        self.bench, self.segments = bench, segments
+        channels = bench.shape.channels
+        self.cost = cost_of(ConvSpec(channels, channels, 3, segments=segments), bench.shape)
+        self.ours = SegmentedConv2d(channels, channels, segments=segments).to(bench.device, bench.x.dtype)
+        with torch.set_grad_enabled(bench.training):
+            self.takes = {layout: self.ours.form_of(bench.maps[layout]) for layout in LAYOUTS}
+        repeated = {"dense", "loop"} if segments == 1 else set()
+        if segments > 8 and "dense" not in self.takes.values():
+            repeated = {"dense"}
+        self.forms = [form for form in (*FORMS, "ours") if form not in repeated]
+        self.times: dict[tuple[str, str], timing.Timing] = {}
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The same as SegmentedConv2d."""
-        return self.compute(x.contiguous(memory_format=self.layout), self.weights)
+    def look(self, *, again: bool = False) -> None:
+        """Measure at PLACES of the tensors in memory; again, at twice as many, and wait for near cores before each."""
+        for _ in range(2 * PLACES if again else PLACES):
+            self.bench.place()
+            if again:
+                self.bench.cores.wait()
+            with torch.set_grad_enabled(self.bench.training):
+                keys = [(layout, form) for layout in LAYOUTS for form in self.forms]
+                functions = {key: self.bench.function(self.ours, *key) for key in keys}
+                start = len(self.times["nchw", "ours"].milliseconds) if self.times else 0
+                found = timing.alternate(functions, device=self.bench.device, start=start, **self.bench.effort)
+            self.bench.cores.handovers += found["nchw", "ours"].watched
+            self.times = {key: self.times[key] + found[key] for key in keys} if self.times else found
 
+    def slower(self) -> bool:
+        """Whether ours seems to be, in a layout, over all rounds or those with near cores."""
+        rows = self.rows()
+        return any(max(row["ratio"], row["ratio_near"] or 0) > SLOWER for row in rows)
 
-def grouped(ours: SegmentedConv2d):
-    """One grouped convolution for each run of equal pieces, and the weights for it."""
-    ins = [n * piece_in for n, piece_in, _ in ours.runs]
+    def rows(self) -> list[dict]:
+        """A row a layout."""
+        return [self._row(layout) for layout in LAYOUTS]
 
-    def compute(x: Tensor, weights: list[Tensor]) -> Tensor:
-        if len(weights) == 1:
-            return F.conv2d(x, weights[0], padding=1, groups=ours.segments)
-        runs = zip(x.split(ins, dim=1), weights, ours.runs, strict=True)
-        return torch.cat([F.conv2d(part, w, padding=1, groups=n) for part, w, (n, *_) in runs], dim=1)
-
-    return compute, list(ours.weights)
-
-
-def dense(ours: SegmentedConv2d):
-    """One regular convolution, most of whose weights are zero."""
-    return lambda x, weights: F.conv2d(x, weights[0], padding=1), [ours.dense_weight()]
-
-
-def loop(ours: SegmentedConv2d):
-    """A convolution for every piece."""
-    sizes = segment_sizes(ours.in_channels, ours.segments)
-    pieces = [piece for w, (n, *_) in zip(ours.weights, ours.runs, strict=True) for piece in w.chunk(n)]
-
-    def compute(x: Tensor, weights: list[Tensor]) -> Tensor:
-        parts = zip(x.split(sizes, dim=1), weights, strict=True)
-        return torch.cat([F.conv2d(part, w, padding=1) for part, w in parts], dim=1)
-
-    return compute, pieces
-
-
-FORM = {"grouped_nchw": grouped, "grouped_channels_last": grouped, "dense": dense, "loop": loop}
+    def _row(self, layout: str) -> dict:
+        bench = self.bench
+        mine = self.times[layout, "ours"]
+        measured = {form: self.times[layout, form] for form in FORMS if form in self.forms}
+        forms = {form: times.record() for form, times in measured.items()}
+        if self.segments == 1:
+            bench.dense_times[layout] = forms[f"grouped_{layout}"] | {"repeated": True}
+            forms |= dict.fromkeys(("dense", "loop"), forms[f"grouped_{layout}"])
+        elif "dense" not in forms:
+            forms["dense"] = bench.dense_times[layout]
+        best = min(measured, key=lambda form: measured[form].median)
+        native = [times for (_, form), times in self.times.items() if form in ("dense", "loop")]
+        native += [self.times[name, f"grouped_{name}"] for name in LAYOUTS]
+        takes = self.takes[layout]
+        return {
+            **bench.about,
+            "segments": self.segments,
+            "divides": bench.shape.channels % self.segments == 0,
+            "layout": layout,
+            **bench.costs(self.cost),
+            "forms": {form: forms[form] for form in FORMS} | {"ours": mine.record() | {"takes": takes}},
+            "best": best,
+            "ratio": round(timing.ratio(mine, measured[best]), 3),
+            "ratio_near": bench.cores.ratio(mine, list(measured.values())),
+            "regret": round(timing.ratio(measured[takes], measured[best]), 3),
+            "ratio_converted": round(timing.ratio(mine, min(native, key=lambda times: times.median)), 3),
+            "fraction": bench.fraction(self.cost, mine),
+        }
