@@ -19,8 +19,9 @@ its time, by operator, as torch's profiler says it (which makes short operators 
 
 Peers are measured eager, in channels_last (Keras' own layout), in bf16, in both, and in both compiled. float32 is measured at
 the first batch alone; so are compiled forms, since compiling takes a minute or more, but on a GPU only Keras' (--compile names
-other batches). A contender that a GPU's memory does not hold is named in the case's `out_of_memory`. Every case is written
-when it is measured; `left_out` says how many are not there, after Ctrl-C, say.
+other batches). A contender that a GPU's memory does not hold is named in the case's `out_of_memory`; cases with nothing to
+compare for that reason are in `too_large`. Every case is written when it is measured; `left_out` says how many are not there,
+after Ctrl-C.
 """
 
 import argparse
@@ -187,7 +188,7 @@ def losses(dtype: str, batch: int, device: str) -> dict:
 
 def measure(args: argparse.Namespace, device: torch.device, save: Callable[[dict], None]) -> dict:
     """All races, one after the other, and the losses; what is measured is saved after each, for the next may end it all."""
-    started, cases, curves = time.perf_counter(), [], []
+    started, cases, too_large, curves = time.perf_counter(), [], [], []
     before = timing.measure_ceilings(device=device, **sizes_of(False, device))
     wanted = [
         (mode, batch, dtype)
@@ -199,7 +200,8 @@ def measure(args: argparse.Namespace, device: torch.device, save: Callable[[dict
     def summary(ceilings: timing.Ceilings) -> dict:
         return {
             "ceilings": as_dict(ceilings),
-            **left_out(len(wanted), len(cases)),
+            **left_out(len(wanted), len(cases) + len(too_large)),
+            **({"too_large": too_large} if too_large else {}),
             "cases": [with_fractions(case, ceilings) for case in cases],
             "losses": curves,
         }
@@ -208,12 +210,16 @@ def measure(args: argparse.Namespace, device: torch.device, save: Callable[[dict
         curves += [losses(dtype, args.batches[0], args.device) for dtype in args.dtypes]
         for mode, batch, dtype in wanted:
             found = race(mode, batch, dtype, args)
-            cases += [found] if found else []
+            name = f"{mode}, batch {batch}, {dtype}"
+            if found:
+                cases.append(found)
+            else:
+                too_large.append(name)
             save(summary(before))
             says = "{throughput_ratio:.2f} times the throughput of {best_peer}" if found else "memory is too small"
-            print(f"{time.perf_counter() - started:5.0f} s  {mode}, batch {batch}, {dtype}: {says.format(**found)}", flush=True)
+            print(f"{time.perf_counter() - started:5.0f} s  {name}: {says.format(**found)}", flush=True)
     except KeyboardInterrupt:
-        print(f"interrupted: {len(cases)} of {len(wanted)} cases", file=sys.stderr)
+        print(f"interrupted: {len(cases) + len(too_large)} of {len(wanted)} cases", file=sys.stderr)
     return summary(higher(before, timing.measure_ceilings(device=device, **sizes_of(False, device))))
 
 

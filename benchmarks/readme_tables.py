@@ -42,7 +42,8 @@ def conditions(record: dict) -> str:
     others = "" if share is None else f"; other programs used {share:.0%} of the processors meanwhile"
     quick = " **A first look: few cases and rounds.**" * record["quick"]
     stopped = f" **Stopped early: {record['left_out']} cases are left out.**" if "left_out" in record else ""
-    return f"`{record['command']}` on {on}{others}.{quick}{stopped}"
+    too_large = f" Memory held too few contenders for {'; '.join(record['too_large'])}." if "too_large" in record else ""
+    return f"`{record['command']}` on {on}{others}.{too_large}{quick}{stopped}"
 
 
 def networks() -> str:
@@ -142,7 +143,7 @@ def segments() -> str:
     over = [case for case in record["cases"] if case["ratio"] > 1.05]
     chosen = sum(case["regret"] > 1.05 for case in over)
     note = "By its rule: the form that it takes, timed by itself, takes over 1.05 times as long as the fastest."
-    note += f" That is so of {chosen} of the {len(over)} over 1.05; the rest is one computation timed twice."
+    note += f" That is so of {chosen} of the {len(over)} over 1.05; in the others that form is within 1.05."
     rounds, apart = record["cores"]["rounds"], record["cores"]["apart"]
     note += f" Near cores: the {rounds - apart:,} of {rounds:,} rounds in which handing data from one core to the other took up"
     note += f" to {APART} times as long as at best; the host of a virtual machine moves its cores together and apart."

@@ -110,6 +110,8 @@ def test_a_first_look_says_so():
     assert "first look" not in readme_tables.conditions(RECORD)
     assert "A first look" in readme_tables.conditions(RECORD | {"quick": True})
     assert "on A GPU" in readme_tables.conditions(RECORD | {"device": "A GPU"})
+    large = RECORD | {"too_large": ["training, batch 256, bfloat16", "inference, batch 256, bfloat16"]}
+    assert "for training, batch 256, bfloat16; inference, batch 256, bfloat16." in readme_tables.conditions(large)
 
 
 def test_the_ways_on_a_gpu_are_held_against_the_fastest_of_each_case(readme):

@@ -84,6 +84,22 @@ def test_what_was_measured_before_an_interruption_is_kept(monkeypatch):
     assert all(row["fraction"] > 0 for case in found["cases"] for row in case["rows"])
 
 
+def test_a_case_that_memory_does_not_hold_is_named_and_not_left_out(monkeypatch):
+    ceilings = timing.Ceilings(macs_per_second={"float32": 2.0, "bfloat16": 3.0}, memory=5.0, cache=6.0)
+    monkeypatch.setattr(networks.timing, "measure_ceilings", lambda **_: ceilings)
+    monkeypatch.setattr(networks, "losses", lambda *_: {"largest_difference": 0.0})
+
+    def race(mode, batch, dtype, _):
+        about = {"mode": mode, "batch": batch, "dtype": dtype, "throughput_ratio": 1.0, "best_peer": "timm eager"}
+        return {} if (mode, batch) == ("training", 256) else about | {"rows": [{"median_ms": 5.0}]}
+
+    monkeypatch.setattr(networks, "race", race)
+    found = networks.measure(networks.argparse.Namespace(batches=[64, 256], dtypes=["bfloat16"], device="cuda"), CPU, print)
+    assert found["too_large"] == ["training, batch 256, bfloat16"]
+    assert len(found["cases"]) == 3
+    assert "left_out" not in found
+
+
 def test_a_contender_that_ends_is_named_and_the_others_end_too(monkeypatch):
     started, real = [], networks.Contender
     monkeypatch.setattr(networks, "Contender", lambda *order: started.append(real(*order)) or started[-1])

@@ -16,9 +16,10 @@ training thrice that, since each of the two gradients costs as much again), and 
 A form that wants the other layout is timed with the conversion of its input. `best` is the fastest of the first four,
 `ratio` how many times as long ours takes as that (median over rounds, each against its own), `regret` how many times as long
 the form that ours took would have been, timed by itself: where it is 1 the rule chose the fastest, and the rest of `ratio` is
-what one computation timed twice differs by. A time depends on where the tensors lie in memory, so half of the rounds have them
-at another place; and for minutes one of two equal functions can be the faster, so after all others a case whose `ratio` or
-`ratio_near` is over 1.05 is measured at four places more, twice if it still is, and all rounds count.
+the rule's own time, and what one computation timed twice differs by. A time depends on where the tensors lie in memory, so
+half of the rounds have them at another place; and for minutes one of two equal functions can be the faster, so after all
+others a case whose `ratio` or `ratio_near` is over 1.05 is measured at four places more, and then again if it still
+is; all rounds count.
 `ratio_near` is `ratio` over the rounds in which the cores lay near each other (null if fewer than three did), for which the
 places more wait some seconds; `cores` says in how many of all rounds they did not (see cores.py).
 `ratio_converted` is the same as `ratio`, but against the fastest form when its input comes in the layout that it wants;
