@@ -239,3 +239,17 @@ def test_the_words_of_the_roof_keep_apart_and_off_the_slopes_whatever_the_ceilin
         assert memory + 22 < arithmetic - 60
         roof = next(shape for shape in shapes if shape[0] == "line" and shape[1] == "ink" and shape[3] == 2)
         assert over < min(roof[2][0][1::2]) - 7
+
+
+@pytest.mark.parametrize("measured_in", ["results", "results/gpu"])
+@pytest.mark.parametrize("module", MODULES)
+def test_words_among_the_layers_lie_on_none_of_them(measured_in, module):
+    explorer = roofline_explorer(module=module, dtype="bfloat16", measurements=ROOT / measured_in)
+    shapes = explorer.shapes()[0]
+    dots = [shape[2:5] for shape in shapes if shape[0] == "dot"]
+    widths = {"its 1×1": 38, "arithmetic": 56}
+    for words, (x, y, anchor) in {s[4]: (s[2], s[3], s[6]) for s in shapes if s[0] == "text" and s[4] in widths}.items():
+        left = x - widths[words] * {"middle": 0.5, "end": 1}[anchor]
+        near = [(i, j) for i, j, r in dots if left - r < i < left + widths[words] + r and abs(j - y) < 6 + r]
+        assert not near, words
+    assert widths.keys() <= {shape[4] for shape in shapes if shape[0] == "text"}

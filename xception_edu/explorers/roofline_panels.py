@@ -65,12 +65,27 @@ def draw_roofline(point: Timed, chart: Chart) -> Scene:
         scene.click(p.segments, x(p.intensity) - 7, y(chart.speed(p)) - 7, 14, 14, f"{p.segments} segments")
     if chart.pointwise:
         across, down = x(chart.pointwise.intensity), y(chart.pointwise.speed)
-        right = across < RIGHT - 60
         scene.dot("pointwise", across, down, 6, edge="ink")
-        words = across + (9 if right else -9), down + (14 if down - y(chart.peak) < 24 else -10)  # not on the roof's own word
-        scene.text("its 1×1", *words, size="small", anchor="start" if right else "end", halo=True)
+        dots = [(x(layer.intensity), y(layer.speed)) for layer in chart.layers]
+        dots += [(x(p.intensity), y(chart.speed(p))) for p in chart.points]
+        word = _free(across, down, dots, y(chart.peak))
+        if word[1] - down > 20:
+            scene.line("ink", (across, down + 6, word[0], word[1] - 7), width=0.8)
+        scene.text("its 1×1", *word, size="small", anchor="middle", halo=True)
     _chosen(scene, point, chart, x, y)
     return scene
+
+
+def _free(across: float, down: float, dots: list[tuple[float, float]], roof: float) -> tuple[float, float]:
+    """The nearest place for words beside a dot that lies on no others, nor on the roof and on what is written over it."""
+    places = [(across + dx, down + dy) for dx in (28, -28, 0) for dy in range(-14, 120, 8) if dx or dy > 14]
+    inside = [(i, j) for i, j in places if LEFT + 24 < i < RIGHT - 20 and roof + 8 < j < BASE - 8]
+    near = [(i, j) for i, j in dots if abs(i - across) < 60]
+
+    def cost(place: tuple[float, float]) -> tuple[int, float]:
+        return sum(abs(place[0] - i) < 28 and abs(place[1] - j) < 15 for i, j in near), math.dist(place, (across, down))
+
+    return min(inside, key=cost)
 
 
 def _grid(scene: Scene, x: Scale, y: Scale, unit: float) -> None:
@@ -95,7 +110,9 @@ def _roof(scene: Scene, chart: Chart, x: Scale, y: Scale) -> None:
         scene.text("cache", x(ridge), over, color="quiet", size="small", anchor="middle", halo=True)
         word = max(word, x(ridge) + 44)
     scene.text("memory", word, over, size="small", anchor="middle", halo=True)
-    scene.text("arithmetic", RIGHT, over, size="small", anchor="end", halo=True)
+    crowd = [y(chart.speed(p)) for p in chart.points if x(p.intensity) > RIGHT - 60]
+    crowd += [y(layer.speed) for layer in chart.layers if x(layer.intensity) > RIGHT - 60]
+    scene.text("arithmetic", RIGHT, min([over, *(top - 11 for top in crowd)]), size="small", anchor="end", halo=True)
 
 
 def _legend(scene: Scene, chart: Chart) -> None:
