@@ -99,9 +99,9 @@ def _where_time_goes(record: dict) -> str:
     """The longest operators of the last profiled training step, in words."""
     profiled = [case for case in record["cases"] if case["mode"] == "training" and "profile" in case][-1]
     shares = ", ".join(f"{row['share']:.0%} `{row['operator']}`" for row in profiled["profile"][:5])
-    apart = max(curve["largest_difference"] for curve in record["losses"])
+    apart = " and ".join(f"{curve['largest_difference']:.2g} in {curve['dtype']}" for curve in record["losses"])
     step = f"a training step of ours ({profiled['dtype']}, batch {profiled['batch']})"
-    return f"Where {step} goes: {shares}. Losses of 20 steps of ours and timm's differ by {apart:.2g} at most."
+    return f"Where {step} goes: {shares}. Losses of 20 steps of ours and timm's differ by at most {apart}."
 
 
 def _over_the_roof(record: dict) -> str:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import statistics
 
 import pytest
 import torch
@@ -243,18 +244,56 @@ def test_the_form_on_a_gpu_in_half_precision(channels, segments, training, forms
         assert conv.form_for("grouped_nchw", device="cuda", dtype=torch.float32) == "grouped_nchw", "float32 stays as it comes"
 
 
+def measured_forms(name, **wanted):
+    """Cases of a measurement, and the median time of each form but ours."""
+    for case in json.loads((ROOT / "results" / name).read_text())["cases"]:
+        if all(case[key] == value for key, value in wanted.items()):
+            yield case, {form: measured["median_ms"] for form, measured in case["forms"].items() if form != "ours"}
+
+
+def test_the_form_on_a_cpu_is_near_the_fastest_in_most_of_what_was_measured():
+    """Held against the times of each form by itself, where maps come in NCHW; neither layout would do for all."""
+    over = {"rule": [], "grouped_nchw": [], "grouped_channels_last": []}
+    for case, times in measured_forms("segments_latency.json", layout="nchw"):
+        conv = SegmentedConv2d(case["channels"], case["channels"], segments=case["segments"])
+        with torch.set_grad_enabled(case["mode"] == "training"):
+            form = conv.form_for("grouped_nchw", device="cpu", dtype=getattr(torch, case["dtype"]))
+        for name, ratios in over.items():
+            ratios.append(times[form if name == "rule" else name] / min(times.values()))
+    assert max(over["rule"]) < 1.5 < max(over["grouped_channels_last"]) < 3 < max(over["grouped_nchw"])
+    slow = {name: sum(ratio > 1.05 for ratio in ratios) for name, ratios in over.items()}
+    assert slow["rule"] < slow["grouped_channels_last"] / 2 < slow["grouped_nchw"] / 6
+
+
+@pytest.mark.parametrize(("dtype", "block"), [("float32", 8), ("bfloat16", 16)])
+def test_pieces_that_are_no_whole_blocks_take_up_to_three_times_as_long_in_nchw(dtype, block):
+    ratios = []
+    for case, times in measured_forms("segments_latency.json", dtype=dtype, layout="nchw", divides=True):
+        width = case["channels"] // case["segments"]
+        if width % block and width not in (1, 4, 8):
+            ratios.append(times["grouped_nchw"] / times["grouped_channels_last"])
+    assert 0.95 < min(ratios) < 1.5 < statistics.median(ratios) < 2 < max(ratios) < 3
+
+
+def test_on_a_gpu_a_regular_convolution_with_zeros_takes_a_third_of_the_time_of_most_pieces():
+    ratios = []
+    for case, times in measured_forms("gpu/segments_latency.json", dtype="bfloat16", channels=128):
+        width = 128 / case["segments"]
+        if case["segments"] > 1 and width not in (1, 8, 16, 32, 64):
+            ratios.append(times["dense"] / min(times["grouped_nchw"], times["grouped_channels_last"]))
+    assert 0.25 < statistics.median(ratios) < 0.4
+    assert max(ratios) < 1.05
+
+
 def test_the_form_on_a_gpu_is_near_the_fastest_in_most_of_what_was_measured_there():
     """Held against the times of each form by itself; keeping the map as it comes would be up to 12 times as slow."""
-    record = json.loads((ROOT / "results" / "gpu" / "segments_latency.json").read_text())
     chosen, kept = [], []
-    for case in record["cases"]:
-        if case["dtype"] == "bfloat16":
-            conv = SegmentedConv2d(case["channels"], case["channels"], segments=case["segments"])
-            times = {form: measured["median_ms"] for form, measured in case["forms"].items() if form != "ours"}
-            with torch.set_grad_enabled(case["mode"] == "training"):
-                form = conv.form_for(f"grouped_{case['layout']}", device="cuda", dtype=torch.bfloat16)
-            chosen.append(times[form] / min(times.values()))
-            kept.append(times[f"grouped_{case['layout']}"] / min(times.values()))
+    for case, times in measured_forms("gpu/segments_latency.json", dtype="bfloat16"):
+        conv = SegmentedConv2d(case["channels"], case["channels"], segments=case["segments"])
+        with torch.set_grad_enabled(case["mode"] == "training"):
+            form = conv.form_for(f"grouped_{case['layout']}", device="cuda", dtype=torch.bfloat16)
+        chosen.append(times[form] / min(times.values()))
+        kept.append(times[f"grouped_{case['layout']}"] / min(times.values()))
     assert max(chosen) < 1.5 < 10 < max(kept)
     assert sum(ratio > 1.05 for ratio in chosen) < len(chosen) / 10
     assert sum(ratio > 1.05 for ratio in kept) > len(kept) / 2

@@ -141,11 +141,11 @@ class SegmentedConv2d(nn.Module):
         """For a map in NCHW; one in channels_last stays so.
 
         oneDNN's NCHW kernels work on blocks of 8 channels (bf16: 16); pieces that are no whole blocks fall to slow ones, which
-        take two or three times as long as in channels_last (2 segments of 364 channels, say). Then copying the map pays.
-        Pieces of one channel have a kernel of their own, and so have 4 and 8 in the forward pass, which a copy would only
-        delay; of uneven pieces the run with most channels decides, in float32. With gradients three convolutions gain from one
-        copy, and only whole blocks are better off without (a network of depthwise ones in NCHW takes 0.85 times as long, since
-        all its maps are channels_last from the first copy on).
+        take up to three times as long as in channels_last, the copy included (2 segments of 364 channels, say). Then copying
+        the map pays. Pieces of one channel have a kernel of their own, and so have 4 and 8 in the forward pass, which a copy
+        would only delay; of uneven pieces the run with most channels decides, in float32. With gradients three convolutions
+        gain from one copy, and only whole blocks are better off without (in a network of depthwise ones the first copy is the
+        last: all maps after it come in channels_last).
         results/segments_latency.json has all cases, measured with AVX-512.
         """
         width, even, single = self._width, len(self.runs) == 1, dtype == torch.float32
@@ -163,7 +163,7 @@ class SegmentedConv2d(nn.Module):
 
         cuDNN's grouped kernels fit its matrix units for pieces of 4 to 64 channels, a power of two, and have one of their own
         for one channel: those in channels_last, where copying the map pays if there are gradients; so it does for one segment.
-        Most others are so slow that a regular convolution with zeros in it, up to a hundred times the MACs, takes a fifth of
+        Most others are so slow that a regular convolution with zeros in it, up to a hundred times the MACs, takes a third of
         the time: on maps of up to 256 channels (there for pieces of 4, too), and with gradients for 3 to 5 segments of any.
         What is left is faster in NCHW; but a forward pass alone on a map in channels_last gains from a copy only if pieces are
         even, and narrow or whole blocks of 8. results/gpu/segments_latency.json has all cases, measured on an H200.

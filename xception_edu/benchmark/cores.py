@@ -1,8 +1,8 @@
 """How near the cores of a CPU lie to each other while something is measured on them.
 
 The cores of a virtual machine may share a cache in one minute and not in the next, as its host likes it. A convolution whose
-steps hand maps from core to core then takes up to 1.7 times as long, and the one beside it as long as before. No counter of the
-system tells; a job that is mostly waiting for the other core does.
+steps hand maps from core to core then takes longer, and the one beside it as long as before. No counter of the system tells;
+a job that is mostly waiting for the other core does: it takes a short time or a long one, with little between.
 """
 
 import math
@@ -13,7 +13,7 @@ import torch
 
 from xception_edu.timing import Timing, ratio
 
-APART = 1.2  # times the shortest handover of a run, and beyond; where cores share no cache it is 1.4 times
+APART = 1.2  # times the shortest handover of a run, and beyond
 PATIENCE = 10  # seconds
 
 
