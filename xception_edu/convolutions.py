@@ -48,7 +48,7 @@ class SegmentedConv2d(nn.Module):
 
     Shape: (N, in_channels, H, W) to (N, out_channels, H', W'). `kernel_size`, `stride`, `padding` are one integer or
     (height, width); padding None is half the kernel. `weights` holds a tensor a run: (out of the run, in of one piece, k, k),
-    in channels_last where maps in NCHW go that way too (oneDNN takes up to 1.07 times as long from weights in NCHW).
+    in channels_last where maps in NCHW go that way too (oneDNN would turn weights in NCHW in every call).
 
     A map may be laid out anew first, or the convolution be a regular one with zeros in it, where that is faster: `form_of`
     says which of the three it is, `_on_cpu` and `_on_gpu` why. The values are the same; the strides are those of the form.
@@ -91,8 +91,9 @@ class SegmentedConv2d(nn.Module):
     def reset_parameters(self) -> None:
         """He initialization by the fan-in of one piece, the same values in any layout; zero bias."""
         for weight in self.weights:
-            values = torch.empty_like(weight, requires_grad=False, memory_format=torch.contiguous_format)
-            weight.data.copy_(nn.init.kaiming_normal_(values, nonlinearity="relu"))
+            values = torch.empty_like(weight, memory_format=torch.contiguous_format)
+            with torch.no_grad():
+                weight.copy_(nn.init.kaiming_normal_(values, nonlinearity="relu"))
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 

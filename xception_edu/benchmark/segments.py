@@ -119,7 +119,7 @@ class Bench:
         self.shape, self.dtype, self.training = Shape(channels, side, side), dtype, mode == "training"
         self.about = {"channels": channels, "side": side, "dtype": dtype, "mode": mode}
         self.ceilings, self.device, self.effort, self.cores = ceilings, device, effort, cores
-        self.dense_times: dict[str, dict] = {}
+        self.dense_times: dict[str, dict] = {}  # by layout, of one segment
         self.batch = BATCH[device.type]
         self.x = torch.randn(self.batch, *self.shape, device=device).to(getattr(torch, dtype))
         self.maps: dict[str, Tensor] = {}
@@ -215,6 +215,8 @@ class Case:
                 found = timing.alternate(functions, device=self.bench.device, start=start, **self.bench.effort)
             self.bench.cores.handovers += found["nchw", "ours"].watched
             self.times = {key: self.times[key] + found[key] for key in keys} if self.times else found
+        if self.segments == 1:
+            self.bench.dense_times = {name: self.times[name, f"grouped_{name}"].record() for name in LAYOUTS}
 
     def slower(self) -> bool:
         """Whether ours seems to be, in a layout, over all rounds or those with near cores."""
@@ -231,10 +233,9 @@ class Case:
         measured = {form: self.times[layout, form] for form in FORMS if form in self.forms}
         forms = {form: times.record() for form, times in measured.items()}
         if self.segments == 1:
-            bench.dense_times[layout] = forms[f"grouped_{layout}"] | {"repeated": True}
             forms |= dict.fromkeys(("dense", "loop"), forms[f"grouped_{layout}"])
         elif "dense" not in forms:
-            forms["dense"] = bench.dense_times[layout]
+            forms["dense"] = bench.dense_times[layout] | {"repeated": True}
         best = min(measured, key=lambda form: measured[form].median)
         native = [times for (_, form), times in self.times.items() if form in ("dense", "loop")]
         native += [self.times[name, f"grouped_{name}"] for name in LAYOUTS]

@@ -78,14 +78,10 @@ def draw_roofline(point: Timed, chart: Chart) -> Scene:
 
 def _free(across: float, down: float, dots: list[tuple[float, float]], roof: float) -> tuple[float, float]:
     """The nearest place for words beside a dot that lies on no others, nor on the roof and on what is written over it."""
-    places = [(across + dx, down + dy) for dx in (28, -28, 0) for dy in range(-14, 120, 8) if dx or dy > 14]
+    places = [(across + dx, down + dy) for dx in (28, -28, 0) for dy in range(-14, BASE - TOP, 8) if dx or dy > 14]
     inside = [(i, j) for i, j in places if LEFT + 24 < i < RIGHT - 20 and roof + 8 < j < BASE - 8]
-    near = [(i, j) for i, j in dots if abs(i - across) < 60]
-
-    def cost(place: tuple[float, float]) -> tuple[int, float]:
-        return sum(abs(place[0] - i) < 28 and abs(place[1] - j) < 15 for i, j in near), math.dist(place, (across, down))
-
-    return min(inside, key=cost)
+    inside.sort(key=lambda place: math.dist(place, (across, down)))
+    return next((p for p in inside if not any(abs(p[0] - i) < 28 and abs(p[1] - j) < 15 for i, j in dots)), inside[0])
 
 
 def _grid(scene: Scene, x: Scale, y: Scale, unit: float) -> None:
