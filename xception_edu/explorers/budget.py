@@ -1,15 +1,15 @@
 """The budget explorer: how wide the layers may be for one budget, segment count by segment count."""
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from xception_edu.architectures import XceptionConfig, xception
 from xception_edu.budgets import TOLERANCE, width_for
 from xception_edu.costs import Cost, cost_of, total
 from xception_edu.explorers import measured
-from xception_edu.explorers.budget_panels import MIDDLE, draw_blocks, draw_widths
+from xception_edu.explorers.budget_panels import MIDDLE, Point, draw_blocks, draw_widths
 from xception_edu.explorers.scenes import SceneExplorer, View, scene_explorer
 from xception_edu.specs import ConvSpec, Shape
 
@@ -25,22 +25,6 @@ COLUMNS = (
     ("MACs", "per image"),
     ("3×3 convolutions take", "of the budget"),
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Point:
-    """What a segment count gets for a budget: how many channels; and what its 1x1, its 3x3 and the rest take of the budget.
-
-    `width` is the multiplier of all of Xception's widths, `channels` the middle flow's. They are 0 where the budget is out of
-    reach; `needed` is then the least that would do.
-    """
-
-    segments: int
-    width: float = 0.0
-    channels: int = 0
-    parts: Mapping[str, float] | None = None
-    cost: Cost | None = None
-    needed: int = 0
 
 
 def budget_explorer(

@@ -1,19 +1,13 @@
 """The two panels of the budget explorer: weight matrices to scale with where the budget goes, and all widths side by side."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING
 
+from xception_edu.costs import Cost
 from xception_edu.dials import XceptionConfig
 from xception_edu.explorers.scene import HUES, Scene
 from xception_edu.specs import segment_sizes
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from xception_edu.costs import Cost
-    from xception_edu.explorers.budget import Point
 
 WIDTH, HEIGHT, LEFT = 390, 300, 10  # pixels of a panel, and of its margin
 SIDE, TOP, SECOND = 172, 42, 208  # of the largest matrix, its upper edge, the left edge of the second one
@@ -22,6 +16,22 @@ BASE, HIGH = 262, 206  # where the bars of the widths stand, and how high the hi
 MIDDLE = XceptionConfig().entry_widths[-1]  # channels of Xception's middle flow; as a number of segments: one a channel
 MANY = 64  # pieces that can be told apart; more are a line
 PARTS = (("pointwise", "1×1", "pointwise"), ("spatial", "3×3", "spatial"), ("rest", "all else", "elementwise"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """What a segment count gets for a budget: how many channels; and what its 1x1, its 3x3 and the rest take of the budget.
+
+    `width` is the multiplier of all of Xception's widths, `channels` the middle flow's. They are 0 where the budget is out of
+    reach; `needed` is then the least that would do.
+    """
+
+    segments: int
+    width: float = 0.0
+    channels: int = 0
+    parts: Mapping[str, float] | None = None
+    cost: Cost | None = None
+    needed: int = 0
 
 
 def draw_blocks(point: Point, points: Sequence[Point], layer: tuple[Cost, Cost]) -> Scene:

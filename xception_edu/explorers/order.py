@@ -11,7 +11,7 @@ from PIL import Image
 from xception_edu.architectures import ModuleConfig, module
 from xception_edu.costs import Cost, total
 from xception_edu.explorers import order_picture
-from xception_edu.explorers.order_picture import MAP_SIDE
+from xception_edu.explorers.order_picture import MAP_SIDE, Run
 from xception_edu.explorers.scenes import SceneExplorer, View, scene_explorer
 from xception_edu.explorers.tiny import Array, activate, depthwise, pointwise
 from xception_edu.specs import Shape
@@ -70,20 +70,6 @@ def mixing_weight(mixing: int) -> Array:
     """The 1x1's weight (3, 3), row o the shares of the input channels in output o: from the identity to `MIXED`."""
     share = mixing / 100
     return (1 - share) * np.eye(3) + share * MIXED
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """One order at work: maps (3, 19, 19) after the first step, after the activation, and after the second step."""
-
-    first: Array
-    between: Array
-    output: Array
-
-    @property
-    def zeroed(self) -> float:
-        """Share of the values that the activation set to 0."""
-        return float(((self.first != 0) & (self.between == 0)).mean())
 
 
 def run(x: Array, mixing: int, activation: str, kernels: str, *, spatial_first: bool) -> Run:

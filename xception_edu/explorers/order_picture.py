@@ -2,15 +2,13 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
 from xception_edu.explorers.scene import Scene
-
-if TYPE_CHECKING:
-    from xception_edu.explorers.order import Run
+from xception_edu.explorers.tiny import Array
 
 MAP_SIDE = 19  # pixels of a map, as in Xception's middle flow
 ZOOM = 5
@@ -26,6 +24,20 @@ NAMES = {"none": "", "relu": " and ReLU", "elu": " and ELU"}
 
 
 # ---- maps as PNG ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One order at work: maps (3, 19, 19) after the first step, after the activation, and after the second step."""
+
+    first: Array
+    between: Array
+    output: Array
+
+    @property
+    def zeroed(self) -> float:
+        """Share of the values that the activation set to 0."""
+        return float(((self.first != 0) & (self.between == 0)).mean())
 
 
 def _ramp() -> list[int]:

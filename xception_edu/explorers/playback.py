@@ -3,19 +3,17 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from xception_edu.explorers.measured import FOLDER
-from xception_edu.explorers.playback_panels import draw_curves, draw_kernels
+from xception_edu.explorers.playback_panels import Run, draw_curves, draw_kernels
 from xception_edu.explorers.scenes import SceneExplorer, View, scene_explorer
 
 RUN = FOLDER / "playback_digits.json"
 RECORD = "`python benchmarks/record_playback.py` records one"
 MOST = 64  # kernels that are shown
-MARKED = 3  # kernels that are outlined: those that changed most
 COLUMNS = (
     ("Right at first guess", "of held-out images"),
     ("Loss", "mean of the epoch"),
@@ -24,29 +22,6 @@ COLUMNS = (
     ("Kernels changed", "since before training"),
 )
 SHOWN = {"kernels": "the kernels", "change": "their change since before training"}
-
-
-@dataclass(frozen=True)
-class Run:
-    """A recorded run: for every epoch from 0, which is before training, its numbers, and kernels (epochs, channels, k, k)."""
-
-    name: str
-    layer: str
-    epochs: Sequence[Mapping]
-    kernels: np.ndarray
-
-    def moved(self, epoch: int, since: int) -> np.ndarray:
-        """How far each kernel moved: the Euclidean length of its change from epoch `since` to `epoch`, (channels,)."""
-        return np.sqrt(((self.kernels[epoch] - self.kernels[since]) ** 2).sum(axis=(1, 2)))
-
-    def change(self, epoch: int, since: int) -> float:
-        """The same of all kernels together, as a share of their own length at `since`."""
-        return float(np.linalg.norm(self.kernels[epoch] - self.kernels[since]) / np.linalg.norm(self.kernels[since]))
-
-    def most_changed(self, epoch: int) -> list[int]:
-        """The kernels that moved most in an epoch, most first; before training, those that will move most in the whole run."""
-        moved = self.moved(epoch, epoch - 1) if epoch else self.moved(len(self.epochs) - 1, 0)
-        return np.argsort(-moved, kind="stable")[:MARKED].tolist()
 
 
 def playback_explorer(*, epoch: int | None = None, show: str = "kernels", run: object = None) -> SceneExplorer:

@@ -1,24 +1,42 @@
 """The two panels of the playback explorer: curves over the epochs, and kernels as heat maps."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from xception_edu.explorers.scene import Scene
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from xception_edu.explorers.playback import Run
 
 WIDTH, HEIGHT, LEFT = 390, 372, 10  # pixels of a panel, and of its margin
 CHART, STEP, FIRST = 54, 88, 24  # height of a chart, distance to the next one, where the first begins
 GRID, GRID_TOP, GAP, NUMBER = 370, 18, 9, 14  # width of all kernels, where they begin, between two, above each for its number
 LARGE, LARGE_TOP = 36, 262  # a cell of the two large kernels, and where they begin
 POSITIVE, NEGATIVE = "hue1", "hue2"
+MARKED = 3  # kernels that are outlined: those that changed most
 CURVES = (("top1", "Right at first guess", "pooling"), ("loss", "Loss", "depthwise"), ("lr", "Learning rate", "pointwise"))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A recorded run: for every epoch from 0, which is before training, its numbers, and kernels (epochs, channels, k, k)."""
+
+    name: str
+    layer: str
+    epochs: Sequence[Mapping]
+    kernels: np.ndarray
+
+    def moved(self, epoch: int, since: int) -> np.ndarray:
+        """How far each kernel moved: the Euclidean length of its change from epoch `since` to `epoch`, (channels,)."""
+        return np.sqrt(((self.kernels[epoch] - self.kernels[since]) ** 2).sum(axis=(1, 2)))
+
+    def change(self, epoch: int, since: int) -> float:
+        """The same of all kernels together, as a share of their own length at `since`."""
+        return float(np.linalg.norm(self.kernels[epoch] - self.kernels[since]) / np.linalg.norm(self.kernels[since]))
+
+    def most_changed(self, epoch: int) -> list[int]:
+        """The kernels that moved most in an epoch, most first; before training, those that will move most in the whole run."""
+        moved = self.moved(epoch, epoch - 1) if epoch else self.moved(len(self.epochs) - 1, 0)
+        return np.argsort(-moved, kind="stable")[:MARKED].tolist()
 
 
 def draw_curves(run: Run, epoch: int) -> Scene:

@@ -1,11 +1,10 @@
 """Roofline and latency: why fewer multiplications are not always faster, with measurements of a machine (Q8, Q9)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from xception_edu.explorers import measured
 from xception_edu.explorers.measured import Timed
-from xception_edu.explorers.roofline_panels import draw_latency, draw_roofline
+from xception_edu.explorers.roofline_panels import Chart, Layer, draw_latency, draw_roofline
 from xception_edu.explorers.scenes import SceneExplorer, View, scene_explorer
 
 DTYPES = {"float32": "fp32, 4 bytes", "bfloat16": "bf16, 2 bytes"}
@@ -24,45 +23,6 @@ FORMS = {  # what SegmentedConv2d may do, in words
     "grouped_channels_last": "grouped convolutions, pixel after pixel in memory (channels_last)",
     "dense": "one regular convolution, with zeros where pieces do not meet",
 }
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A layer of a network on the roofline: MACs a byte, and MACs a second that were reached."""
-
-    network: str
-    kind: str
-    intensity: float
-    speed: float
-
-
-@dataclass(frozen=True)
-class Chart:
-    """What the views of one choice share: the machine's ceilings, the layers, and the 3x3 at every number of segments."""
-
-    peak: float  # MACs a second of arithmetic
-    memory: float  # bytes a second, of what fits into no cache
-    cache: float  # bytes a second, of what fits; that of memory where no cache was seen
-    layers: Sequence[Layer]
-    points: Sequence[Timed]
-    pointwise: Layer | None
-    passes: int
-
-    def roof(self, intensity: float) -> float:
-        """Most MACs a second at so many MACs a byte."""
-        return min(self.peak, intensity * self.memory)
-
-    def attainable(self, point: Timed) -> float:
-        """Milliseconds that the roof allows for a point."""
-        return self.passes * point.macs / self.roof(point.intensity) * 1e3
-
-    def speed(self, point: Timed) -> float:
-        """MACs a second that were reached."""
-        return self.passes * point.macs / point.ms * 1e3
-
-    def fraction(self, point: Timed) -> float:
-        """Share of the roof that was reached."""
-        return self.attainable(point) / point.ms
 
 
 def roofline_explorer(

@@ -1,18 +1,12 @@
 """The two panels of the roofline explorer: speed over intensity under the roof, and MACs beside time over segments."""
 
-from __future__ import annotations
-
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
+from xception_edu.explorers.measured import Timed
 from xception_edu.explorers.scene import Scene
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from xception_edu.explorers.measured import Timed
-    from xception_edu.explorers.roofline import Chart
 
 WIDTH, HEIGHT = 390, 330  # pixels of a panel
 LEFT, RIGHT, TOP, BASE = 46, 380, 28, 268  # the axes' box in it
@@ -22,6 +16,45 @@ KINDS = {  # kind of layer: color, words
     "regular": ("spatial", "k×k"),
     "fully connected": ("residual", "classifier"),
 }
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of a network on the roofline: MACs a byte, and MACs a second that were reached."""
+
+    network: str
+    kind: str
+    intensity: float
+    speed: float
+
+
+@dataclass(frozen=True)
+class Chart:
+    """What the views of one choice share: the machine's ceilings, the layers, and the 3x3 at every number of segments."""
+
+    peak: float  # MACs a second of arithmetic
+    memory: float  # bytes a second, of what fits into no cache
+    cache: float  # bytes a second, of what fits; that of memory where no cache was seen
+    layers: Sequence[Layer]
+    points: Sequence[Timed]
+    pointwise: Layer | None
+    passes: int
+
+    def roof(self, intensity: float) -> float:
+        """Most MACs a second at so many MACs a byte."""
+        return min(self.peak, intensity * self.memory)
+
+    def attainable(self, point: Timed) -> float:
+        """Milliseconds that the roof allows for a point."""
+        return self.passes * point.macs / self.roof(point.intensity) * 1e3
+
+    def speed(self, point: Timed) -> float:
+        """MACs a second that were reached."""
+        return self.passes * point.macs / point.ms * 1e3
+
+    def fraction(self, point: Timed) -> float:
+        """Share of the roof that was reached."""
+        return self.attainable(point) / point.ms
 
 
 class Scale:

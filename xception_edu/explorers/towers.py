@@ -1,7 +1,6 @@
 """From towers to segments: Figures 1 to 4 of the paper morph into each other, compared in numbers at every step."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 
@@ -13,7 +12,7 @@ from xception_edu.costs import Cost, block_diagonal_weights, total
 from xception_edu.explorers import towers_picture
 from xception_edu.explorers.scenes import SceneExplorer, View, scene_explorer
 from xception_edu.explorers.tiny import Array, activate, average_pool, convolve, identity, pointwise
-from xception_edu.explorers.towers_picture import BETWEEN, KEYS, Progress
+from xception_edu.explorers.towers_picture import BETWEEN, KEYS, Progress, Weights
 from xception_edu.specs import ConvSpec, Shape, segment_sizes
 
 TOWERS = {3: "3", 4: "4"}
@@ -48,15 +47,6 @@ def towers_explorer(*, step: int = 0, towers: int = 3) -> SceneExplorer:
 
 
 # ---- the modules in numbers -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class Weights:
-    """Kernels of all forms: what two forms have in common is one array."""
-
-    pointwise: list[Array]  # (n, 12) of each tower of Figure 1; the first ones also lead the towers of Figure 2
-    spatial: list[Array]  # (n, n, 3, 3) of each tower of Figure 2; the second and third are also Figure 1's
-    second: Array  # (n, n, 3, 3): the third tower's second 3x3 in Figure 1
 
 
 def sizes(towers: int) -> list[int]:

@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xception_edu.explorers.scene import Scene
-
-if TYPE_CHECKING:
-    from xception_edu.explorers.towers import Weights
+from xception_edu.explorers.tiny import Array
 
 KEYS = ("Figure 1", "Figure 2", "Figure 3", "grouped", "Figure 4")
 BETWEEN = 8  # steps from one of them to the next
@@ -23,6 +20,15 @@ INPUT, POOL, ONE, STRIP, SPATIAL, SECOND, JOIN = 50, 92, 138, 190, 232, 284, 334
 BOX = 26  # height of a box
 PITCH, MATRIX_GAP, MATRIX_TOP = 12, 14, 186  # of the weight matrices; the last is the height of their middle
 ONE_LEFT, SPATIAL_LEFT = 16, 212
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """Kernels of all forms: what two forms have in common is one array."""
+
+    pointwise: list[Array]  # (n, 12) of each tower of Figure 1; the first ones also lead the towers of Figure 2
+    spatial: list[Array]  # (n, n, 3, 3) of each tower of Figure 2; the second and third are also Figure 1's
+    second: Array  # (n, n, 3, 3): the third tower's second 3x3 in Figure 1
 
 
 def mix(a: float, b: float, share: float) -> float:
