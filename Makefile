@@ -25,8 +25,8 @@ test: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(TESTENV) $(BIN)/python -m pytest -rs -n 2 --dist loadfile
-	$(TESTENV) $(BIN)/python -m pytest -p tests.strict_notebooks --nbval --nbval-current-env \
-		--nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout 120 -n 2 --dist loadscope notebooks
+	$(TESTENV) $(BIN)/python -m pytest -p tests.helpers.strict_notebooks --nbval --nbval-current-env \
+		--nbval-sanitize-with tests/helpers/nbval_sanitize.cfg --nbval-cell-timeout 120 -n 2 --dist loadscope notebooks
 	$(TESTENV) $(BIN)/python -m xception_edu figures --out figures --check
 	$(MAKE) peers
 
@@ -46,19 +46,19 @@ parity: .venv-peers/installed
 benchmarks: .venv/installed .venv-peers/installed
 	$(BIN)/python -m xception_edu benchmark all
 	$(PEERS)/python -m xception_edu benchmark counting
-	PYTHONPATH=. $(PEERS)/python benchmarks/networks.py
-	$(BIN)/python benchmarks/readme_tables.py
+	PYTHONPATH=. $(PEERS)/python experiments/networks.py
+	$(BIN)/python experiments/readme_tables.py
 	$(BIN)/python -m xception_edu figures --out figures
 
 # On a machine with a GPU, and a torch that knows it: layers, segments and mistakes there, and the networks at three batch sizes.
 benchmarks-gpu: .venv/installed .venv-peers/installed
 	$(BIN)/python -m xception_edu benchmark all --device cuda --out results/gpu
-	PYTHONPATH=. $(PEERS)/python benchmarks/networks.py --device cuda --batches 64 128 256 --dtypes bfloat16
-	$(BIN)/python benchmarks/readme_tables.py
+	PYTHONPATH=. $(PEERS)/python experiments/networks.py --device cuda --batches 64 128 256 --dtypes bfloat16
+	$(BIN)/python experiments/readme_tables.py
 	$(BIN)/python -m xception_edu figures --out figures
 
 notebooks: .venv/installed
-	$(TESTENV) $(BIN)/python tests/run_notebooks.py notebooks/*.ipynb
+	$(TESTENV) $(BIN)/python tests/helpers/run_notebooks.py notebooks/*.ipynb
 
 figures: .venv/installed
 	$(TESTENV) $(BIN)/python -m xception_edu figures --out figures

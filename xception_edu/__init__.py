@@ -1,3 +1,88 @@
-"""Xception made movable: the continuum from a regular to a depthwise separable convolution, counted twice and shown."""
+"""The Xception paper (Chollet, 2016), made movable.
+
+    import xception_edu as xe
+
+    xe.segments_explorer()                                   # the slider, in a notebook
+    xe.total(xe.architectures.xception()).params             # counted by hand: no torch is loaded
+    xe.measured_cost(xe.xception(), (3, 299, 299)).params    # counted by machine
+
+To read the library, begin at its top, in this order: `paper`, `specs`, `configs`, `architectures`, `costs` (counted by hand,
+standard library only); `layers`, `equivalence`, `xception`, `inception_v3`, `vgg` (torch); `measure`, where the two countings
+meet. The rooms behind them: `data`, `recipes`, `training`, `weights`, `benchmark`, `plots`, `explorers`.
+
+Importing the package loads nothing: a name of `__all__` is found on its first use.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
 
 __version__ = "0.1.0"
+
+# Every public name, by the module that has it. `__init__.pyi` says the same to type checkers.
+_NAMES = {
+    "architectures": "InceptionV3Config ModuleConfig VGGConfig XceptionConfig",
+    "benchmark.command": "run_benchmark",
+    "benchmark.remeasure": "remeasure_button",
+    "benchmark.timing": "alternate latency measure_ceilings peak_memory ratio",
+    "costs": "Cost block_diagonal_weights cost_of total",
+    "data.augment": "augment prepare",
+    "data.builtin": "load_photograph",
+    "data.load": "load_dataset",
+    "equivalence": "composed_weight nearest_separable regroup segments_to_grouped towers_to_segments",
+    "explorers": "budget_explorer kernel_explorer order_explorer playback_explorer roofline_explorer "
+    "segments_explorer separability_explorer towers_explorer walk_explorer",
+    "inception_v3": "inception_v3",
+    "layers": "ExtremeInception PointwiseConv2d ReformulatedInception SegmentedConv2d SegmentedInception "
+    "SeparableConv2d SimplifiedInception SpatiallySeparableConv2d segmented_module",
+    "measure": "measured_cost measured_layers operator_calls stage_shapes",
+    "plots.gpu_charts": "shares_by_kind times_of",
+    "plots.measured_charts": "gains_of_half_precision maps_of measured_at over_segments read_record time_by_kind",
+    "plots.pictures": "show show_images show_lines",
+    "recipes": "CIFAR10 DIGITS IMAGENET IMAGENET_MODERN JFT PHOTOS RECIPES",
+    "recipes.recipe": "Recipe learning_rate rate_rule",
+    "specs": "ActivationSpec AddSpec BatchNormSpec ConvSpec LinearSpec PoolSpec Shape segment_sizes",
+    "training.checkpoints": "load_newest",
+    "training.devices": "pick_device",
+    "training.evaluate": "evaluate",
+    "training.parallel": "launch",
+    "training.run_folder": "read_metrics",
+    "training.scaling": "Cluster ring_all_reduce_bytes",
+    "training.steps": "loss_of make_model make_optimizer train_step training_batch",
+    "training.train": "train",
+    "vgg": "vgg",
+    "weights": "fold_batchnorm import_weights load_pretrained save_weights",
+    "xception": "DownsamplingBlock MiddleFlowBlock SeparableConvBN Xception max_pool xception",
+}
+_HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
+_MODULES = ("architectures", "costs", "paper", "recipes")  # that are used by their own name, as `xe.paper.PUBLISHED`
+
+__all__ = [*_HOME, *_MODULES]
+
+
+def __getattr__(name: str) -> object:
+    """A public name, from the module that has it, loaded now."""
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """What tab completion offers."""
+    return sorted([*globals(), *__all__])
+
+
+class _Face(ModuleType):
+    """The package as a module, where a function may be named like the module that has it: `xe.xception` is the function.
+
+    Importing a module binds it to its package under its name, which would hide the function.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOME and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Face

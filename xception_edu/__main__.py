@@ -101,21 +101,21 @@ def run_figures(argv: Sequence[str]) -> int:
 
 def run_train(argv: Sequence[str]) -> int:
     """Train a recipe."""
-    from xception_edu import train
+    from xception_edu.training import train
 
     return train.command(argv)
 
 
 def run_evaluate(argv: Sequence[str]) -> int:
     """Print how good a checkpoint is on images that it was not trained on."""
-    from xception_edu import evaluate
+    from xception_edu.training import evaluate
 
     return evaluate.command(_parser("evaluate", "Top-1, top-5 and loss of a run's checkpoint on held-out images."), argv)
 
 
 def run_predict(argv: Sequence[str]) -> int:
     """Print the five likeliest classes of every image."""
-    from xception_edu import predict
+    from xception_edu.weights import predict
 
     return predict.command(_parser("predict", "The five likeliest classes of each image, with their probabilities."), argv)
 

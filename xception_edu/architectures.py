@@ -9,12 +9,12 @@ from dataclasses import replace
 from xception_edu import checks
 
 # "X as X": the dials are part of this module's public names too.
-from xception_edu.dials import ACTIVATIONS as ACTIVATIONS
-from xception_edu.dials import ORDERS as ORDERS
-from xception_edu.dials import InceptionV3Config as InceptionV3Config
-from xception_edu.dials import ModuleConfig as ModuleConfig
-from xception_edu.dials import VGGConfig as VGGConfig
-from xception_edu.dials import XceptionConfig as XceptionConfig
+from xception_edu.configs import ACTIVATIONS as ACTIVATIONS
+from xception_edu.configs import ORDERS as ORDERS
+from xception_edu.configs import InceptionV3Config as InceptionV3Config
+from xception_edu.configs import ModuleConfig as ModuleConfig
+from xception_edu.configs import VGGConfig as VGGConfig
+from xception_edu.configs import XceptionConfig as XceptionConfig
 from xception_edu.specs import (
     ActivationSpec,
     AddSpec,

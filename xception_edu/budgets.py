@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from xception_edu import checks
 from xception_edu.architectures import xception
+from xception_edu.configs import XceptionConfig
 from xception_edu.costs import total
-from xception_edu.dials import XceptionConfig
 
 TOLERANCE = 0.005
 _DECIMALS = 5  # of the width multipliers that are tried

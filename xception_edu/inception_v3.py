@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from xception_edu.dials import InceptionV3Config
+from xception_edu.configs import InceptionV3Config
 from xception_edu.layers import he_init
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from xception_edu import checks
+from xception_edu.configs import ACTIVATIONS, ModuleConfig
 from xception_edu.convolutions import PointwiseConv2d, SegmentedConv2d, piece_sizes
-from xception_edu.dials import ACTIVATIONS, ModuleConfig
 
 
 def he_init(module: nn.Module) -> None:

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from xception_edu.dials import VGGConfig
+from xception_edu.configs import VGGConfig
 from xception_edu.layers import he_init
 
 

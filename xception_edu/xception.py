@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from xception_edu import checks
-from xception_edu.dials import XceptionConfig
+from xception_edu.configs import XceptionConfig
 from xception_edu.layers import PointwiseConv2d, SegmentedConv2d, SeparableConv2d, activation_layer, he_init
 
 

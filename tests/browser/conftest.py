@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.browser import explored, servers
-from tests.explorer_notebooks import FIRST_CELL, NAMES, code_of
+from tests.helpers.explorer_notebooks import FIRST_CELL, NAMES, code_of
 
 ROOT = Path(__file__).parents[2]
 # What anywidget throws after 2 s, also of a model that a busy machine still loads: the tests wait for the explorer itself.

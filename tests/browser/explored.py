@@ -7,7 +7,7 @@ from functools import cache
 
 from playwright.sync_api import TimeoutError
 
-from tests.scene_explorers import SCENE_EXPLORERS
+from tests.helpers.scene_explorers import SCENE_EXPLORERS
 from xception_edu import explorers
 from xception_edu.architectures import ModuleConfig, module, regular_convolution
 from xception_edu.costs import total

@@ -4,8 +4,9 @@ from IPython.display import display
 from ipywidgets import IntSlider, interact
 
 from tests.browser import explored
+from xception_edu.explorers.engine import scene_picture
 from xception_edu.explorers.segments import position
-from xception_edu.plots import scene_picture, segments_panel, style
+from xception_edu.plots import segments_panel, style
 
 
 def figure(made):

@@ -15,10 +15,10 @@ import pytest
 
 from tests.browser import explored
 from tests.browser.conftest import open_page
-from tests.explorer_latency import FILE, FIRST, most
-from tests.explorer_notebooks import NAMES
-from xception_edu import machine
-from xception_edu.explorers import scenes
+from tests.helpers.explorer_latency import FILE, FIRST, most
+from tests.helpers.explorer_notebooks import NAMES
+from xception_edu.benchmark import machine
+from xception_edu.explorers.engine import scene_explorer
 
 MOVES, ROUNDS = 60, 5
 RECORD = bool(os.environ.get("XCEPTION_EDU_RECORD"))
@@ -45,8 +45,8 @@ def heaviest(name):
     if hasattr(made, "view"):
         all_of_them = product(*(choice["options"] for choice in choices))
         chosen = [dict(zip([choice["name"] for choice in choices], options, strict=True)) for options in all_of_them]
-        fullest = max(chosen, key=lambda one: _weight(made.table, scenes.key(one)))
-        explored.go(made, fullest | {dial["name"]: made.table["stops"][scenes.key(fullest)][0]})
+        fullest = max(chosen, key=lambda one: _weight(made.table, scene_explorer.key(one)))
+        explored.go(made, fullest | {dial["name"]: made.table["stops"][scene_explorer.key(fullest)][0]})
     return made.state() | {dial["name"]: explored.stops(made)[0]}
 
 

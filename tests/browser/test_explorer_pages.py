@@ -6,7 +6,7 @@ import pytest
 
 from tests.browser import explored
 from tests.browser.explored import OVERLAPS
-from tests.explorer_notebooks import NAMES
+from tests.helpers.explorer_notebooks import NAMES
 
 every = pytest.mark.parametrize("name", NAMES)
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.browser import explored
 from tests.browser.conftest import open_page
-from tests.explorer_notebooks import explorers_of, restored, with_every_explorer
+from tests.helpers.explorer_notebooks import explorers_of, restored, with_every_explorer
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 WITH_EXPLORERS = [path for path in NOTEBOOKS if explorers_of(nbformat.read(path, 4))]

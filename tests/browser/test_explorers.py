@@ -11,7 +11,7 @@ import pytest
 
 from tests.browser import explored
 from tests.browser.explored import OVERLAPS, SLIDER, check, go, stops
-from tests.explorer_notebooks import NAMES
+from tests.helpers.explorer_notebooks import NAMES
 
 SHOTS = Path("test-artifacts")
 every = pytest.mark.parametrize("name", NAMES)

@@ -9,7 +9,7 @@ from sklearn.datasets import load_sample_images
 from torch import nn
 from torch.nn import functional as F
 
-from xception_edu.dials import InceptionV3Config
+from xception_edu.configs import InceptionV3Config
 from xception_edu.inception_v3 import ConvUnit, InceptionV3, inception_v3
 
 LOGIT_STD = 1.4

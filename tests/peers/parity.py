@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from xception_edu import layers
 from xception_edu import xception as network
-from xception_edu.dials import InceptionV3Config, XceptionConfig
+from xception_edu.configs import InceptionV3Config, XceptionConfig
 from xception_edu.inception_v3 import InceptionV3
 from xception_edu.xception import Xception
 

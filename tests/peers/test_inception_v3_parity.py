@@ -9,7 +9,7 @@ import torch
 from inception_peers import calibrated, keras_twin, photographs, torchvision_twin
 from peers import SIZES, keras_logits
 
-from xception_edu.dials import InceptionV3Config
+from xception_edu.configs import InceptionV3Config
 from xception_edu.inception_v3 import inception_v3
 
 TOLERANCE = 5e-5

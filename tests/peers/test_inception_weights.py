@@ -6,11 +6,11 @@ from inception_peers import calibrated, keras_twin, photographs
 from peers import define_torchvision_operators, keras_logits
 from test_inception_v3_parity import TOLERANCE, difference
 
-from xception_edu.dials import InceptionV3Config
-from xception_edu.inference import fold_batchnorm
-from xception_edu.weight_names import timm_names
-from xception_edu.weight_names_inception import inception_layers
-from xception_edu.weights import import_weights
+from xception_edu.configs import InceptionV3Config
+from xception_edu.weights.export import fold_batchnorm
+from xception_edu.weights.load import import_weights
+from xception_edu.weights.names import timm_names
+from xception_edu.weights.names_inception import inception_layers
 
 # Keras' own, with numpy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

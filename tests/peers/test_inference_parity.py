@@ -8,8 +8,8 @@ from peers import calibrate, define_torchvision_operators, photographs
 from PIL import Image
 
 from xception_edu.architectures import XceptionConfig
-from xception_edu.inference import export_onnx
-from xception_edu.predict import class_names, preprocess
+from xception_edu.weights.export import export_onnx
+from xception_edu.weights.predict import class_names, preprocess
 from xception_edu.xception import Xception
 
 define_torchvision_operators()

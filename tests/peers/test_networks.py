@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from xception_edu import timing
+from xception_edu.benchmark import timing
 
 
 def program(name):
-    """A program of benchmarks/ as a module."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[2] / "benchmarks" / f"{name}.py")
+    """A program of experiments/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[2] / "experiments" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

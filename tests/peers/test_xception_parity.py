@@ -5,7 +5,7 @@ import torch
 from parity import FAULT_SIZE, FAULTS, TIMM_DIALS, TOLERANCE, compare, difference
 from peers import SIZES, calibrate, keras_logits, keras_xception, photographs, timm_xception, with_config
 
-from xception_edu.weights import import_weights, save_weights
+from xception_edu.weights.load import import_weights, save_weights
 from xception_edu.xception import Xception
 
 # Keras' own, with numpy 2.

@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from xception_edu import checks, machine, timing
-from xception_edu.allocator import keep_freed_memory
-from xception_edu.benchmark import counting, layers, mistakes, roofline, segments, startup
+from xception_edu import checks
+from xception_edu.benchmark import counting, layers, machine, mistakes, roofline, segments, startup, timing
+from xception_edu.benchmark.allocator import keep_freed_memory
 
 # Each module has FILE, PACKAGES, and measure(quick, device, progress) -> a dict; its docstring says what is in it. One that
 # compares with packages that are not installed everywhere has missing_peers() too.
@@ -54,7 +54,7 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
             print(f"{name} left out: it compares with {', '.join(missing)}; see `make benchmarks`", file=sys.stderr)
             continue
         path = folder / BENCHMARKS[name].FILE
-        record = run(name, quick=args.quick, threads=args.threads, device=device)
+        record = run_benchmark(name, quick=args.quick, threads=args.threads, device=device)
         path.write_text(as_json(record), encoding="utf-8")
         print(path)
         if "left_out" in record:
@@ -85,7 +85,7 @@ def device_of(name: str) -> torch.device:
     return device
 
 
-def run(
+def run_benchmark(
     name: str, *, quick: bool = False, threads: int | None = None, device: torch.device = timing.CPU, arguments: str = ""
 ) -> dict:
     """One benchmark's record, in the shape that the package's docstring says."""

@@ -11,7 +11,7 @@ import time
 
 import torch
 
-from xception_edu.timing import Timing, ratio
+from xception_edu.benchmark.timing import Timing, ratio
 
 APART = 1.2  # times the shortest handover of a run, and beyond
 PATIENCE = 10  # seconds

@@ -26,7 +26,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from xception_edu import architectures, timing
+from xception_edu import architectures
+from xception_edu.benchmark import timing
 from xception_edu.costs import cost_of, total
 from xception_edu.layers import PointwiseConv2d, SegmentedConv2d
 from xception_edu.specs import ConvSpec, LinearSpec

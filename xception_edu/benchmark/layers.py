@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from xception_edu import architectures, timing
-from xception_edu.benchmark import left_out, roofline
+from xception_edu import architectures
+from xception_edu.benchmark import left_out, roofline, timing
 from xception_edu.costs import cost_of, describe
 from xception_edu.specs import ActivationSpec, AddSpec, BatchNormSpec, ConvSpec, LinearSpec, PoolSpec, Shape, Spec
 

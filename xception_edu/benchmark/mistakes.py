@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from xception_edu import timing
-from xception_edu.timing import Timing
+from xception_edu.benchmark import timing
+from xception_edu.benchmark.timing import Timing
 
 FILE = "mistakes.json"
 PACKAGES = ()

@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets
 import torch
 
-from xception_edu import timing
+from xception_edu.benchmark import timing
 from xception_edu.benchmark.segments import LAYOUTS
 from xception_edu.layers import SegmentedConv2d
 from xception_edu.plots import measured_charts
@@ -21,7 +21,7 @@ EFFORT = {"rounds": 7, "seconds": 4}
 
 def remeasure_button(record: Mapping[str, Any] | None = None) -> "Remeasure":
     """The button and its table; `record` is a segments_latency.json as it was read, None: the repository's."""
-    return Remeasure(measured_charts.read("segments_latency") if record is None else record)
+    return Remeasure(measured_charts.read_record("segments_latency") if record is None else record)
 
 
 class Remeasure(ipywidgets.VBox):

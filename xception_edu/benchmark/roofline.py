@@ -9,8 +9,8 @@ import dataclasses
 import torch
 from tqdm import tqdm
 
-from xception_edu import timing
-from xception_edu.timing import Ceilings
+from xception_edu.benchmark import timing
+from xception_edu.benchmark.timing import Ceilings
 
 FILE = "roofline.json"
 PACKAGES = ()

@@ -37,8 +37,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from xception_edu import timing
-from xception_edu.benchmark import left_out, roofline
+from xception_edu.benchmark import left_out, roofline, timing
 from xception_edu.benchmark.cores import Cores, handover
 from xception_edu.benchmark.segment_forms import FORM, Form
 from xception_edu.costs import Cost, cost_of

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from xception_edu import machine, timing
+from xception_edu.benchmark import machine, timing
 
 FILE = "startup.json"
 PACKAGES = ("matplotlib", "anywidget", "jupyterlab", "nbclient")

@@ -10,7 +10,7 @@ from xception_edu.budgets import TOLERANCE, width_for
 from xception_edu.costs import Cost, cost_of, total
 from xception_edu.explorers import measured
 from xception_edu.explorers.budget_panels import MIDDLE, Point, draw_blocks, draw_widths
-from xception_edu.explorers.scenes import SceneExplorer, View, scene_explorer
+from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
 from xception_edu.specs import ConvSpec, Shape
 
 XCEPTION = XceptionConfig()

@@ -9,8 +9,8 @@ from PIL import Image
 
 from xception_edu import checks
 from xception_edu.explorers.convolution import Convolution, convolution, longest_side, maps_of, reduced
+from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
 from xception_edu.explorers.kernel_views import COLUMNS, Look
-from xception_edu.explorers.scenes import SceneExplorer, View, scene_explorer
 from xception_edu.specs import ConvSpec, Shape
 
 SEGMENTS = (1, 2, 3, 6)  # of the default module's 6 channels

@@ -11,9 +11,9 @@ from PIL import Image
 from xception_edu.architectures import ModuleConfig, module
 from xception_edu.costs import Cost, total
 from xception_edu.explorers import order_picture
+from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
+from xception_edu.explorers.numpy_convolutions import Array, activate, depthwise, pointwise
 from xception_edu.explorers.order_picture import MAP_SIDE, Run
-from xception_edu.explorers.scenes import SceneExplorer, View, scene_explorer
-from xception_edu.explorers.tiny import Array, activate, depthwise, pointwise
 from xception_edu.specs import Shape
 
 ACTIVATIONS = {"none": "nothing", "relu": "ReLU", "elu": "ELU"}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from xception_edu.explorers.scene import Scene
-from xception_edu.explorers.tiny import Array
+from xception_edu.explorers.engine.scene import Scene
+from xception_edu.explorers.numpy_convolutions import Array
 
 MAP_SIDE = 19  # pixels of a map, as in Xception's middle flow
 ZOOM = 5

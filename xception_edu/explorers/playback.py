@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
 from xception_edu.explorers.measured import FOLDER
 from xception_edu.explorers.playback_panels import Run, draw_curves, draw_kernels
-from xception_edu.explorers.scenes import SceneExplorer, View, scene_explorer
 
 RUN = FOLDER / "playback_digits.json"
-RECORD = "`python benchmarks/record_playback.py` records one"
+RECORD = "`python experiments/record_playback.py` records one"
 MOST = 64  # kernels that are shown
 COLUMNS = (
     ("Right at first guess", "of held-out images"),
@@ -29,7 +29,7 @@ def playback_explorer(*, epoch: int | None = None, show: str = "kernels", run: o
 
     Shows loss, accuracy, learning rate and how much the kernels changed, over the epochs, and the kernels of the network's
     first depthwise layer as heat maps: `show` is "kernels" or "change" (since before training). `run` is a file that
-    benchmarks/record_playback.py wrote, or what it holds; None: the repository's run of the recipe `digits`. Raises
+    experiments/record_playback.py wrote, or what it holds; None: the repository's run of the recipe `digits`. Raises
     ValueError for anything else.
     """
     recorded = load(run)

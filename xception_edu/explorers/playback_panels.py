@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xception_edu.explorers.scene import Scene
+from xception_edu.explorers.engine.scene import Scene
 
 WIDTH, HEIGHT, LEFT = 390, 372, 10  # pixels of a panel, and of its margin
 CHART, STEP, FIRST = 54, 88, 24  # height of a chart, distance to the next one, where the first begins

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from xception_edu.explorers import measured
+from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
 from xception_edu.explorers.measured import Timed
 from xception_edu.explorers.roofline_panels import Chart, Layer, draw_latency, draw_roofline
-from xception_edu.explorers.scenes import SceneExplorer, View, scene_explorer
 
 DTYPES = {"float32": "fp32, 4 bytes", "bfloat16": "bf16, 2 bytes"}
 MODES = {"forward": "forward", "training": "forward and backward"}

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from xception_edu.explorers.engine.scene import Scene
 from xception_edu.explorers.measured import Timed
-from xception_edu.explorers.scene import Scene
 
 WIDTH, HEIGHT = 390, 330  # pixels of a panel
 LEFT, RIGHT, TOP, BASE = 46, 380, 28, 268  # the axes' box in it

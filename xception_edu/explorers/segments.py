@@ -8,7 +8,7 @@ import traitlets as t
 from xception_edu import checks
 from xception_edu.architectures import ORDERS, ModuleConfig, module, regular_convolution
 from xception_edu.costs import Cost, block_diagonal_weights, total
-from xception_edu.explorers.base import TableExplorer
+from xception_edu.explorers.engine.base import TableExplorer
 from xception_edu.plots import segments_panel, style
 from xception_edu.specs import Shape, segment_sizes
 
@@ -118,6 +118,7 @@ def position(table: dict, *, segments: int, channels: int, kernel_size: int, inp
 class SegmentsExplorer(TableExplorer):
     """The widget of `segments_explorer`: its five dials are traits, which Python and the browser both may set."""
 
+    package = __package__
     files = "segments"
     picture_width = style.WIDTH
     # Of no type of traitlets': the validators below refuse what is wrong, with ValueError and the package's own sentences.

@@ -10,9 +10,9 @@ from safetensors import safe_open
 from xception_edu import checks
 from xception_edu.costs import total
 from xception_edu.explorers.convolution import numbers
-from xception_edu.explorers.scene import Scene
-from xception_edu.explorers.scenes import SceneExplorer, View, scene_explorer
-from xception_edu.explorers.tiles import NEGATIVE, grid, signed, tiles
+from xception_edu.explorers.engine.scene import Scene
+from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
+from xception_edu.explorers.engine.tiles import NEGATIVE, grid, signed, tiles
 from xception_edu.specs import ConvSpec, Shape
 
 TRAINED = ("digits.safetensors", "conv2.weight")  # a file of this package, and the regular convolution in it
@@ -57,7 +57,7 @@ def separability_explorer(
 def trained_kernel() -> np.ndarray:
     """The weight (out, in, 3, 3) of the second convolution of a network that was trained, and comes with the package."""
     name, tensor = TRAINED
-    with as_file(files("xception_edu").joinpath(name)) as path, safe_open(path, framework="numpy") as file:
+    with as_file(files(__package__).joinpath(name)) as path, safe_open(path, framework="numpy") as file:
         return regular(file.get_tensor(tensor))
 
 

@@ -10,8 +10,15 @@ from xception_edu import architectures
 from xception_edu.architectures import Layers, ModuleConfig
 from xception_edu.costs import Cost, block_diagonal_weights, total
 from xception_edu.explorers import towers_picture
-from xception_edu.explorers.scenes import SceneExplorer, View, scene_explorer
-from xception_edu.explorers.tiny import Array, activate, average_pool, convolve, identity, pointwise
+from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
+from xception_edu.explorers.numpy_convolutions import (
+    Array,
+    activate,
+    average_pool,
+    convolve,
+    identity,
+    pointwise,
+)
 from xception_edu.explorers.towers_picture import BETWEEN, KEYS, Progress, Weights
 from xception_edu.specs import ConvSpec, Shape, segment_sizes
 

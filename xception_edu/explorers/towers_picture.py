@@ -6,8 +6,8 @@ from itertools import accumulate
 
 import numpy as np
 
-from xception_edu.explorers.scene import Scene
-from xception_edu.explorers.tiny import Array
+from xception_edu.explorers.engine.scene import Scene
+from xception_edu.explorers.numpy_convolutions import Array
 
 KEYS = ("Figure 1", "Figure 2", "Figure 3", "grouped", "Figure 4")
 BETWEEN = 8  # steps from one of them to the next

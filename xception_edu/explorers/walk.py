@@ -5,8 +5,8 @@ from itertools import groupby
 
 from xception_edu import architectures
 from xception_edu.costs import Cost, total
-from xception_edu.explorers.scene import Scene
-from xception_edu.explorers.scenes import SceneExplorer, View, scene_explorer
+from xception_edu.explorers.engine.scene import Scene
+from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
 from xception_edu.plots.depth_profiles import depth_profile, stage_names
 from xception_edu.plots.pieces import concept, map_size, title_of
 from xception_edu.receptive_field import Field, receptive_fields

@@ -47,7 +47,9 @@ class Drawing(NamedTuple):
 def measured(draw: Callable[..., object], result: str, *heading: str, **page: int) -> Drawing:
     """A chart of two panels that draws one measurement; the page as `style.charts` takes it, where it is not as most are."""
     usual = {"height": 370, "left": 54, "top": 120, "right": 62, "bottom": 48, "across": 108}
-    return Drawing(draw, partial(measured_charts.read, result), partial(style.charts, 1, 2, **usual | page), heading, result)
+    return Drawing(
+        draw, partial(measured_charts.read_record, result), partial(style.charts, 1, 2, **usual | page), heading, result
+    )
 
 
 # The file of a figure has the name of the function that draws it.

@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 from matplotlib.transforms import offset_copy
 
-from xception_edu.machine import ROOT
+from xception_edu.benchmark.machine import ROOT
 from xception_edu.plots import style
-from xception_edu.plots.scene_picture import compressed
+from xception_edu.plots.style import compressed
 
 Record = Mapping[str, Any]
 RESULTS = ROOT / "results"
@@ -35,7 +35,7 @@ ROOF = {"color": style.INK, "linewidth": 1.4}
 LABEL = {"fontsize": style.SMALL, "textcoords": "offset points", "va": "center"}
 
 
-def read(name: str) -> Record:
+def read_record(name: str) -> Record:
     """A record of the repository's results; FileNotFoundError where they are not, as in an installed package."""
     record: Record = json.loads(path_of(name).read_text(encoding="utf-8"))
     return record

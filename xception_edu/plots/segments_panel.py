@@ -13,7 +13,7 @@ from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 
 from xception_edu.plots import style
-from xception_edu.plots.scene_picture import compressed
+from xception_edu.plots.style import compressed
 
 HEIGHT = 372  # pixels; the width is style.WIDTH
 SHARPNESS = 1.5  # pixels of the file for one of the page

@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from matplotlib import patheffects, style
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from PIL import Image
 
 WIDTH = 830  # pixels, the width at which a README shows a picture
 DPI = 96  # CSS pixels an inch: with it, 8 points are 10.7 pixels in a browser
@@ -119,3 +122,13 @@ def save_svg(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write `svg(figure)` to `path`."""
     with open(path, "wb") as file:
         file.write(svg(figure))
+
+
+def compressed(figure: Figure) -> bytes:
+    """The figure as a PNG of 256 colors, a quarter of the size that matplotlib's own would have."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    buffer = io.BytesIO()
+    image.quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

@@ -1,0 +1,325 @@
+"""Write the tables of measurements in README.md from results/*.json, each between its two markers.
+
+    python experiments/readme_tables.py           writes them
+    python experiments/readme_tables.py --check   writes nothing; status 1 and a line for each that is not as the files say
+
+A table stands between `<!-- table NAME -->` and `<!-- end -->`. One whose measurements are not there stays as it is.
+"""
+
+import json
+import pathlib
+import re
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+
+import torch
+
+from xception_edu.benchmark.cores import APART
+from xception_edu.layers import SegmentedConv2d
+
+ROOT = pathlib.Path(__file__).parent.parent
+README, RESULTS = ROOT / "README.md", ROOT / "results"
+MARKED = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
+RECIPES = ("digits", "photos", "cifar10")
+
+
+def read(name: str) -> dict:
+    """A record of results/."""
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> str:
+    """A table, numbers to the right, and a line below it."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n" + f"\n{note}\n" * bool(note) + "\n"
+
+
+def conditions(record: dict) -> str:
+    """Below a table: what measured it, on what, and what else went on there."""
+    on = f"{record['machine']['processor']}, {record['threads']} threads" if record["device"] == "cpu" else record["device"]
+    share = record["load"]["share_of_others"]
+    others = "" if share is None else f"; other programs used {share:.0%} of the processors meanwhile"
+    quick = " **A first look: few cases and rounds.**" * record["quick"]
+    stopped = f" **Stopped early: {record['left_out']} cases are left out.**" if "left_out" in record else ""
+    too_large = f" Memory held too few contenders for {'; '.join(record['too_large'])}." if "too_large" in record else ""
+    return f"`{record['command']}` on {on}{others}.{too_large}{quick}{stopped}"
+
+
+def networks() -> str:
+    """Ours against the best configuration of any peer: throughput, memory, and the share of the roofline that is reached."""
+    record = read("networks")
+    rows = []
+    for case in record["cases"]:
+        ours = max((row for row in case["rows"] if row["who"] == "ours"), key=lambda row: row["ratio"])
+        peer = next(row for row in case["rows"] if f"{row['who']} {row['form']}" == case["best_peer"])
+        rows.append(
+            [
+                f"{case['mode']}, batch {case['batch']}, {case['dtype']}",
+                f"{ours['median_ms']:,.0f} ms ({ours['form']})",
+                f"{peer['median_ms']:,.0f} ms ({case['best_peer']})",
+                f"{case['throughput_ratio']:.2f}",
+                f"{ours['peak_bytes'] / peer['peak_bytes']:.2f}",
+                f"{ours['fraction']:.0%}",
+            ]
+        )
+    head = ("Xception at 299×299", "ours", "best peer", "times its throughput", "times its memory", "of the roofline")
+    return markdown(head, rows, f"{_where_time_goes(record)} {_over_the_roof(record)}{conditions(record)}")
+
+
+def networks_on_gpu() -> str:
+    """Every contender on a GPU."""
+    record = read("gpu/networks")
+    rows = [
+        [
+            f"{row['who']} {row['form']}",
+            f"{case['mode']}, {case['batch']}, {case['dtype']}",
+            f"{row['median_ms']:,.1f} ms",
+            f"{row['images_per_second']:,.0f}",
+            f"{row['ratio']:.2f}",
+            f"{row['peak_bytes'] / 2**30:.1f} GiB",
+            f"{row['fraction']:.0%}",
+        ]
+        for case in record["cases"]
+        for row in sorted(case["rows"], key=lambda row: -row["ratio"])
+    ]
+    head = (
+        "Xception at 299×299",
+        "mode, batch, numbers",
+        "time",
+        "images/s",
+        "times the best peer's throughput",
+        "memory",
+        "of the roofline",
+    )
+    return markdown(head, rows, f"{_where_time_goes(record)} {conditions(record)}")
+
+
+def _where_time_goes(record: dict) -> str:
+    """The longest operators of the last profiled training step, in words."""
+    profiled = [case for case in record["cases"] if case["mode"] == "training" and "profile" in case][-1]
+    shares = ", ".join(f"{row['share']:.0%} `{row['operator']}`" for row in profiled["profile"][:5])
+    apart = " and ".join(f"{curve['largest_difference']:.2g} in {curve['dtype']}" for curve in record["losses"])
+    step = f"a training step of ours ({profiled['dtype']}, batch {profiled['batch']})"
+    return f"Where {step} goes: {shares}. Losses of 20 steps of ours and timm's differ by at most {apart}."
+
+
+def _over_the_roof(record: dict) -> str:
+    """Why a share of the roofline may be more than all of it, if one is."""
+    if max(row["fraction"] for case in record["cases"] for row in case["rows"]) <= 1:
+        return ""
+    peak = record["ceilings"]["macs_per_second"]["float32"] / 1e9
+    why = "the roofline sends every map of every layer through memory; a cache, or batch normalization folded, saves that"
+    return f"A share over 100%: {why}; and its ceilings are those of this run (float32: {peak:.0f} GMAC/s). "
+
+
+def segments() -> str:
+    """SegmentedConv2d against the best of four other ways to compute the same."""
+    record = read("segments_latency")
+    groups: dict[str, list[dict]] = {}
+    for case in record["cases"]:
+        groups.setdefault(f"{case['channels']} channels, {case['side']}×{case['side']}, {case['dtype']}", []).append(case)
+    rows = [
+        [
+            name,
+            f"{statistics.median(case['ratio'] for case in cases):.2f}",
+            f"{max(case['ratio'] for case in cases):.2f}",
+            _over([case["ratio"] for case in cases]),
+            f"{sum(case['regret'] > 1.05 for case in cases)}",
+            _over([case["ratio_near"] for case in cases if case["ratio_near"] is not None]),
+            f"{statistics.median(case['fraction'] for case in cases):.0%}",
+        ]
+        for name, cases in groups.items()
+    ]
+    head = (
+        "`SegmentedConv2d` over the fastest of four others",
+        "median",
+        "worst",
+        "over 1.05",
+        "by its rule",
+        "over 1.05, near cores",
+        "of the roofline",
+    )
+    over = [case for case in record["cases"] if case["ratio"] > 1.05]
+    chosen = sum(case["regret"] > 1.05 for case in over)
+    note = "By its rule: the form that it takes, timed by itself, takes over 1.05 times as long as the fastest."
+    note += f" That is so of {chosen} of the {len(over)} over 1.05; in the others that form is within 1.05."
+    rounds, apart = record["cores"]["rounds"], record["cores"]["apart"]
+    note += f" Near cores: the {rounds - apart:,} of {rounds:,} rounds in which handing data from one core to the other took up"
+    note += f" to {APART} times as long as at best; the host of a virtual machine moves its cores together and apart."
+    return markdown(head, rows, f"{note} {conditions(record)}")
+
+
+def _over(ratios: list[float]) -> str:
+    """How many of them are over 1.05."""
+    return f"{sum(ratio > 1.05 for ratio in ratios)} of {len(ratios)}"
+
+
+def segments_on_gpu() -> str:
+    """Four ways to compute the segmented 3x3 in half precision, and which of them SegmentedConv2d's rule picks."""
+    record = read("gpu/segments_latency")
+    cases = [case for case in record["cases"] if case["dtype"] == "bfloat16"]
+    names = {
+        "grouped_nchw": "always grouped, NCHW",
+        "grouped_channels_last": "always grouped, channels_last",
+        "dense": "always one regular convolution with zeros",
+        "loop": "always a convolution a piece",
+    }
+    ways = {names[form]: [_times_as_long(case, form) for case in cases] for form in names}
+    ways["what `SegmentedConv2d` picks"] = [_times_as_long(case, _picked(case)) for case in cases]
+    rows = [
+        [
+            name,
+            f"{statistics.median(ratios):.2f}",
+            f"{max(ratios):.1f}",
+            _over(ratios),
+        ]
+        for name, ratios in ways.items()
+    ]
+    head = (
+        f"The 3×3 over its segments, {record['batch']} images, bfloat16: over the fastest way",
+        "median",
+        "worst",
+        "over 1.05",
+    )
+    note = "Of each way by itself, copies of layout included; the weights with zeros were made before."
+    return markdown(head, rows, f"{note} {conditions(record)}")
+
+
+def _times_as_long(case: dict, form: str) -> float:
+    """Time of a form over that of the fastest."""
+    times = {name: measured["median_ms"] for name, measured in case["forms"].items() if name != "ours"}
+    return times[form] / min(times.values())
+
+
+def _picked(case: dict) -> str:
+    """The form of SegmentedConv2d on a GPU; the rule is newer than the measurement that it was made from."""
+    conv = SegmentedConv2d(case["channels"], case["channels"], segments=case["segments"])
+    with torch.set_grad_enabled(case["mode"] == "training"):
+        return conv.form_for(f"grouped_{case['layout']}", device="cuda", dtype=torch.bfloat16)
+
+
+def counting() -> str:
+    """How long every tool takes to count Xception's MACs."""
+    record = read("counting")
+    rows = [_counted(row) for row in record["counters"]]
+    agree = "All agree on convolutions and the classifier." if record["agree"] else "**They disagree on convolutions.**"
+    head = ("MACs of Xception counted by", "time", "times as long", "convolutions and classifier", "counted besides")
+    return markdown(head, rows, f"{agree} {conditions(record)}")
+
+
+def _counted(row: dict) -> list[str]:
+    name = row["tool"] if row["device"] == "none" else f"{row['tool']}, on {row['device']}"
+    counts = (row["convolutions"] + row["linear"], row["biases"] + row["others"])
+    return [name, f"{row['median_ms']:,.1f} ms", f"{row['times_as_long']:,.0f}", *(f"{count:,}" for count in counts)]
+
+
+def mistakes() -> str:
+    """Four wrong ways to measure beside the right one."""
+    return _mistakes(read("mistakes"))
+
+
+def mistakes_on_gpu() -> str:
+    """The same on a GPU."""
+    return _mistakes(read("gpu/mistakes"))
+
+
+def _mistakes(record: dict) -> str:
+    rows = [
+        [
+            f"{row['mistake']} ({row['layer']})",
+            f"{row['wrong']['median_ms']:,.2f} ms",
+            f"{row['right']['median_ms']:,.2f} ms",
+            f"{row['times_as_long']:.2g}",
+        ]
+        for row in record["mistakes"]
+    ]
+    return markdown(("Timed wrong", "the clock says", "and right", "wrong over right"), rows, conditions(record))
+
+
+def explorers() -> str:
+    """How fast the explorers move, beside a slider of plain ipywidgets."""
+    record = read("explorer_latency")
+    rows = [
+        [name, *(f"{ms:,.0f} ms" for ms in (row["median_ms"], row["p95_ms"], row["plain_interact"]["median_ms"]))]
+        for name, row in record["explorers"].items()
+    ]
+    note = f"`{record['command']}`: {record['moves']} moves of the slider each, at a load of {record['load_average']:g}."
+    head = ("From key press to new picture", "median", "95 % are within", "plain `interact`, median")
+    return markdown(head, rows, note)
+
+
+def training() -> str:
+    """What the recipes reach in how long."""
+    rows, notes = [], []
+    for name in RECIPES:
+        record = read(f"train_{name}")
+        top1, wall, seeds = record["top1"], record["wall_seconds"], len(record["seeds"])
+        rows.append([f"`{name}`", f"{top1['mean']:.1%} ± {top1['std']:.1%}", str(seeds), f"{wall['mean'] / 60:.1f} min"])
+        notes.append(f"`{record['measured_by']}`")
+    note = f"Mean ± sample standard deviation over the seeds; {', '.join(notes)}."
+    return markdown(("recipe", "top-1 on held-out images", "seeds", "a run takes"), rows, note)
+
+
+def startup() -> str:
+    """Imports in a fresh Python, explorers, and the longest notebook."""
+    record = read("startup")
+    rows = [
+        [f"`{row['statement']}`" if row["statement"] != "pass" else "Python alone", f"{row['median_ms']:,.0f} ms"]
+        for row in record["imports"]
+    ]
+    for row in record["explorers"]:
+        both = row["make"]["median_ms"] + row["picture"]["median_ms"]
+        rows.append([f"`{row['explorer']}()` and its picture", f"{both:,.0f} ms"])
+    longest = max(record["notebooks"], key=lambda row: row["seconds"])
+    slowest = f"the longest of {len(record['notebooks'])} notebooks, {longest['notebook']}"
+    rows.append([slowest, f"{longest['seconds']:,.0f} s of at most {record['bound_seconds']}"])
+    return markdown(("in a fresh process", "time"), rows, conditions(record))
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    table.__name__: table
+    for table in (
+        networks,
+        segments,
+        counting,
+        mistakes,
+        explorers,
+        training,
+        startup,
+        networks_on_gpu,
+        segments_on_gpu,
+        mistakes_on_gpu,
+    )
+}
+
+
+def filled(text: str) -> str:
+    """README's text with every table as the results say; KeyError for a marker of no table."""
+    return MARKED.sub(lambda found: found[1] + (_table(found[2]) or found[0][len(found[1]) : -len(found[3])]) + found[3], text)
+
+
+def _table(name: str) -> str | None:
+    try:
+        return TABLES[name]()
+    except FileNotFoundError as missing:
+        print(f"{name}: {pathlib.Path(missing.filename).name} is not there; its table stays as it is", file=sys.stderr)
+        return None
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write or check; the exit status."""
+    text = README.read_text(encoding="utf-8")
+    new = filled(text)
+    if "--check" not in arguments:
+        README.write_text(new, encoding="utf-8")
+        return 0
+    pairs = zip(MARKED.finditer(text), MARKED.finditer(new), strict=True)
+    stale = [old[2] for old, now in pairs if old[0] != now[0]]
+    for name in stale:
+        print(f"README's table {name} is not what results/ says: python experiments/readme_tables.py")
+    return int(bool(stale))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,124 @@
+"""The laws of the house about who may import whom, each held in a fresh Python."""
+
+import ast
+import importlib.util
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import xception_edu
+
+PACKAGE = pathlib.Path(xception_edu.__file__).parent
+MODULES = sorted(".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts) for p in PACKAGE.rglob("*.py"))
+HEAVY = {
+    "torch",
+    "numpy",
+    "matplotlib",
+    "ipywidgets",
+    "anywidget",
+    "sklearn",
+    "skimage",
+    "safetensors",
+    "jsonargparse",
+    "tqdm",
+    "tensorboard",
+}
+TABLES = {"datasets", "pyarrow", "pandas", "huggingface_hub"}
+STANDARD_LIBRARY_ONLY = [
+    f"xception_edu.{m}"
+    for m in (
+        "checks",
+        "paper",
+        "specs",
+        "configs",
+        "architectures",
+        "costs",
+        "budgets",
+        "recipes",
+        "recipes.recipe",
+        "benchmark.machine",
+        "benchmark.allocator",
+        "training.scaling",
+    )
+]
+MODELS = ["layers", "xception", "inception_v3", "vgg"]
+
+
+def loaded_by(statement):
+    """Names of the modules that are loaded once `statement` has run in a fresh Python."""
+    code = f"{statement}\nimport sys\nprint(*sys.modules, sep='\\n')"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+def imported_in(module):
+    """Names that a module's source imports, anywhere in it: full names of modules, and of what is taken from them."""
+    origin = importlib.util.find_spec(module).origin
+    names = set()
+    for node in ast.walk(ast.parse(pathlib.Path(origin).read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def test_the_package_itself_imports_nothing():
+    assert not {m for m in loaded_by("import xception_edu") if m.startswith("xception_edu.")}
+
+
+@pytest.mark.parametrize("module", STANDARD_LIBRARY_ONLY)
+def test_counting_by_hand_needs_the_standard_library_only(module):
+    loaded = loaded_by(f"import {module}")
+    assert not loaded & (HEAVY | TABLES)
+    third_party = {m.partition(".")[0] for m in imported_in(module)} - set(sys.stdlib_module_names) - {"xception_edu"}
+    assert not third_party
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if ".plots" in m or ".explorers" in m])
+def test_plots_and_explorers_never_import_torch(module):
+    assert "torch" not in loaded_by(f"import {module}")
+
+
+@pytest.mark.parametrize("module", ["convolutions", *MODELS])
+def test_models_import_no_costs_plots_data_or_training(module):
+    forbidden = {f"xception_edu.{m}" for m in ("costs", "plots", "data", "training")}
+    assert not imported_in(f"xception_edu.{module}") & forbidden
+    assert not loaded_by(f"import xception_edu.{module}") & forbidden
+
+
+@pytest.mark.parametrize("module", MODELS)
+def test_models_share_the_dials_with_the_lists_of_specs_and_not_the_structure(module):
+    assert "xception_edu.configs" in imported_in(f"xception_edu.{module}")
+    assert not loaded_by(f"import xception_edu.{module}") & {"xception_edu.architectures", "xception_edu.specs"}
+
+
+def test_costs_take_pairs_and_know_no_architecture():
+    assert "xception_edu.architectures" not in loaded_by("import xception_edu.costs")
+
+
+def test_train_and_plots_do_not_import_each_other():
+    assert not {
+        m for m in loaded_by("import xception_edu.training.train") if m.startswith(("xception_edu.plots", "matplotlib"))
+    }
+
+
+@pytest.mark.parametrize("module", ["training.train", "data.load", "data.file_sets", "data.streams"])
+def test_the_libraries_of_tables_are_loaded_with_the_first_table(module):
+    assert not loaded_by(f"import xception_edu.{module}") & TABLES
+
+
+def test_nothing_imports_explorers_exercises_or_tests_and_nobody_imports_torchvision_or_timm():
+    for module in MODULES:
+        names = imported_in(module)
+        if ".explorers" not in module:
+            assert not {n for n in names if n.startswith(("xception_edu.explorers", "xception_edu.exercises"))}, module
+        assert not {n for n in names if n.partition(".")[0] in ("tests", "notebooks", "torchvision", "timm")}, module
+
+
+def test_importing_costs_takes_under_60_ms_more_than_python_itself():
+    # Processor time, as the import sees it: other work on the machine does not count.
+    code = "import time; start = time.process_time(); import xception_edu.costs; print(time.process_time() - start)"
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(5)]
+    assert min(float(run.stdout) for run in runs) < 0.060

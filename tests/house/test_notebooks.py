@@ -1,0 +1,155 @@
+"""What the committed notebooks must be, and a proof that comparing them can fail."""
+
+import ast
+import base64
+import io
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from PIL import Image
+
+from tests.helpers.run_notebooks import STATE, execute, normalized
+
+ROOT = pathlib.Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def code_cells(path):
+    return [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+
+
+def test_the_course_begins_with_notebooks_1_to_3_and_a_training():
+    assert {"01", "02", "03", "07"} <= {path.name[:2] for path in NOTEBOOKS}
+
+
+@each_notebook
+def test_cells_are_short_and_the_first_idea_comes_early(path):
+    lines = [len(cell.source.splitlines()) for cell in code_cells(path)]
+    assert statistics.median(lines) <= 4
+    assert lines[0] <= 20
+
+
+@each_notebook
+def test_cells_define_no_class_and_hide_nothing(path):
+    for cell in code_cells(path):
+        tree = ast.parse(cell.source)
+        assert not any(isinstance(node, ast.ClassDef) for node in ast.walk(tree)), "classes belong into the library"
+        for word in ("interact(", "Output(", "clear_output", "%%capture", "warnings.", "except", "pip install"):
+            assert word not in cell.source
+        assert not [output for output in cell.outputs if output.output_type == "error" or output.get("name") == "stderr"]
+
+
+@each_notebook
+def test_numbers_are_asserted(path):
+    cells = code_cells(path)
+    assert sum("assert " in cell.source for cell in cells) >= len(cells) / 3
+
+
+@each_notebook
+def test_every_picture_and_widget_says_in_words_what_it_shows(path):
+    for cell in code_cells(path):
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                assert len(output.data["text/plain"]) > 20
+                assert "0x" not in output.data["text/plain"]
+
+
+@each_notebook
+def test_widgets_are_saved_with_their_state_and_a_picture(path):
+    notebook = nbformat.read(path, 4)
+    views = [o.data for c in code_cells(path) for o in c.outputs if any("widget-view" in mime for mime in o.get("data", {}))]
+    if views:
+        assert notebook.metadata.widgets[STATE]["state"]  # GitHub refuses a notebook whose widgets lack it
+    assert all("image/png" in data for data in views)
+
+
+@each_notebook
+def test_links_lead_somewhere(path):
+    for cell in nbformat.read(path, 4).cells:
+        for link in re.findall(r"\]\(([^)#\s]+)", cell.source if cell.cell_type == "markdown" else ""):
+            assert link.startswith("https://") or (path.parent / link).exists(), link
+
+
+@each_notebook
+def test_a_notebook_is_small_and_names_no_machine(path):
+    assert path.stat().st_size < 5_000_000
+    assert not re.search(r"/(home|root|Users)/|ipykernel_\d", path.read_text(encoding="utf-8"))
+
+
+def picture(value):
+    file = io.BytesIO()
+    Image.new("L", (8, 8), value).save(file, "png")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def change_text(notebook):
+    notebook.cells[0].outputs[0].text = "3\n"
+
+
+def change_picture(notebook):
+    notebook.cells[1].outputs[0].data["image/png"] = picture(103)
+
+
+def drop_picture(notebook):
+    notebook.cells[1].outputs = []
+
+
+def strip(notebook):
+    for cell in notebook.cells:
+        cell.outputs, cell.execution_count = [], None
+
+
+def half_run(notebook):
+    notebook.cells[1].update(outputs=[], execution_count=None)
+
+
+def skip(notebook):
+    notebook.cells[0].metadata.tags = ["nbval-skip"]
+
+
+def ignore(notebook):
+    notebook.cells[0].source = "# NBVAL_IGNORE_OUTPUT\n" + notebook.cells[0].source
+
+
+FAULTS = [change_text, change_picture, drop_picture, strip, half_run, skip, ignore]
+
+
+def test_comparing_notebooks_sees_every_planted_fault(tmp_path):
+    sources = ["print(2)", "from PIL import Image\nImage.new('L', (8, 8), 100)"]
+    original = tmp_path / "original.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources]), original)
+    original.write_text(normalized(execute(original)), encoding="utf-8")
+    for fault in FAULTS:
+        notebook = nbformat.read(original, 4)
+        fault(notebook)
+        nbformat.write(notebook, tmp_path / f"{fault.__name__}.ipynb")
+    options = [
+        "-p",
+        "tests.helpers.strict_notebooks",
+        "-p",
+        "no:cacheprovider",
+        "-W",
+        "ignore",
+        "--continue-on-collection-errors",
+    ]
+    options += ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", ROOT / "tests/helpers/nbval_sanitize.cfg"]
+    command = [sys.executable, "-m", "pytest", "-q", "-c", ROOT / "pyproject.toml", "--rootdir", ROOT, *options, tmp_path]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert run.returncode == 1, run.stdout
+    failed = set(re.findall(r"^(?:FAILED|ERROR) \S*?(\w+)\.ipynb", run.stdout, flags=re.MULTILINE))
+    assert failed == {fault.__name__ for fault in FAULTS}, run.stdout
+
+
+def test_running_a_notebook_twice_gives_the_same_bytes(tmp_path):
+    path = tmp_path / "widget.ipynb"
+    source = "import ipywidgets\nipywidgets.VBox([ipywidgets.IntSlider(3), ipywidgets.Button()])"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source, id="one")]), path)
+    first, second = normalized(execute(path)), normalized(execute(path))
+    assert first == second
+    assert "IntSliderModel" in first

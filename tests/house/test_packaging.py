@@ -1,0 +1,73 @@
+"""Set-up files that say the same thing, and a README whose claims hold."""
+
+import pathlib
+import re
+import tomllib
+
+ROOT = pathlib.Path(__file__).parents[2]
+DESIGN_CARD = ("jupyterlab", "torch", "matplotlib", "ipywidgets", "nbval", "pytest")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+REQUIREMENTS = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]
+CONSTRAINTS = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().split())
+
+
+def name_of(requirement):
+    return re.split(r"[<>=\[;]", requirement)[0].strip()
+
+
+def release(version):
+    return tuple(int(part) for part in re.findall(r"\d+", version.partition("+")[0]))
+
+
+def test_the_design_cards_packages_are_required_and_in_the_conda_environment():
+    environment = re.findall(r"^ +- ([a-z]+)", (ROOT / "environment.yml").read_text(), flags=re.MULTILINE)
+    for name in DESIGN_CARD:
+        assert name in map(name_of, REQUIREMENTS)
+        assert name in environment
+    assert {"python", "pip"} <= set(environment)
+
+
+def test_every_requirement_has_an_exact_version_within_its_range():
+    for requirement in REQUIREMENTS:
+        lower = requirement.partition(">=")[2]
+        assert lower, f"{requirement} has no lower bound"
+        assert release(CONSTRAINTS[name_of(requirement)]) >= release(lower), requirement
+    assert CONSTRAINTS["torch"] == "2.13.0"
+
+
+def test_every_requirement_has_its_reason_beside_it():
+    lines = (ROOT / "pyproject.toml").read_text().splitlines()
+    for requirement in REQUIREMENTS:
+        (line,) = [line for line in lines if f'"{requirement}"' in line]
+        assert len(line.partition("#")[2]) > 15, line
+
+
+def test_python_is_the_same_in_all_places():
+    assert PROJECT["requires-python"] == ">=3.11"
+    assert "python>=3.11" in (ROOT / "environment.yml").read_text()
+    assert "(3, 11)" in (ROOT / "Makefile").read_text()
+
+
+def test_the_readmes_file_tree_is_true():
+    tree = re.search(r"```text\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)[1]
+    named = {"": set()}
+    for line in tree.splitlines():
+        name = line.split()[0].rstrip("/")
+        folder = list(named)[-1] if line.startswith("  ") else ""
+        named[folder].add(name)
+        if not folder:
+            named[name] = set()
+        assert (ROOT / folder / name).exists(), f"README names {name}, which is not there"
+    there = {path.name for path in (ROOT / "xception_edu").iterdir() if path.name != "__pycache__"}
+    assert named["xception_edu"] == there
+    assert {"notebooks", "figures", "results", "tests", "xception_edu"} <= named[""]
+
+
+def test_the_readmes_links_lead_somewhere():
+    for link in re.findall(r"\]\(([^)#]+)", (ROOT / "README.md").read_text()):
+        assert link.startswith("https://") or (ROOT / link).exists(), link
+
+
+def test_a_change_of_the_requirements_installs_anew():
+    rule = re.search(r"^\.venv/installed: (.*)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    assert rule[1].split() == ["pyproject.toml", "constraints.txt"]

@@ -1,0 +1,68 @@
+"""What every explorer shares: a table that Python computed once, a state that both sides see, a picture for saved notebooks."""
+
+import base64
+import json
+from importlib import resources
+
+import anywidget
+import traitlets as t
+
+from xception_edu import checks
+
+
+class TableExplorer(anywidget.AnyWidget):
+    """An explorer that looks up whatever it shows in `table`, in the browser and in Python alike.
+
+    `table["controls"]` lists its dials, each a trait: the slider with `name` and `label`, then choices, with `options`
+    too. `table["call"]` is the line of code that makes it, before and after the values of the dials. A subclass gives the
+    traits, `files` (its .js and .css, which follow the shell's) and `picture()`.
+    """
+
+    package = __package__  # where its files are
+    files = ""
+    picture_width = 0  # pixels at which a page shows the picture, which is drawn larger for sharp screens
+    table = t.Dict()
+    _table = t.Unicode().tag(sync=True)  # the table as JSON: one line of a saved notebook, not one for each number
+    _esm = t.Unicode().tag(sync=True)  # traits with defaults, so that files are read when one is made, not at import
+    _css = t.Unicode().tag(sync=True)
+
+    @classmethod
+    def source(cls, suffix: str) -> str:
+        """The text of its scripts ("js") or styles ("css"): those that all explorers share, then its own."""
+        files = ((__package__, "shell"), (cls.package, cls.files))
+        return "\n".join(resources.files(package).joinpath(f"{name}.{suffix}").read_text("utf-8") for package, name in files)
+
+    @t.default("_esm")
+    def _script(self) -> str:
+        return self.source("js")
+
+    @t.default("_css")
+    def _style(self) -> str:
+        return self.source("css")
+
+    @t.observe("table")
+    def _send_table(self, change):
+        self._table = json.dumps(change["new"], ensure_ascii=False, separators=(",", ":"))
+
+    def state(self) -> dict[str, int | str]:
+        """Value of each control."""
+        return {control["name"]: getattr(self, control["name"]) for control in self.table["controls"]}
+
+    def picture(self) -> bytes:
+        """PNG of the current state, for places where no widget runs."""
+        raise NotImplementedError
+
+    def check_option(self, name: str, value: object) -> None:
+        """ValueError unless `value` is one of the control's options."""
+        checks.one_of(name, value, next(c["options"] for c in self.table["controls"] if c["name"] == name))
+
+    def __repr__(self) -> str:
+        """The line of code that makes this explorer in this state."""
+        before, after = self.table["call"]
+        return before + ", ".join(f"{name}={json.dumps(value)}" for name, value in self.state().items()) + after
+
+    def _repr_mimebundle_(self, **kwargs):
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        picture = base64.b64encode(self.picture()).decode()
+        data = {**data, "text/plain": repr(self), "image/png": picture}
+        return data, {**metadata, "image/png": {"width": self.picture_width}}

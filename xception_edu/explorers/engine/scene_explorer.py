@@ -1,0 +1,143 @@
+"""Explorers whose picture is a scene: a function gives the views of a slider, all else is shared; `walk.py` is an example."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import traitlets as t
+
+from xception_edu import checks
+from xception_edu.explorers.engine import scene_picture
+from xception_edu.explorers.engine.base import TableExplorer
+from xception_edu.explorers.engine.scene import Scene, palette, shared_start
+from xception_edu.plots import style
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """What is shown at one stop of the slider: a number, and beside it `short`; above the pictures a title and a note."""
+
+    stop: int
+    short: str  # beside the slider, with its unit
+    title: str
+    note: str = ""
+    values: Sequence[str]  # one for each column, formatted
+    scenes: Sequence[Scene]
+    alts: Sequence[str]  # what each scene shows, for those who do not see it
+
+
+class SceneExplorer(TableExplorer):
+    """The widget of an explorer with scenes; its dials are traits, which Python and the browser both may set."""
+
+    files = "scene"
+    picture_width = style.WIDTH
+
+    @property
+    def _slider(self) -> str:
+        return self.table["controls"][0]["name"]
+
+    def _key(self) -> str:
+        return key({c["name"]: getattr(self, c["name"]) for c in self.table["controls"][1:]})
+
+    def _check_choice(self, proposal):
+        self.check_option(proposal["trait"].name, proposal["value"])
+        return proposal["value"]
+
+    def _check_stop(self, proposal):
+        check_stop(self._slider, proposal["value"], self.table["stops"][self._key()])
+        return proposal["value"]
+
+    def _stay_on_a_stop(self, change):
+        value = getattr(self, self._slider)
+        if value is not None:  # as shell.js does: the nearest one below
+            stops = self.table["stops"][self._key()]
+            setattr(self, self._slider, max((s for s in stops if s <= value), default=stops[0]))
+
+    def view(self) -> dict[str, object]:
+        """What is shown now: a row of the table."""
+        key = self._key()
+        return self.table["views"][key][self.table["stops"][key].index(getattr(self, self._slider))]
+
+    def shapes(self) -> list[list[list]]:
+        """The shapes of each panel, as they are painted now."""
+        stills = self.table["stills"][self._key()]
+        return [[*still, *moving] for still, moving in zip(stills, self.view()["shapes"], strict=True)]
+
+    def picture(self) -> bytes:
+        """PNG of the current state: title, panels and readouts."""
+        return scene_picture.png(self.view(), self.shapes(), self.table["panels"], self.table["columns"], self.table["palette"])
+
+
+def scene_explorer(
+    call: str,
+    slider: tuple[str, str],
+    choices: Mapping[str, tuple[str, Mapping[object, str]]],
+    columns: Sequence[tuple[str, str]],
+    views: Callable[..., Sequence[View]],
+    state: Mapping[str, object],
+    arguments: str = "",
+) -> SceneExplorer:
+    """An explorer, `call` being the function that learners call and `arguments` what they gave it besides the state.
+
+    `slider` is its name and label; `choices` are the others by name, each with a label and its options with their words;
+    `columns` are the readouts, a label and a unit. `views(**choices)` gives the views of all stops, ascending, of one
+    combination of choices. `state` has a value for each control; ValueError if one is none of its options.
+    """
+    name = slider[0]
+    for choice, (_, options) in choices.items():
+        checks.one_of(choice, state[choice], list(options))
+    table = tabulate(choices, views)
+    check_stop(name, state[name], table["stops"][key({choice: state[choice] for choice in choices})])
+    dials = [{"name": n, "label": label, "options": list(o), "words": list(o.values())} for n, (label, o) in choices.items()]
+    table |= {
+        "call": [f"{call}(", f"{arguments})"],
+        "controls": [{"name": name, "label": slider[1]}, *dials],
+        "columns": [list(column) for column in columns],
+        "palette": palette(),
+    }
+    return _widget_class(name, tuple(choices))(table=table, **state)
+
+
+def _widget_class(slider: str, choices: tuple[str, ...]) -> type[SceneExplorer]:
+    """SceneExplorer with a trait for each control: of no type of traitlets', since the table says what is right."""
+    members = {name: t.TraitType(None).tag(sync=True) for name in (slider, *choices)}
+    members["_stop_is_checked"] = t.validate(slider)(SceneExplorer._check_stop)
+    if choices:
+        members["_choices_are_checked"] = t.validate(*choices)(SceneExplorer._check_choice)
+        members["_stop_follows"] = t.observe(*choices)(SceneExplorer._stay_on_a_stop)
+    return type("SceneExplorer", (SceneExplorer,), members)
+
+
+def key(choices: Mapping[str, object]) -> str:
+    """The table's key of a combination of choices, as scene.js writes it."""
+    return " ".join(str(value) for value in choices.values())
+
+
+def check_stop(name: str, value: object, stops: Sequence[int]) -> None:
+    """ValueError unless `value` is a stop of the slider; a run of integers is named by its ends."""
+    if list(stops) == list(range(stops[0], stops[-1] + 1)):
+        checks.integer(name, value, at_least=stops[0], at_most=stops[-1])
+    checks.one_of(name, value, stops)
+
+
+def tabulate(
+    choices: Mapping[str, tuple[str, Mapping[object, str]]], views: Callable[..., Sequence[View]]
+) -> dict[str, object]:
+    """Every view as plain data, under the key of its choices; what all views of a key begin with is kept once, in `stills`."""
+    table: dict[str, dict] = {"stops": {}, "views": {}, "stills": {}}
+    for options in product(*(options for _, options in choices.values())):
+        chosen = dict(zip(choices, options, strict=True))
+        rows, where = views(**chosen), key(chosen)
+        table["stops"][where] = [row.stop for row in rows]
+        panels = [[row.scenes[i].shapes for row in rows] for i in range(len(rows[0].scenes))]
+        shared = [shared_start(drawings) for drawings in panels]
+        table["stills"][where] = [drawings[0][:count] for drawings, count in zip(panels, shared, strict=True)]
+        table["views"][where] = [_row(row, shared) for row in rows]
+        table["panels"] = [[scene.width, scene.height] for scene in rows[0].scenes]
+    return table
+
+
+def _row(view: View, shared: Sequence[int]) -> dict[str, object]:
+    shapes = [scene.shapes[count:] for scene, count in zip(view.scenes, shared, strict=True)]
+    words = {"short": view.short, "title": view.title, "note": view.note}
+    return words | {"values": list(view.values), "alts": list(view.alts), "shapes": shapes}

@@ -1,0 +1,150 @@
+"""Checkpoints that survive a crash, whole or not there at all.
+
+A checkpoint is one safetensors file, which can hold no code: the tensors of the model, of its Polyak average and of the
+optimizer, and in the header, as JSON, how far the run was. Writing goes to a temporary file that is flushed to the disk and
+then renamed.
+"""
+
+import json
+import logging
+import re
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor, nn
+
+from xception_edu.training.run_folder import write_atomically
+
+log = logging.getLogger(__name__)
+
+
+class Checkpoint(NamedTuple):
+    """What a file holds: tensors by name, and the progress of the run."""
+
+    path: Path
+    tensors: dict[str, Tensor]
+    progress: dict[str, Any]
+
+
+def save_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor], progress: dict[str, Any], *, keep: int = 2) -> Path:
+    """Write the checkpoint of a step, then remove all but the `keep` newest; the path of the new one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(progress | {"step": step})
+    tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    path = checkpoint_path(folder, step)
+    # One entry: safetensors writes several in any order, and the same run shall give the same file.
+    header = json.dumps({"crc32": _crc32(text, tensors), "progress": text})
+    write_atomically(path, to_bytes(tensors, metadata={"checkpoint": header}))
+    _prune(folder, step, keep)
+    return path
+
+
+def checkpoint_path(folder: Path, step: int) -> Path:
+    """The file of the checkpoint after `step` steps."""
+    return folder / f"step-{step:08d}.safetensors"
+
+
+def _prune(folder: Path, step: int, keep: int) -> None:
+    """Keep the newest up to `step`. A later one is of a run that was gone back behind, because its file was damaged.
+
+    A temporary file is what a process left that was killed while it wrote.
+    """
+    for left in folder.glob("step-*.safetensors.tmp"):
+        left.unlink(missing_ok=True)
+    saved = _by_step(folder)
+    stale = [s for s in saved if s > step] + sorted(s for s in saved if s <= step)[:-keep]
+    for s in stale:
+        saved[s].unlink(missing_ok=True)
+
+
+def _by_step(folder: Path) -> dict[int, Path]:
+    found = {re.fullmatch(r"step-(\d+)\.safetensors", path.name): path for path in folder.glob("step-*.safetensors")}
+    return {int(match[1]): path for match, path in found.items() if match}
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read one file; ValueError if it is not whole."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+            header = json.loads(file.metadata()["checkpoint"])
+        if header["crc32"] != _crc32(header["progress"], tensors):
+            raise ValueError("its checksum is not that of its content")
+        return Checkpoint(path, tensors, json.loads(header["progress"]))
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"checkpoint {path} is damaged: {error}") from None
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a file says that it is one, damaged or not."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return "checkpoint" in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
+
+
+def load_newest(folder: Path) -> Checkpoint | None:
+    """The newest whole checkpoint, None if the folder has none; says which damaged ones it passed over.
+
+    Raises ValueError if there are checkpoints and all are damaged.
+    """
+    saved = _by_step(folder)
+    for step in sorted(saved, reverse=True):
+        try:
+            return load_checkpoint(saved[step])
+        except ValueError as error:
+            log.warning("%s; the one before it is tried", error)
+    if saved:
+        raise ValueError(f"checkpoints in {folder} are all damaged: {', '.join(sorted(p.name for p in saved.values()))}")
+    return None
+
+
+def _crc32(text: str, tensors: dict[str, Tensor]) -> str:
+    """Checksum of the progress, the names and the bytes of the tensors; safetensors itself would not see a flipped bit."""
+    crc = zlib.crc32(text.encode())
+    for name in sorted(tensors):
+        crc = zlib.crc32(name.encode(), crc)
+        crc = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy(), crc)
+    return f"{crc:08x}"
+
+
+# ---- a run's state as tensors ---------------------------------------------------------------------------------------
+
+
+def state_tensors(model: nn.Module, optimizer: torch.optim.Optimizer, average: nn.Module | None = None) -> dict[str, Tensor]:
+    """Every tensor that a run needs to go on: "model.*", "optimizer.INDEX.*", and "average.*" if there is one."""
+    tensors = {f"model.{name}": t for name, t in model.state_dict().items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": t for name, t in state.items() if isinstance(t, Tensor)}
+    if average is not None:
+        tensors |= {f"average.{name}": t for name, t in average.state_dict().items()}
+    return tensors
+
+
+def restore_state(
+    tensors: dict[str, Tensor], model: nn.Module, optimizer: torch.optim.Optimizer, average: nn.Module | None = None
+) -> None:
+    """Put what `state_tensors` gave back into a run of the same recipe; learning rates and the like stay the recipe's.
+
+    A momentum gets its weight's layout in memory: torch's fused optimizers (2.13, on a CPU) go through both as they lie, so
+    that one in another layout would be added to the wrong weights, and nothing would say so.
+    """
+    model.load_state_dict(_part(tensors, "model."))
+    if average is not None:
+        average.load_state_dict(_part(tensors, "average."))
+    state: dict[int, dict[str, Tensor]] = {}
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    for name, t in _part(tensors, "optimizer.").items():
+        index, key = name.split(".")
+        weight = weights[int(index)]
+        state.setdefault(int(index), {})[key] = torch.empty_like(weight.detach()).copy_(t) if t.shape == weight.shape else t
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
