@@ -2,9 +2,9 @@
 
     python experiments/data_speed.py [--cifar10 FOLDER]
 
-Speeds are images a second of processor time of one core, the median of several rounds, so that other work on the machine counts
-little. The photographs are cut from scikit-learn's two, 500x375 pixels, JPEG of quality 90, as ImageNet's mostly are. Writes
-results/data_speed.json.
+Speeds are images a second of processor time of one core, the median of several rounds, so that
+other work on the machine counts little. The photographs are cut from scikit-learn's two, 500x375
+pixels, JPEG of quality 90, as ImageNet's mostly are. Writes results/data_speed.json.
 """
 
 import argparse
@@ -43,9 +43,14 @@ def photographs(width: int = 500, height: int = 375) -> list[bytes]:
     chance, photos, files = random.Random(0), load_sample_images().images, []
     for i in range(PHOTOGRAPHS):
         photo = photos[i % 2]
-        top, left = chance.randrange(photo.shape[0] - height + 1), chance.randrange(photo.shape[1] - width + 1)
+        top, left = (
+            chance.randrange(photo.shape[0] - height + 1),
+            chance.randrange(photo.shape[1] - width + 1),
+        )
         content = io.BytesIO()
-        Image.fromarray(photo[top : top + height, left : left + width]).save(content, "JPEG", quality=90)
+        Image.fromarray(photo[top : top + height, left : left + width]).save(
+            content, "JPEG", quality=90
+        )
         files.append(content.getvalue())
     return files
 
@@ -72,12 +77,21 @@ def decoding() -> dict[str, float]:
     files, cut, small = photographs(), RandomCut(0.08), photographs(32, 32)
     return {
         "decode_only_500x375": per_core(lambda content, i: images._fast_jpeg(content), files),
-        "decode_only_500x375_pillow": per_core(lambda content, i: images._slow_image(content, 1), files),
-        "random_crop_299_bilinear": per_core(lambda content, i: view(content, "", View(299), cut, random.Random(i)), files),
-        "random_crop_299_bicubic": per_core(
-            lambda content, i: view(content, "", View(299, resampling="bicubic"), cut, random.Random(i)), files
+        "decode_only_500x375_pillow": per_core(
+            lambda content, i: images._slow_image(content, 1), files
         ),
-        "center_crop_299": per_core(lambda content, i: view(content, "", View(299, center_crop=299 / 333)), files),
+        "random_crop_299_bilinear": per_core(
+            lambda content, i: view(content, "", View(299), cut, random.Random(i)), files
+        ),
+        "random_crop_299_bicubic": per_core(
+            lambda content, i: view(
+                content, "", View(299, resampling="bicubic"), cut, random.Random(i)
+            ),
+            files,
+        ),
+        "center_crop_299": per_core(
+            lambda content, i: view(content, "", View(299, center_crop=299 / 333)), files
+        ),
         "whole_32x32": per_core(lambda content, i: view(content, "", View(32)), small * 10),
         "whole_32x32_pillow": per_core(lambda content, i: slow(content, 32), small * 10),
     }
@@ -90,11 +104,18 @@ def loading_cifar10(folder: str) -> dict[str, float]:
     data = load_dataset(CIFAR10, folder)
     wall, cpu = time.perf_counter() - started, time.process_time() - cpu
     kept = sum(t.nbytes for t in (data.train_images, data.test_images))
-    return {"wall_seconds": round(wall, 1), "cpu_seconds": round(cpu, 1), "images": 60_000, "bytes_kept": kept}
+    return {
+        "wall_seconds": round(wall, 1),
+        "cpu_seconds": round(cpu, 1),
+        "images": 60_000,
+        "bytes_kept": kept,
+    }
 
 
 def loading_against_training(recipe: Recipe, steps: int = 3) -> dict[str, float]:
-    """Processor time for an image of the full network's training: what its loading takes, and what its step takes."""
+    """Processor time for an image of the full network's training: what its loading takes, and what
+    its step takes.
+    """
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         for i, content in enumerate(photographs()):
@@ -129,24 +150,35 @@ def loading_against_training(recipe: Recipe, steps: int = 3) -> dict[str, float]
 
 def main() -> None:
     """Measure, and write the results file."""
-    parser = argparse.ArgumentParser(description="How fast images are read; writes results/data_speed.json.")
+    parser = argparse.ArgumentParser(
+        description="How fast images are read; writes results/data_speed.json."
+    )
     parser.add_argument("--cifar10", help="folder with train.parquet and test.parquet")
     args = parser.parse_args()
     recipe = Recipe.from_dict(IMAGENET.to_dict() | {"batch_size": 4, "accumulate": 1, "workers": 1})
-    recipe = Recipe.from_dict(recipe.to_dict() | {"model": recipe.to_dict()["model"] | {"num_classes": 2}})
+    recipe = Recipe.from_dict(
+        recipe.to_dict() | {"model": recipe.to_dict()["model"] | {"num_classes": 2}}
+    )
     results = {
-        "measured_by": "python experiments/data_speed.py" + (" --cifar10 FOLDER" if args.cifar10 else ""),
+        "measured_by": "python experiments/data_speed.py"
+        + (" --cifar10 FOLDER" if args.cifar10 else ""),
         "machine": f"{processor()}, {platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 1),  # of others, too: above the cores, all speeds are lower than they could be
+        # of others, too: above the cores, all speeds are lower than they could be
+        "load": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in ("torch", "pillow", "simplejpeg", "datasets")},
+        **{
+            name: importlib.metadata.version(name)
+            for name in ("torch", "pillow", "simplejpeg", "datasets")
+        },
         "commit": commit(),
         "images_per_second_and_core": decoding(),
         "full_xception_at_299_on_one_core": loading_against_training(recipe),
         **({"cifar10_in_memory": loading_cifar10(args.cifar10)} if args.cifar10 else {}),
     }
-    (ROOT / "results" / "data_speed.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    (ROOT / "results" / "data_speed.json").write_text(
+        json.dumps(results, indent=2) + "\n", encoding="utf-8"
+    )
     print(json.dumps(results, indent=2))
 
 

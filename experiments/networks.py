@@ -1,27 +1,32 @@
 """Xception at 299x299, ours against timm's and Keras' on torch: a training step and a forward pass.
 
-    PYTHONPATH=. .venv-peers/bin/python experiments/networks.py                                                    on two cores
-    PYTHONPATH=. .venv-peers/bin/python experiments/networks.py --device cuda --batches 64 128 256 --dtypes bfloat16     on a GPU
+    PYTHONPATH=. .venv-peers/bin/python experiments/networks.py    on two cores
+    ... --device cuda --batches 64 128 256 --dtypes bfloat16              on a GPU
 
-Every contender, a network in a form, is a process of its own that takes one step when it is told to (contender.py). Rounds go
-through all of them in turn, so load meets all alike; a time is the median over rounds, a ratio the median of the rounds' own
-ratios. Writes networks.json into results/, or results/gpu/. `cases`: a row a `mode` ("training": forward, backward and SGD with
-momentum; "inference": logits of images), `batch` and `dtype` (of the convolutions; bfloat16 is autocast's), with
+Every contender, a network in a form, is a process of its own that takes one step when it is told to
+(contender.py). Rounds go through all of them in turn, so load meets all alike; a time is the median
+over rounds, a ratio the median of the rounds' own ratios. Writes networks.json into results/, or
+results/gpu/. `cases`: a row a `mode` ("training": forward, backward and SGD with momentum;
+"inference": logits of images), `batch` and `dtype` (of the convolutions; bfloat16 is autocast's),
+with
 
-  rows              a row a contender: `who`, `form`, its times, `images_per_second`, `peak_bytes` (most bytes of tensors
-                    alive at once in a step, beyond those before it), `fraction` (the roofline's time of all layers over
-                    the median), `ratio` (of its throughput to the best peer's)
+  rows              a row a contender: `who`, `form`, its times, `images_per_second`, `peak_bytes`
+                    (most bytes of tensors alive at once in a step, beyond those before it),
+                    `fraction` (the roofline's time of all layers over the median), `ratio` (of its
+                    throughput to the best peer's)
   best_peer         the fastest of timm's and Keras' rows, "who form"
   throughput_ratio  how many times its throughput ours has, `ratio` of the fastest row of ours
 
-`losses`: 20 steps of ours and of timm's from the same weights on the same photographs. `profile`: where a step of ours spends
-its time, by operator, as torch's profiler says it (which makes short operators look longer than they are).
+`losses`: 20 steps of ours and of timm's from the same weights on the same photographs. `profile`:
+where a step of ours spends its time, by operator, as torch's profiler says it (which makes short
+operators look longer than they are).
 
-Peers are measured eager, in channels_last (Keras' own layout), in bf16, in both, and in both compiled. float32 is measured at
-the first batch alone; so are compiled forms, since compiling takes a minute or more, but on a GPU only Keras' (--compile names
-other batches). A contender that a GPU's memory does not hold is named in the case's `out_of_memory`; cases with nothing to
-compare for that reason are in `too_large`. Every case is written when it is measured; `left_out` says how many are not there,
-after Ctrl-C.
+Peers are measured eager, in channels_last (Keras' own layout), in bf16, in both, and in both
+compiled. float32 is measured at the first batch alone; so are compiled forms, since compiling takes
+a minute or more, but on a GPU only Keras' (--compile names other batches). A contender that a GPU's
+memory does not hold is named in the case's `out_of_memory`; cases with nothing to compare for that
+reason are in `too_large`. Every case is written when it is measured; `left_out` says how many are
+not there, after Ctrl-C.
 """
 
 import argparse
@@ -55,8 +60,15 @@ class Contender:
     def __init__(self, who: str, form: str, mode: str, dtype: str, batch: int, device: str):
         self.who, self.form = who, form
         self.rounds: list[tuple[float, int | None]] = []
-        order = [sys.executable, "-m", "benchmarks.contender", json.dumps([who, form, mode, dtype, batch, device])]
-        self.process = subprocess.Popen(order, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        order = [
+            sys.executable,
+            "-m",
+            "benchmarks.contender",
+            json.dumps([who, form, mode, dtype, batch, device]),
+        ]
+        self.process = subprocess.Popen(
+            order, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
 
     def tell(self, what: str) -> None:
         """One of the lines that contender.py knows; `answer` waits for what it says."""
@@ -68,14 +80,19 @@ class Contender:
         for line in self.process.stdout:
             with contextlib.suppress(json.JSONDecodeError):  # libraries print too
                 return json.loads(line)
-        raise RuntimeError(f"{self.who} {self.form} ended with status {self.process.wait()}; its error is above")
+        raise RuntimeError(
+            f"{self.who} {self.form} ended with status {self.process.wait()}; its error is above"
+        )
 
     def ask(self, what: str):
         """Its answer to a line; RuntimeError if memory does not hold what it takes."""
         self.tell(what)
         answer = self.answer()
         if answer == OUT_OF_MEMORY:
-            raise RuntimeError(f"{self.who} {self.form} ran {OUT_OF_MEMORY} at {what!r}: smaller --batches need less")
+            raise RuntimeError(
+                f"{self.who} {self.form} ran {OUT_OF_MEMORY} at {what!r}: smaller --batches need"
+                " less"
+            )
         return answer
 
     @property
@@ -113,7 +130,11 @@ def orders(mode: str, batch: int, dtype: str, args: argparse.Namespace) -> list[
     compiled = dtype == "bfloat16" and (batch in args.compile if args.compile else first or on_gpu)
     found = []
     for who in ("ours", *args.peers):
-        forms = ["eager"] * (who == "timm") + ["channels_last"] + [COMPILED] * (compiled and (first or who != "keras"))
+        forms = (
+            ["eager"] * (who == "timm")
+            + ["channels_last"]
+            + [COMPILED] * (compiled and (first or who != "keras"))
+        )
         found += [(who, form, mode, dtype, batch, args.device) for form in forms]
     return found
 
@@ -133,14 +154,25 @@ def race(mode: str, batch: int, dtype: str, args: argparse.Namespace) -> dict:
     best = min((one for one in field if one.who != "ours"), key=lambda one: one.timing.median)
     rows = [row(one, best, batch, memory[one]) for one in field]
     ratio = max(r["ratio"] for r in rows if r["who"] == "ours")
-    case = {"mode": mode, "batch": batch, "dtype": dtype, "best_peer": f"{best.who} {best.form}", "throughput_ratio": ratio}
+    case = {
+        "mode": mode,
+        "batch": batch,
+        "dtype": dtype,
+        "best_peer": f"{best.who} {best.form}",
+        "throughput_ratio": ratio,
+    }
     absent = [f"{one.who} {one.form}" for one in everyone if one not in field]
-    return case | ({"out_of_memory": absent} if absent else {}) | {"rows": rows} | ({"profile": found} if found else {})
+    return (
+        case
+        | ({"out_of_memory": absent} if absent else {})
+        | {"rows": rows}
+        | ({"profile": found} if found else {})
+    )
 
 
 def warm_up(field: list[Contender]) -> list[Contender]:
-    """A step of each: those that compile all at once, which takes them long, the others one by one, which need the memory.
-    Returns those that found enough of it.
+    """A step of each: those that compile all at once, which takes them long, the others one by one,
+    which need the memory. Returns those that found enough of it.
     """
     compiling = [one for one in field if one.form == COMPILED]
     for one in compiling:
@@ -154,7 +186,9 @@ def warm_up(field: list[Contender]) -> list[Contender]:
 
 
 def row(one: Contender, best: Contender, batch: int, memory: dict) -> dict:
-    """What one contender took, and its throughput over the best peer's, each round against its own."""
+    """What one contender took, and its throughput over the best peer's, each round against
+    its own.
+    """
     times = one.timing
     return {
         "who": one.who,
@@ -167,27 +201,42 @@ def row(one: Contender, best: Contender, batch: int, memory: dict) -> dict:
 
 
 def higher(a: timing.Ceilings, b: timing.Ceilings) -> timing.Ceilings:
-    """The higher of two measurements of each ceiling, one before the races and one after: machines have slow moments."""
-    speeds = {dtype: max(speed, b.macs_per_second[dtype]) for dtype, speed in a.macs_per_second.items()}
-    return timing.Ceilings(macs_per_second=speeds, memory=max(a.memory, b.memory), cache=max(a.cache, b.cache))
+    """The higher of two measurements of each ceiling, one before the races and one after: machines
+    have slow moments.
+    """
+    speeds = {
+        dtype: max(speed, b.macs_per_second[dtype]) for dtype, speed in a.macs_per_second.items()
+    }
+    return timing.Ceilings(
+        macs_per_second=speeds, memory=max(a.memory, b.memory), cache=max(a.cache, b.cache)
+    )
 
 
 def ideal_ms(ceilings: timing.Ceilings, mode: str, batch: int, dtype: str) -> float:
-    """The roofline's time of a step, every layer by itself; thrice in training, since each of two gradients costs as much."""
-    layers = (ceilings.milliseconds(cost_of(*pair), batch=batch, dtype=dtype) for pair in architectures.xception())
+    """The roofline's time of a step, every layer by itself; thrice in training, since each of two
+    gradients costs as much.
+    """
+    layers = (
+        ceilings.milliseconds(cost_of(*pair), batch=batch, dtype=dtype)
+        for pair in architectures.xception()
+    )
     return sum(layers) * (3 if mode == "training" else 1)
 
 
 def losses(dtype: str, batch: int, device: str) -> dict:
     """The losses of 20 steps, of ours and timm's."""
-    with contenders([(who, "channels_last", "training", dtype, batch, device) for who in ("ours", "timm")]) as field:
+    with contenders(
+        [(who, "channels_last", "training", dtype, batch, device) for who in ("ours", "timm")]
+    ) as field:
         found = {one.who: [round(loss, 5) for loss in one.ask("losses")] for one in field}
     apart = max(abs(a - b) for a, b in zip(found["ours"], found["timm"], strict=True))
     return {"dtype": dtype, "batch": batch, "largest_difference": round(apart, 5), **found}
 
 
 def measure(args: argparse.Namespace, device: torch.device, save: Callable[[dict], None]) -> dict:
-    """All races, one after the other, and the losses; what is measured is saved after each, for the next may end it all."""
+    """All races, one after the other, and the losses; what is measured is saved after each, for the
+    next may end it all.
+    """
     started, cases, too_large, curves = time.perf_counter(), [], [], []
     before = timing.measure_ceilings(device=device, **sizes_of(False, device))
     wanted = [
@@ -216,29 +265,46 @@ def measure(args: argparse.Namespace, device: torch.device, save: Callable[[dict
             else:
                 too_large.append(name)
             save(summary(before))
-            says = "{throughput_ratio:.2f} times the throughput of {best_peer}" if found else "memory is too small"
-            print(f"{time.perf_counter() - started:5.0f} s  {name}: {says.format(**found)}", flush=True)
+            says = (
+                "{throughput_ratio:.2f} times the throughput of {best_peer}"
+                if found
+                else "memory is too small"
+            )
+            print(
+                f"{time.perf_counter() - started:5.0f} s  {name}: {says.format(**found)}",
+                flush=True,
+            )
     except KeyboardInterrupt:
         print(f"interrupted: {len(cases) + len(too_large)} of {len(wanted)} cases", file=sys.stderr)
-    return summary(higher(before, timing.measure_ceilings(device=device, **sizes_of(False, device))))
+    return summary(
+        higher(before, timing.measure_ceilings(device=device, **sizes_of(False, device)))
+    )
 
 
 def with_fractions(case: dict, ceilings: timing.Ceilings) -> dict:
     """A case whose rows have the roofline's time over their median."""
     ideal = ideal_ms(ceilings, case["mode"], case["batch"], case["dtype"])
-    return case | {"rows": [row | {"fraction": round(ideal / row["median_ms"], 4)} for row in case["rows"]]}
+    return case | {
+        "rows": [row | {"fraction": round(ideal / row["median_ms"], 4)} for row in case["rows"]]
+    }
 
 
 def main() -> int:
     """Measure, and write the record; exit status 0, or 130 after Ctrl-C."""
-    parser = argparse.ArgumentParser(description="Xception against timm's and Keras'; writes networks.json.")
+    parser = argparse.ArgumentParser(
+        description="Xception against timm's and Keras'; writes networks.json."
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batches", type=int, nargs="+", default=[4, 8])
-    parser.add_argument("--compile", type=int, nargs="*", help="batches at which bfloat16 is measured compiled, too")
+    parser.add_argument(
+        "--compile", type=int, nargs="*", help="batches at which bfloat16 is measured compiled, too"
+    )
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS)
     parser.add_argument("--rounds", type=int, help=f"default: {ROUNDS}")
     parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=DTYPES)
-    parser.add_argument("--out", type=Path, help="folder of networks.json; default: results/, or results/gpu/")
+    parser.add_argument(
+        "--out", type=Path, help="folder of networks.json; default: results/, or results/gpu/"
+    )
     args = parser.parse_args()
     device = torch.device(args.device)
     args.rounds = args.rounds or ROUNDS[device.type]

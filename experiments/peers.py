@@ -1,4 +1,6 @@
-"""The peers, with weights that a parity test can see: He kernels, random gamma and beta, BN statistics of real images."""
+"""The peers, with weights that a parity test can see: He kernels, random gamma and beta, BN
+statistics of real images.
+"""
 
 import dataclasses
 import importlib
@@ -23,7 +25,9 @@ _schemas = []
 
 
 def define_torchvision_operators() -> None:
-    """Let torchvision import beside a torch that it was not built for: it asks for the schemas of two operators."""
+    """Let torchvision import beside a torch that it was not built for: it asks for the schemas of
+    two operators.
+    """
     try:
         importlib.import_module("torchvision")
     except RuntimeError:  # operator torchvision::nms does not exist
@@ -38,14 +42,23 @@ def define_torchvision_operators() -> None:
 
 def photographs(height: int, width: int, count: int = 1) -> Tensor:
     """Crops of scikit-learn's two photographs, (count, 3, height, width) from -1 to 1."""
-    photos = [torch.tensor(image).permute(2, 0, 1)[None].float() / 127.5 - 1 for image in load_sample_images().images]
-    crops = [photo[:, :, 20 * i : 400 + 20 * i, 20 * i : 400 + 20 * i] for i in range((count + 1) // 2) for photo in photos]
+    photos = [
+        torch.tensor(image).permute(2, 0, 1)[None].float() / 127.5 - 1
+        for image in load_sample_images().images
+    ]
+    crops = [
+        photo[:, :, 20 * i : 400 + 20 * i, 20 * i : 400 + 20 * i]
+        for i in range((count + 1) // 2)
+        for photo in photos
+    ]
     return torch.cat([F.interpolate(crop, (height, width), mode="area") for crop in crops[:count]])
 
 
 @torch.no_grad()
 def calibrate(model: Xception, seed: int = 0) -> Xception:
-    """He kernels, random gamma, beta and classifier, BN statistics of photographs, logits scaled to a deviation near 1.4."""
+    """He kernels, random gamma, beta and classifier, BN statistics of photographs, logits scaled to
+    a deviation near 1.4.
+    """
     torch.manual_seed(seed)
     model.apply(he_init)
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
@@ -73,7 +86,9 @@ def with_config(model: Xception, **dials) -> Xception:
 
 
 def timm_xception(model: Xception) -> nn.Module:
-    """Timm's legacy_xception with the weights of ours, which must have timm's padding and epsilon."""
+    """Timm's legacy_xception with the weights of ours, which must have timm's padding and
+    epsilon.
+    """
     define_torchvision_operators()
     import timm
 
@@ -86,22 +101,35 @@ def keras_xception(model: Xception, size: tuple[int, int] = (299, 299)):
     """Keras' Xception for images of one size, without softmax, with the weights of ours."""
     import keras
 
-    peer = keras.applications.Xception(weights=None, classifier_activation=None, input_shape=(*size, 3))
+    peer = keras.applications.Xception(
+        weights=None, classifier_activation=None, input_shape=(*size, 3)
+    )
     layers = xception_layers()
     named = {layer.keras: layer for layer in layers}
-    unnamed = {kind: iter([x for x in layers if x.kind == kind and not x.keras]) for kind in ("conv", "batch_norm")}
+    unnamed = {
+        kind: iter([x for x in layers if x.kind == kind and not x.keras])
+        for kind in ("conv", "batch_norm")
+    }
     state = model.state_dict()
     for layer in peer.layers:
         if not layer.weights:
             continue
-        ours = named.get(layer.name) or next(unnamed["conv" if len(layer.weights) == 1 else "batch_norm"])
-        layer.set_weights([_as_keras(state[f"{ours.ours}.{name}"], name) for name, _, _ in WEIGHTS[ours.kind]])
+        ours = named.get(layer.name) or next(
+            unnamed["conv" if len(layer.weights) == 1 else "batch_norm"]
+        )
+        layer.set_weights(
+            [_as_keras(state[f"{ours.ours}.{name}"], name) for name, _, _ in WEIGHTS[ours.kind]]
+        )
     return peer
 
 
 def _as_keras(tensor: Tensor, name: str) -> np.ndarray:
     if tensor.dim() == 4:
-        tensor = tensor.permute(2, 3, 0, 1) if name.startswith("depthwise") else tensor.permute(2, 3, 1, 0)
+        tensor = (
+            tensor.permute(2, 3, 0, 1)
+            if name.startswith("depthwise")
+            else tensor.permute(2, 3, 1, 0)
+        )
     return (tensor.t() if tensor.dim() == 2 else tensor).numpy()
 
 

@@ -1,9 +1,10 @@
 """Write the tables of measurements in README.md from results/*.json, each between its two markers.
 
     python experiments/readme_tables.py           writes them
-    python experiments/readme_tables.py --check   writes nothing; status 1 and a line for each that is not as the files say
+    python experiments/readme_tables.py --check   writes nothing; status 1 if one differs
 
-A table stands between `<!-- table NAME -->` and `<!-- end -->`. One whose measurements are not there stays as it is.
+A table stands between `<!-- table NAME -->` and `<!-- end -->`. One whose measurements are not
+there stays as it is.
 """
 
 import json
@@ -32,27 +33,53 @@ def read(name: str) -> dict:
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> str:
     """A table, numbers to the right, and a line below it."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n" + f"\n{note}\n" * bool(note) + "\n"
+    return (
+        "\n"
+        + "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        + "\n"
+        + f"\n{note}\n" * bool(note)
+        + "\n"
+    )
 
 
 def conditions(record: dict) -> str:
     """Below a table: what measured it, on what, and what else went on there."""
-    on = f"{record['machine']['processor']}, {record['threads']} threads" if record["device"] == "cpu" else record["device"]
+    on = (
+        f"{record['machine']['processor']}, {record['threads']} threads"
+        if record["device"] == "cpu"
+        else record["device"]
+    )
     share = record["load"]["share_of_others"]
-    others = "" if share is None else f"; other programs used {share:.0%} of the processors meanwhile"
+    others = (
+        "" if share is None else f"; other programs used {share:.0%} of the processors meanwhile"
+    )
     quick = " **A first look: few cases and rounds.**" * record["quick"]
-    stopped = f" **Stopped early: {record['left_out']} cases are left out.**" if "left_out" in record else ""
-    too_large = f" Memory held too few contenders for {'; '.join(record['too_large'])}." if "too_large" in record else ""
+    stopped = (
+        f" **Stopped early: {record['left_out']} cases are left out.**"
+        if "left_out" in record
+        else ""
+    )
+    too_large = (
+        f" Memory held too few contenders for {'; '.join(record['too_large'])}."
+        if "too_large" in record
+        else ""
+    )
     return f"`{record['command']}` on {on}{others}.{too_large}{quick}{stopped}"
 
 
 def networks() -> str:
-    """Ours against the best configuration of any peer: throughput, memory, and the share of the roofline that is reached."""
+    """Ours against the best configuration of any peer: throughput, memory, and the share of the
+    roofline that is reached.
+    """
     record = read("networks")
     rows = []
     for case in record["cases"]:
-        ours = max((row for row in case["rows"] if row["who"] == "ours"), key=lambda row: row["ratio"])
-        peer = next(row for row in case["rows"] if f"{row['who']} {row['form']}" == case["best_peer"])
+        ours = max(
+            (row for row in case["rows"] if row["who"] == "ours"), key=lambda row: row["ratio"]
+        )
+        peer = next(
+            row for row in case["rows"] if f"{row['who']} {row['form']}" == case["best_peer"]
+        )
         rows.append(
             [
                 f"{case['mode']}, batch {case['batch']}, {case['dtype']}",
@@ -63,8 +90,17 @@ def networks() -> str:
                 f"{ours['fraction']:.0%}",
             ]
         )
-    head = ("Xception at 299×299", "ours", "best peer", "times its throughput", "times its memory", "of the roofline")
-    return markdown(head, rows, f"{_where_time_goes(record)} {_over_the_roof(record)}{conditions(record)}")
+    head = (
+        "Xception at 299×299",
+        "ours",
+        "best peer",
+        "times its throughput",
+        "times its memory",
+        "of the roofline",
+    )
+    return markdown(
+        head, rows, f"{_where_time_goes(record)} {_over_the_roof(record)}{conditions(record)}"
+    )
 
 
 def networks_on_gpu() -> str:
@@ -97,11 +133,18 @@ def networks_on_gpu() -> str:
 
 def _where_time_goes(record: dict) -> str:
     """The longest operators of the last profiled training step, in words."""
-    profiled = [case for case in record["cases"] if case["mode"] == "training" and "profile" in case][-1]
+    profiled = [
+        case for case in record["cases"] if case["mode"] == "training" and "profile" in case
+    ][-1]
     shares = ", ".join(f"{row['share']:.0%} `{row['operator']}`" for row in profiled["profile"][:5])
-    apart = " and ".join(f"{curve['largest_difference']:.2g} in {curve['dtype']}" for curve in record["losses"])
+    apart = " and ".join(
+        f"{curve['largest_difference']:.2g} in {curve['dtype']}" for curve in record["losses"]
+    )
     step = f"a training step of ours ({profiled['dtype']}, batch {profiled['batch']})"
-    return f"Where {step} goes: {shares}. Losses of 20 steps of ours and timm's differ by at most {apart}."
+    return (
+        f"Where {step} goes: {shares}. Losses of 20 steps of ours and timm's differ by at most"
+        f" {apart}."
+    )
 
 
 def _over_the_roof(record: dict) -> str:
@@ -109,8 +152,14 @@ def _over_the_roof(record: dict) -> str:
     if max(row["fraction"] for case in record["cases"] for row in case["rows"]) <= 1:
         return ""
     peak = record["ceilings"]["macs_per_second"]["float32"] / 1e9
-    why = "the roofline sends every map of every layer through memory; a cache, or batch normalization folded, saves that"
-    return f"A share over 100%: {why}; and its ceilings are those of this run (float32: {peak:.0f} GMAC/s). "
+    why = (
+        "the roofline sends every map of every layer through memory; a cache, or batch"
+        " normalization folded, saves that"
+    )
+    return (
+        f"A share over 100%: {why}; and its ceilings are those of this run (float32: {peak:.0f}"
+        " GMAC/s). "
+    )
 
 
 def segments() -> str:
@@ -118,7 +167,9 @@ def segments() -> str:
     record = read("segments_latency")
     groups: dict[str, list[dict]] = {}
     for case in record["cases"]:
-        groups.setdefault(f"{case['channels']} channels, {case['side']}×{case['side']}, {case['dtype']}", []).append(case)
+        groups.setdefault(
+            f"{case['channels']} channels, {case['side']}×{case['side']}, {case['dtype']}", []
+        ).append(case)
     rows = [
         [
             name,
@@ -142,11 +193,23 @@ def segments() -> str:
     )
     over = [case for case in record["cases"] if case["ratio"] > 1.05]
     chosen = sum(case["regret"] > 1.05 for case in over)
-    note = "By its rule: the form that it takes, timed by itself, takes over 1.05 times as long as the fastest."
-    note += f" That is so of {chosen} of the {len(over)} over 1.05; in the others that form is within 1.05."
+    note = (
+        "By its rule: the form that it takes, timed by itself, takes over 1.05 times as long as the"
+        " fastest."
+    )
+    note += (
+        f" That is so of {chosen} of the {len(over)} over 1.05; in the others that form is within"
+        " 1.05."
+    )
     rounds, apart = record["cores"]["rounds"], record["cores"]["apart"]
-    note += f" Near cores: the {rounds - apart:,} of {rounds:,} rounds in which handing data from one core to the other took up"
-    note += f" to {APART} times as long as at best; the host of a virtual machine moves its cores together and apart."
+    note += (
+        f" Near cores: the {rounds - apart:,} of {rounds:,} rounds in which handing data from one"
+        " core to the other took up"
+    )
+    note += (
+        f" to {APART} times as long as at best; the host of a virtual machine moves its cores"
+        " together and apart."
+    )
     return markdown(head, rows, f"{note} {conditions(record)}")
 
 
@@ -156,7 +219,9 @@ def _over(ratios: list[float]) -> str:
 
 
 def segments_on_gpu() -> str:
-    """Four ways to compute the segmented 3x3 in half precision, and which of them SegmentedConv2d's rule picks."""
+    """Four ways to compute the segmented 3x3 in half precision, and which of them SegmentedConv2d's
+    rule picks.
+    """
     record = read("gpu/segments_latency")
     cases = [case for case in record["cases"] if case["dtype"] == "bfloat16"]
     names = {
@@ -182,18 +247,24 @@ def segments_on_gpu() -> str:
         "worst",
         "over 1.05",
     )
-    note = "Of each way by itself, copies of layout included; the weights with zeros were made before."
+    note = (
+        "Of each way by itself, copies of layout included; the weights with zeros were made before."
+    )
     return markdown(head, rows, f"{note} {conditions(record)}")
 
 
 def _times_as_long(case: dict, form: str) -> float:
     """Time of a form over that of the fastest."""
-    times = {name: measured["median_ms"] for name, measured in case["forms"].items() if name != "ours"}
+    times = {
+        name: measured["median_ms"] for name, measured in case["forms"].items() if name != "ours"
+    }
     return times[form] / min(times.values())
 
 
 def _picked(case: dict) -> str:
-    """The form of SegmentedConv2d on a GPU; the rule is newer than the measurement that it was made from."""
+    """The form of SegmentedConv2d on a GPU; the rule is newer than the measurement that it was made
+    from.
+    """
     conv = SegmentedConv2d(case["channels"], case["channels"], segments=case["segments"])
     with torch.set_grad_enabled(case["mode"] == "training"):
         return conv.form_for(f"grouped_{case['layout']}", device="cuda", dtype=torch.bfloat16)
@@ -203,15 +274,30 @@ def counting() -> str:
     """How long every tool takes to count Xception's MACs."""
     record = read("counting")
     rows = [_counted(row) for row in record["counters"]]
-    agree = "All agree on convolutions and the classifier." if record["agree"] else "**They disagree on convolutions.**"
-    head = ("MACs of Xception counted by", "time", "times as long", "convolutions and classifier", "counted besides")
+    agree = (
+        "All agree on convolutions and the classifier."
+        if record["agree"]
+        else "**They disagree on convolutions.**"
+    )
+    head = (
+        "MACs of Xception counted by",
+        "time",
+        "times as long",
+        "convolutions and classifier",
+        "counted besides",
+    )
     return markdown(head, rows, f"{agree} {conditions(record)}")
 
 
 def _counted(row: dict) -> list[str]:
     name = row["tool"] if row["device"] == "none" else f"{row['tool']}, on {row['device']}"
     counts = (row["convolutions"] + row["linear"], row["biases"] + row["others"])
-    return [name, f"{row['median_ms']:,.1f} ms", f"{row['times_as_long']:,.0f}", *(f"{count:,}" for count in counts)]
+    return [
+        name,
+        f"{row['median_ms']:,.1f} ms",
+        f"{row['times_as_long']:,.0f}",
+        *(f"{count:,}" for count in counts),
+    ]
 
 
 def mistakes() -> str:
@@ -234,18 +320,34 @@ def _mistakes(record: dict) -> str:
         ]
         for row in record["mistakes"]
     ]
-    return markdown(("Timed wrong", "the clock says", "and right", "wrong over right"), rows, conditions(record))
+    return markdown(
+        ("Timed wrong", "the clock says", "and right", "wrong over right"), rows, conditions(record)
+    )
 
 
 def explorers() -> str:
     """How fast the explorers move, beside a slider of plain ipywidgets."""
     record = read("explorer_latency")
     rows = [
-        [name, *(f"{ms:,.0f} ms" for ms in (row["median_ms"], row["p95_ms"], row["plain_interact"]["median_ms"]))]
+        [
+            name,
+            *(
+                f"{ms:,.0f} ms"
+                for ms in (row["median_ms"], row["p95_ms"], row["plain_interact"]["median_ms"])
+            ),
+        ]
         for name, row in record["explorers"].items()
     ]
-    note = f"`{record['command']}`: {record['moves']} moves of the slider each, at a load of {record['load_average']:g}."
-    head = ("From key press to new picture", "median", "95 % are within", "plain `interact`, median")
+    note = (
+        f"`{record['command']}`: {record['moves']} moves of the slider each, at a load of"
+        f" {record['load_average']:g}."
+    )
+    head = (
+        "From key press to new picture",
+        "median",
+        "95 % are within",
+        "plain `interact`, median",
+    )
     return markdown(head, rows, note)
 
 
@@ -255,7 +357,14 @@ def training() -> str:
     for name in RECIPES:
         record = read(f"train_{name}")
         top1, wall, seeds = record["top1"], record["wall_seconds"], len(record["seeds"])
-        rows.append([f"`{name}`", f"{top1['mean']:.1%} ± {top1['std']:.1%}", str(seeds), f"{wall['mean'] / 60:.1f} min"])
+        rows.append(
+            [
+                f"`{name}`",
+                f"{top1['mean']:.1%} ± {top1['std']:.1%}",
+                str(seeds),
+                f"{wall['mean'] / 60:.1f} min",
+            ]
+        )
         notes.append(f"`{record['measured_by']}`")
     note = f"Mean ± sample standard deviation over the seeds; {', '.join(notes)}."
     return markdown(("recipe", "top-1 on held-out images", "seeds", "a run takes"), rows, note)
@@ -265,7 +374,10 @@ def startup() -> str:
     """Imports in a fresh Python, explorers, and the longest notebook."""
     record = read("startup")
     rows = [
-        [f"`{row['statement']}`" if row["statement"] != "pass" else "Python alone", f"{row['median_ms']:,.0f} ms"]
+        [
+            f"`{row['statement']}`" if row["statement"] != "pass" else "Python alone",
+            f"{row['median_ms']:,.0f} ms",
+        ]
         for row in record["imports"]
     ]
     for row in record["explorers"]:
@@ -296,14 +408,22 @@ TABLES: dict[str, Callable[[], str]] = {
 
 def filled(text: str) -> str:
     """README's text with every table as the results say; KeyError for a marker of no table."""
-    return MARKED.sub(lambda found: found[1] + (_table(found[2]) or found[0][len(found[1]) : -len(found[3])]) + found[3], text)
+    return MARKED.sub(
+        lambda found: (
+            found[1] + (_table(found[2]) or found[0][len(found[1]) : -len(found[3])]) + found[3]
+        ),
+        text,
+    )
 
 
 def _table(name: str) -> str | None:
     try:
         return TABLES[name]()
     except FileNotFoundError as missing:
-        print(f"{name}: {pathlib.Path(missing.filename).name} is not there; its table stays as it is", file=sys.stderr)
+        print(
+            f"{name}: {pathlib.Path(missing.filename).name} is not there; its table stays as it is",
+            file=sys.stderr,
+        )
         return None
 
 
@@ -317,7 +437,9 @@ def main(arguments: Sequence[str]) -> int:
     pairs = zip(MARKED.finditer(text), MARKED.finditer(new), strict=True)
     stale = [old[2] for old, now in pairs if old[0] != now[0]]
     for name in stale:
-        print(f"README's table {name} is not what results/ says: python experiments/readme_tables.py")
+        print(
+            f"README's table {name} is not what results/ says: python experiments/readme_tables.py"
+        )
     return int(bool(stale))
 
 

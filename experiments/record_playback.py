@@ -1,10 +1,11 @@
-"""Train a recipe and write down what the playback explorer shows: each epoch's numbers and first depthwise kernels.
+"""Train a recipe and write down what the playback explorer shows: each epoch's numbers and first
+depthwise kernels.
 
     python experiments/record_playback.py
 
-Trains `digits`, keeping every checkpoint, in a folder of its own that is removed at the end, and reads the kernels back from
-them: those of the weights that are evaluated, which are averaged ones where the recipe averages. Epoch 0 is before the first
-step. Writes results/playback_NAME.json.
+Trains `digits`, keeping every checkpoint, in a folder of its own that is removed at the end, and
+reads the kernels back from them: those of the weights that are evaluated, which are averaged ones
+where the recipe averages. Epoch 0 is before the first step. Writes results/playback_NAME.json.
 """
 
 import argparse
@@ -32,10 +33,19 @@ DECIMALS = 4  # of a weight; the kernels' values are about one
 
 
 def record(recipe: Recipe, folder: pathlib.Path) -> dict:
-    """Train in `folder`: numbers of every epoch, and kernels (epochs + 1, channels, k, k) as nested lists."""
+    """Train in `folder`: numbers of every epoch, and kernels (epochs + 1, channels, k, k) as nested
+    lists.
+    """
     recipe = replace(recipe, keep_checkpoints=recipe.epochs)
     before = make_model(recipe)
-    epochs = [{"epoch": 0, "loss": None, "lr": learning_rate(recipe, 0), "top1": first_guesses(before, recipe)}]
+    epochs = [
+        {
+            "epoch": 0,
+            "loss": None,
+            "lr": learning_rate(recipe, 0),
+            "top1": first_guesses(before, recipe),
+        }
+    ]
     name, kernels = first_depthwise(before)
     weights = [kernels]
     train(recipe, folder)
@@ -44,9 +54,14 @@ def record(recipe: Recipe, folder: pathlib.Path) -> dict:
         epochs.append({key: line[key] for key in ("epoch", "loss", "lr", "top1")})
         weights.append(first_depthwise(trained_model(path))[1])
     return {
-        "epochs": [{key: value and round(value, 6) for key, value in epoch.items()} for epoch in epochs],
+        "epochs": [
+            {key: value and round(value, 6) for key, value in epoch.items()} for epoch in epochs
+        ],
         "layer": name,
-        "kernels": [[[[round(x, DECIMALS) for x in row] for row in kernel] for kernel in w.tolist()] for w in weights],
+        "kernels": [
+            [[[round(x, DECIMALS) for x in row] for row in kernel] for kernel in w.tolist()]
+            for w in weights
+        ],
     }
 
 
@@ -61,14 +76,21 @@ def first_depthwise(model: nn.Module) -> tuple[str, Tensor]:
     for name, module in model.named_modules():
         if isinstance(module, SegmentedConv2d) and module.segments == module.in_channels > 1:
             return name, module.weights[0].detach().squeeze(1)
-    raise ValueError("model.segments must be 'channels': this network has no depthwise layer, so there is nothing to play back")
+    raise ValueError(
+        "model.segments must be 'channels': this network has no depthwise layer, so there is"
+        " nothing to play back"
+    )
 
 
 def main() -> None:
     """Record, and write the results file."""
-    parser = argparse.ArgumentParser(description="Train a recipe; write results/playback_NAME.json.")
+    parser = argparse.ArgumentParser(
+        description="Train a recipe; write results/playback_NAME.json."
+    )
     parser.add_argument("name", choices=RECIPES, nargs="?", default="digits")
-    parser.add_argument("--out", type=pathlib.Path, help="another file than results/playback_NAME.json")
+    parser.add_argument(
+        "--out", type=pathlib.Path, help="another file than results/playback_NAME.json"
+    )
     args = parser.parse_args()
     recipe = RECIPES[args.name]
     with tempfile.TemporaryDirectory() as folder:

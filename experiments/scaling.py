@@ -1,10 +1,12 @@
-"""Measure what `scaling.Cluster` needs on this machine, and hold its prediction against real processes: results/scaling.json.
+"""Measure what `scaling.Cluster` needs on this machine, and hold its prediction against real
+processes: results/scaling.json.
 
     python experiments/scaling.py
 
-One process of one thread trains the whole 22.9 M-parameter Xception at 96x96 pixels (real photographs), so that its 91 MB of
-gradients weigh against the arithmetic as they do on GPUs. From that and from the bare all-reduce of two buffers in 2
-processes come the cluster's numbers; then 1, 2 and 4 processes (gloo, DistributedDataParallel) take such steps.
+One process of one thread trains the whole 22.9 M-parameter Xception at 96x96 pixels (real
+photographs), so that its 91 MB of gradients weigh against the arithmetic as they do on GPUs. From
+that and from the bare all-reduce of two buffers in 2 processes come the cluster's numbers; then 1,
+2 and 4 processes (gloo, DistributedDataParallel) take such steps.
 """
 
 import argparse
@@ -30,7 +32,8 @@ from xception_edu.training.steps import train_step
 from xception_edu.xception import xception
 
 ROOT = Path(__file__).parent.parent
-SIDE, PART = 96, 4  # pixels, and images of a worker: the global batch grows with the workers ("weak scaling")
+# pixels, and images of a worker: the global batch grows with the workers ("weak scaling")
+SIDE, PART = 96, 4
 WORKERS = (1, 2, 4)
 BUFFERS = (4_000, 91_424_000)  # bytes: one that shows the latency, one like the gradients
 STEPS, WARM_UP = 7, 2
@@ -55,7 +58,9 @@ def exchange_seconds(size):
 
 
 def work():
-    """One rank, started by torchrun: time the all-reduce of two buffers, then steps; rank 0 prints them as JSON."""
+    """One rank, started by torchrun: time the all-reduce of two buffers, then steps; rank 0 prints
+    them as JSON.
+    """
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
     exchange = [exchange_seconds(size) for size in BUFFERS]
@@ -66,7 +71,10 @@ def work():
     called = DistributedDataParallel(model) if dist.get_world_size() > 1 else model
     data = load_photos(SIDE)
     first = dist.get_rank() * PART
-    images, labels = prepare(data.train_images[first : first + PART], SIDE), data.train_labels[first : first + PART]
+    images, labels = (
+        prepare(data.train_images[first : first + PART], SIDE),
+        data.train_labels[first : first + PART],
+    )
     step = seconds_of(lambda: train_step(called, images, labels, optimizer))
     if dist.get_rank() == 0:
         print(json.dumps({"exchange": exchange, "step": step, "params": params}))
@@ -104,7 +112,10 @@ def main():
     gradients = found[1]["params"] * 4
     cluster = cluster_of(found)
     record = {
-        "what": f"a training step of Xception at {SIDE}x{SIDE}, {PART} images a process of one thread, gloo; median of {STEPS}",
+        "what": (
+            f"a training step of Xception at {SIDE}x{SIDE}, {PART} images a process of one thread,"
+            f" gloo; median of {STEPS}"
+        ),
         "command": "python experiments/scaling.py",
         "cluster": asdict(cluster),
         "gradient_bytes": gradients,
@@ -116,7 +127,9 @@ def main():
 
 
 def cluster_of(found):
-    """What one process, and the bare exchange between two, say of the cluster: nothing of it is fitted to the steps below."""
+    """What one process, and the bare exchange between two, say of the cluster: nothing of it is
+    fitted to the steps below.
+    """
     small, large = found[2]["exchange"]
     return Cluster(
         images_per_second=PART / found[1]["step"],

@@ -1,9 +1,11 @@
-"""Train a small network and keep one of its regular kernels, for explorers that show a trained one without torch.
+"""Train a small network and keep one of its regular kernels, for explorers that show a trained one
+without torch.
 
     python experiments/ship_kernel.py
 
-Writes xception_edu/explorers/digits.safetensors: the second convolution of the `digits` network, rounded to 16 bits, with the recipe, the
-step and the accuracy in its metadata. Another machine may give other bits, and another accuracy in its last digit.
+Writes xception_edu/explorers/digits.safetensors: the second convolution of the `digits` network,
+rounded to 16 bits, with the recipe, the step and the accuracy in its metadata. Another machine may
+give other bits, and another accuracy in its last digit.
 """
 
 import json
@@ -24,9 +26,14 @@ PATH = pathlib.Path(__file__).parent.parent / "xception_edu" / "explorers" / "di
 def main() -> None:
     """Train, and write the kernel."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, "-m", "xception_edu", "train", "--recipe", "digits", "--out", folder], check=True)
+        subprocess.run(
+            [sys.executable, "-m", "xception_edu", "train", "--recipe", "digits", "--out", folder],
+            check=True,
+        )
         checkpoint = load_newest(pathlib.Path(folder) / "checkpoints")
-        last = json.loads((pathlib.Path(folder) / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+        last = json.loads(
+            (pathlib.Path(folder) / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1]
+        )
     result = {"data": "digits", "step": last["step"], "top1": last["top1"]}
     notes = {"recipe": json.dumps(checkpoint.progress["recipe"]), "result": json.dumps(result)}
     weight = checkpoint.tensors[f"model.{KERNEL}"]

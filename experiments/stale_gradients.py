@@ -27,13 +27,19 @@ from xception_edu.recipes import DIGITS
 from xception_edu.training.asynchronous import train_stale
 
 LAST = 20  # steps at the end, over which the loss is averaged: about one epoch
-# A network that steps in milliseconds, on 8x8 images as they are. The rate is constant, so that no decay hides the lateness.
+# A network that steps in milliseconds, on 8x8 images as they are. The rate is constant, so that no
+# decay hides the lateness.
 RECIPE = replace(
     DIGITS,
     name="stale_digits",
     image_size=8,
     model=XceptionConfig(
-        num_classes=10, in_channels=1, entry_widths=(8, 16, 32), middle_blocks=0, exit_widths=(32, 32, 64), stem_stride=1
+        num_classes=10,
+        in_channels=1,
+        entry_widths=(8, 16, 32),
+        middle_blocks=0,
+        exit_widths=(32, 32, 64),
+        stem_stride=1,
     ),
     schedule="steps",
     decay_rate=1.0,
@@ -42,7 +48,9 @@ RECIPE = replace(
 
 
 def measure(recipe, data, staleness: int, steps: int) -> dict:
-    """One run: mean training loss of its last steps; null where it diverged, for JSON has no infinity."""
+    """One run: mean training loss of its last steps; null where it diverged, for JSON has no
+    infinity.
+    """
     losses = train_stale(recipe, data, staleness, steps=steps)
     loss = statistics.mean(losses[-LAST:])
     whole = len(losses) == steps and math.isfinite(loss)
@@ -57,7 +65,9 @@ def measure(recipe, data, staleness: int, steps: int) -> dict:
 
 def main() -> None:
     """Measure, and write the results file."""
-    parser = argparse.ArgumentParser(description="Loss against staleness; writes results/stale_gradients.json.")
+    parser = argparse.ArgumentParser(
+        description="Loss against staleness; writes results/stale_gradients.json."
+    )
     parser.add_argument("--staleness", type=int, nargs="+", default=[0, 1, 2, 4, 8, 16])
     parser.add_argument("--rates", type=float, nargs="+", default=[0.003, 0.01, 0.03])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -69,10 +79,17 @@ def main() -> None:
     for rate in args.rates:
         for staleness in args.staleness:
             for seed in args.seeds:
-                runs.append(measure(replace(RECIPE, learning_rate=rate, seed=seed), data, staleness, args.steps))
+                runs.append(
+                    measure(
+                        replace(RECIPE, learning_rate=rate, seed=seed), data, staleness, args.steps
+                    )
+                )
             print(json.dumps(runs[-1]), flush=True)
     results = {
-        "what": f"mean training loss of the last {LAST} of {args.steps} steps, by staleness; null: it was no longer finite",
+        "what": (
+            f"mean training loss of the last {LAST} of {args.steps} steps, by staleness; null: it"
+            " was no longer finite"
+        ),
         "recipe": RECIPE.to_dict(),
         "measured_by": " ".join(["python experiments/stale_gradients.py", *sys.argv[1:]]),
         "machine": f"{processor()}, {platform.system()} {platform.machine()}",

@@ -1,7 +1,9 @@
-"""The course as a static site that works from a disk, without a kernel or a network: python site/build.py --out build/site
+"""The course as a static site that works from a disk, without a kernel or a network: python
+site/build.py --out build/site
 
-nbconvert turns each committed notebook into HTML; each explorer gets its saved state and the few lines of player.js, which
-stand for Jupyter's half of a widget. Nothing is run: a page shows what the notebook's file holds.
+nbconvert turns each committed notebook into HTML; each explorer gets its saved state and the few
+lines of player.js, which stand for Jupyter's half of a widget. Nothing is run: a page shows what
+the notebook's file holds.
 """
 
 import argparse
@@ -20,13 +22,18 @@ from pygments.formatters import HtmlFormatter
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-STATE, VIEW = "application/vnd.jupyter.widget-state+json", "application/vnd.jupyter.widget-view+json"
+STATE, VIEW = (
+    "application/vnd.jupyter.widget-state+json",
+    "application/vnd.jupyter.widget-view+json",
+)
 REPOSITORY = re.compile(r"https://\S+")
 LAB = "http://localhost:8888/lab/tree/"  # where `make lab` serves the notebooks
 
 
 class ForReaders(Preprocessor):
-    """Outputs as a page needs them: explorers with their state, pictures with the words that the notebook says of them."""
+    """Outputs as a page needs them: explorers with their state, pictures with the words that the
+    notebook says of them.
+    """
 
     def preprocess(self, notebook, resources):
         """Change the outputs of the notebook; nbconvert's protocol."""
@@ -35,7 +42,8 @@ class ForReaders(Preprocessor):
             for output in cell.get("outputs", []):
                 data, size = output.get("data", {}), output.get("metadata", {}).get("image/png", {})
                 state = models[data[VIEW]["model_id"]]["state"] if VIEW in data else {}
-                if "_esm" in state:  # it moves by itself; other widgets need Python, and are shown as pictures
+                # it moves by itself; other widgets need Python, and are shown as pictures
+                if "_esm" in state:
                     page = _explorer(f"explorer-{number}", state, _picture(data, size))
                 elif "image/png" in data:
                     page = _picture(data, size)
@@ -52,15 +60,24 @@ def _models(notebook):
 
 
 def _picture(data, size):
-    """An image whose description is the text that the notebook shows where there are no pictures."""
+    """An image whose description is the text that the notebook shows where there are no
+    pictures.
+    """
     words = html.escape(data["text/plain"].removeprefix("Picture: "))
     sides = " ".join(f'{side}="{size[side]}"' for side in ("width", "height") if side in size)
-    return f'<img class="picture" alt="{words}" {sides} src="data:image/png;base64,{"".join(data["image/png"].split())}">'
+    return (
+        f'<img class="picture" alt="{words}" {sides}'
+        f' src="data:image/png;base64,{"".join(data["image/png"].split())}">'
+    )
 
 
 def _explorer(name, state, picture):
     """The saved picture, in whose place player.js puts the explorer itself."""
-    kept = {key: value for key, value in state.items() if not key.startswith(("_model", "_view", "_dom", "_anywidget"))}
+    kept = {
+        key: value
+        for key, value in state.items()
+        if not key.startswith(("_model", "_view", "_dom", "_anywidget"))
+    }
     text = json.dumps(kept, ensure_ascii=False).replace("</", "<\\/")
     return (
         f'<figure class="explorer" id="{name}"><noscript>{picture}</noscript></figure>'
@@ -70,7 +87,12 @@ def _explorer(name, state, picture):
 
 def cover_of(notebooks):
     """The first segments explorer of the course, for the front page."""
-    saved = ((_models(book), output) for book in notebooks for cell in book.cells for output in cell.get("outputs", []))
+    saved = (
+        (_models(book), output)
+        for book in notebooks
+        for cell in book.cells
+        for output in cell.get("outputs", [])
+    )
     for models, output in saved:
         data = output.get("data", {})
         if VIEW in data and data["text/plain"].startswith("segments_explorer("):
@@ -81,17 +103,25 @@ def cover_of(notebooks):
 
 def title_of(notebook):
     """The first heading."""
-    return next(line.removeprefix("# ") for line in notebook.cells[0].source.splitlines() if line.startswith("# "))
+    return next(
+        line.removeprefix("# ")
+        for line in notebook.cells[0].source.splitlines()
+        if line.startswith("# ")
+    )
 
 
 def first_words(notebook):
     """The first paragraph below the first heading, as plain text."""
     paragraphs = [p for p in notebook.cells[0].source.split("\n\n") if not p.startswith("#")]
-    return re.sub(r"\[([^]]+)\]\([^)]+\)|[*`]", lambda found: found[1] or "", paragraphs[0].replace("\n", " "))
+    return re.sub(
+        r"\[([^]]+)\]\([^)]+\)|[*`]", lambda found: found[1] or "", paragraphs[0].replace("\n", " ")
+    )
 
 
 def body_of(notebook, exporter, out):
-    """The notebook as HTML; links to notebooks lead to their pages, and files of the project that it links to come along."""
+    """The notebook as HTML; links to notebooks lead to their pages, and files of the project that
+    it links to come along.
+    """
     body, _ = exporter.from_notebook_node(notebook)
     body = re.sub(r'href="([0-9]{2}_\w+)\.ipynb', r'href="\1.html', body)
     for name in set(re.findall(r'href="\.\./([^"#]+)', body)):
@@ -102,22 +132,31 @@ def body_of(notebook, exporter, out):
 
 def styles():
     """The site's own rules and Pygments' colors of code, on light and on dark pages."""
-    light, dark = (HtmlFormatter(style=name).get_style_defs(".highlight") for name in ("default", "github-dark"))
+    light, dark = (
+        HtmlFormatter(style=name).get_style_defs(".highlight")
+        for name in ("default", "github-dark")
+    )
     dark = re.sub(r"^", ':root[data-theme="dark"] ', dark, flags=re.MULTILINE)
     return "\n".join([light, dark, (HERE / "site.css").read_text(encoding="utf-8")])
 
 
 def build(notebooks, out, repository=None):
-    """Write the site into the folder `out`, anew: index, a page for each notebook, and the notebooks themselves."""
+    """Write the site into the folder `out`, anew: index, a page for each notebook, and the
+    notebooks themselves.
+    """
     if repository and not REPOSITORY.fullmatch(repository):
-        raise ValueError(f"repository is {repository!r}, but must begin with https://, as a browser shows it")
+        raise ValueError(
+            f"repository is {repository!r}, but must begin with https://, as a browser shows it"
+        )
     read = {path: nbformat.read(path, 4) for path in notebooks}
     titles = {path.stem: title_of(notebook) for path, notebook in read.items()}
     words = {path.stem: first_words(notebook) for path, notebook in read.items()}
     options = {"template_name": "basic", "exclude_anchor_links": True}
     exporter = HTMLExporter(**options, exclude_input_prompt=True, exclude_output_prompt=True)
     exporter.register_preprocessor(ForReaders, enabled=True)
-    page = Environment(loader=FileSystemLoader(HERE), undefined=StrictUndefined, autoescape=True).get_template("page.html.j2")
+    page = Environment(
+        loader=FileSystemLoader(HERE), undefined=StrictUndefined, autoescape=True
+    ).get_template("page.html.j2")
     shutil.rmtree(out, ignore_errors=True)
     (out / "notebooks").mkdir(parents=True)
     for name in ("site.js", "player.js"):
@@ -127,26 +166,50 @@ def build(notebooks, out, repository=None):
     names = list(titles)
     for i, (path, notebook) in enumerate(read.items()):
         shutil.copyfile(path, out / "notebooks" / path.name)
-        beside = {"before": names[i - 1] if i else None, "after": names[i + 1] if i + 1 < len(names) else None}
-        text = page.render(here=path.stem, body=body_of(notebook, exporter, out), cover="", **beside, **known)
+        beside = {
+            "before": names[i - 1] if i else None,
+            "after": names[i + 1] if i + 1 < len(names) else None,
+        }
+        text = page.render(
+            here=path.stem, body=body_of(notebook, exporter, out), cover="", **beside, **known
+        )
         (out / f"{path.stem}.html").write_text(text, encoding="utf-8")
-    text = page.render(here="index", body="", cover=cover_of(read.values()), before=None, after=names[0], **known)
+    text = page.render(
+        here="index", body="", cover=cover_of(read.values()), before=None, after=names[0], **known
+    )
     (out / "index.html").write_text(text, encoding="utf-8")
 
 
 def _binder(repository):
-    """Address at which mybinder.org runs a notebook of the repository, but for the notebook's name; empty without one."""
-    return f"https://mybinder.org/v2/git/{quote(repository, safe='')}/HEAD?labpath=notebooks%2F" if repository else ""
+    """Address at which mybinder.org runs a notebook of the repository, but for the notebook's name;
+    empty without one.
+    """
+    return (
+        f"https://mybinder.org/v2/git/{quote(repository, safe='')}/HEAD?labpath=notebooks%2F"
+        if repository
+        else ""
+    )
 
 
 def main():
-    """Build the site of the committed notebooks; exit status 2 and one line if an argument is wrong."""
+    """Build the site of the committed notebooks; exit status 2 and one line if an argument is
+    wrong.
+    """
     parser = argparse.ArgumentParser(description="The course as a static site.")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write; what is in it is replaced")
-    parser.add_argument("--repository", help="https address of a public copy, for links that run a notebook on mybinder.org")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder to write; what is in it is replaced"
+    )
+    parser.add_argument(
+        "--repository",
+        help="https address of a public copy, for links that run a notebook on mybinder.org",
+    )
     args = parser.parse_args()
     if args.out.exists() and any(args.out.iterdir()) and not (args.out / "site.css").exists():
-        parser.exit(2, f"{parser.prog}: error: --out is {str(args.out)!r}, which has files that are no site: name another\n")
+        parser.exit(
+            2,
+            f"{parser.prog}: error: --out is {str(args.out)!r}, which has files that are no site:"
+            " name another\n",
+        )
     try:
         build(sorted((ROOT / "notebooks").glob("*.ipynb")), args.out, args.repository)
     except ValueError as error:

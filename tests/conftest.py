@@ -1,4 +1,6 @@
-"""Hypothesis without its per-example deadline: torch's first call of an operator is slow, and that is no failure."""
+"""Hypothesis without its per-example deadline: torch's first call of an operator is slow, and that
+is no failure.
+"""
 
 from hypothesis import settings
 

@@ -6,9 +6,10 @@
     xe.total(xe.architectures.xception()).params             # counted by hand: no torch is loaded
     xe.measured_cost(xe.xception(), (3, 299, 299)).params    # counted by machine
 
-To read the library, begin at its top, in this order: `paper`, `specs`, `configs`, `architectures`, `costs` (counted by hand,
-standard library only); `layers`, `equivalence`, `xception`, `inception_v3`, `vgg` (torch); `measure`, where the two countings
-meet. The rooms behind them: `data`, `recipes`, `training`, `weights`, `benchmark`, `plots`, `explorers`.
+To read the library, begin at its top, in this order: `paper`, `specs`, `configs`, `architectures`,
+`costs` (counted by hand, standard library only); `layers`, `equivalence`, `xception`,
+`inception_v3`, `vgg` (torch); `measure`, where the two countings meet. The rooms behind them:
+`data`, `recipes`, `training`, `weights`, `benchmark`, `plots`, `explorers`.
 
 Importing the package loads nothing: a name of `__all__` is found on its first use.
 """
@@ -29,19 +30,29 @@ _NAMES = {
     "data.augment": "augment prepare",
     "data.builtin": "load_photograph",
     "data.load": "load_dataset",
-    "equivalence": "composed_weight nearest_separable regroup segments_to_grouped towers_to_segments",
-    "explorers": "budget_explorer kernel_explorer order_explorer playback_explorer roofline_explorer "
-    "segments_explorer separability_explorer towers_explorer walk_explorer",
+    "equivalence": (
+        "composed_weight nearest_separable regroup segments_to_grouped towers_to_segments"
+    ),
+    "explorers": (
+        "budget_explorer kernel_explorer order_explorer playback_explorer roofline_explorer "
+        "segments_explorer separability_explorer towers_explorer walk_explorer"
+    ),
     "inception_v3": "inception_v3",
-    "layers": "ExtremeInception PointwiseConv2d ReformulatedInception SegmentedConv2d SegmentedInception "
-    "SeparableConv2d SimplifiedInception SpatiallySeparableConv2d segmented_module",
+    "layers": (
+        "ExtremeInception PointwiseConv2d ReformulatedInception SegmentedConv2d SegmentedInception "
+        "SeparableConv2d SimplifiedInception SpatiallySeparableConv2d segmented_module"
+    ),
     "measure": "measured_cost measured_layers operator_calls stage_shapes",
     "plots.gpu_charts": "shares_by_kind times_of",
-    "plots.measured_charts": "gains_of_half_precision maps_of measured_at over_segments read_record time_by_kind",
+    "plots.measured_charts": (
+        "gains_of_half_precision maps_of measured_at over_segments read_record time_by_kind"
+    ),
     "plots.pictures": "show show_images show_lines",
     "recipes": "CIFAR10 DIGITS IMAGENET IMAGENET_MODERN JFT PHOTOS RECIPES",
     "recipes.recipe": "Recipe learning_rate rate_rule",
-    "specs": "ActivationSpec AddSpec BatchNormSpec ConvSpec LinearSpec PoolSpec Shape segment_sizes",
+    "specs": (
+        "ActivationSpec AddSpec BatchNormSpec ConvSpec LinearSpec PoolSpec Shape segment_sizes"
+    ),
     "training.checkpoints": "load_newest",
     "training.devices": "pick_device",
     "training.evaluate": "evaluate",
@@ -55,7 +66,8 @@ _NAMES = {
     "xception": "DownsamplingBlock MiddleFlowBlock SeparableConvBN Xception max_pool xception",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
-_MODULES = ("architectures", "costs", "paper", "recipes")  # that are used by their own name, as `xe.paper.PUBLISHED`
+# that are used by their own name, as `xe.paper.PUBLISHED`
+_MODULES = ("architectures", "costs", "paper", "recipes")
 
 __all__ = [*_HOME, *_MODULES]
 
@@ -75,7 +87,8 @@ def __dir__() -> list[str]:
 
 
 class _Face(ModuleType):
-    """The package as a module, where a function may be named like the module that has it: `xe.xception` is the function.
+    """The package as a module, where a function may be named like the module that has it:
+    `xe.xception` is the function.
 
     Importing a module binds it to its package under its name, which would hide the function.
     """

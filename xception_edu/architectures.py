@@ -1,7 +1,9 @@
-"""The paper's figures and whole networks as lists of layers for counting by hand; the dials come from `dials`.
+"""The paper's figures and whole networks as lists of layers for counting by hand; the dials come
+from `dials`.
 
-A network here is a list of `(spec, input shape)` pairs. The torch networks read the same dials and nothing of this
-file: the structure is written down twice, so that agreement of the two counts proves something.
+A network here is a list of `(spec, input shape)` pairs. The torch networks read the same dials and
+nothing of this file: the structure is written down twice, so that agreement of the two counts
+proves something.
 """
 
 from dataclasses import replace
@@ -46,50 +48,80 @@ def output_shape(layers: Layers) -> Shape:
     return spec.output_shape(shape)
 
 
-def regular_convolution(in_channels: int, out_channels: int, shape: Shape, *, kernel_size: int = 3) -> Layers:
-    """The plain regular convolution, to hold beside one segment of the paper's module, which has a 1x1 before it."""
+def regular_convolution(
+    in_channels: int, out_channels: int, shape: Shape, *, kernel_size: int = 3
+) -> Layers:
+    """The plain regular convolution, to hold beside one segment of the paper's module, which has a
+    1x1 before it.
+    """
     return chain(shape, ConvSpec(in_channels, out_channels, kernel_size, name="regular"))
 
 
 def module(config: ModuleConfig, shape: Shape) -> Layers:
-    """The paper's module (Figures 3 and 4, or a separable convolution by `order`), on an input of `shape`."""
+    """The paper's module (Figures 3 and 4, or a separable convolution by `order`), on an input of
+    `shape`.
+    """
     pointwise = ConvSpec(config.in_channels, config.out_channels, 1, name="pointwise")
     width = config.spatial_channels
     spatial = ConvSpec(width, width, config.kernel_size, segments=config.segments, name="spatial")
-    between = () if config.activation is None else (ActivationSpec(config.activation, name="activation"),)
-    first, second = (pointwise, spatial) if config.order == "pointwise_first" else (spatial, pointwise)
+    between = (
+        () if config.activation is None else (ActivationSpec(config.activation, name="activation"),)
+    )
+    first, second = (
+        (pointwise, spatial) if config.order == "pointwise_first" else (spatial, pointwise)
+    )
     return chain(shape, first, *between, second)
 
 
 def canonical_inception(
-    shape: Shape, *, widths: tuple[int, int, int, int] = (64, 64, 96, 64), reduced: tuple[int, int] = (48, 64)
+    shape: Shape,
+    *,
+    widths: tuple[int, int, int, int] = (64, 64, 96, 64),
+    reduced: tuple[int, int] = (48, 64),
 ) -> list[Layers]:
-    """Figure 1, the canonical Inception V3 module, as its four towers from left to right; outputs are concatenated.
+    """Figure 1, the canonical Inception V3 module, as its four towers from left to right; outputs
+    are concatenated.
 
-    `widths` are the towers' outputs: 1x1; 1x1 then 3x3; 1x1 then two 3x3; 3x3 average pooling then 1x1. `reduced` are the
-    two 1x1 that lead into 3x3. By default all as in the network's second and third module (288 = 64 + 64 + 96 + 64 channels).
+    `widths` are the towers' outputs: 1x1; 1x1 then 3x3; 1x1 then two 3x3; 3x3 average pooling then
+    1x1. `reduced` are the two 1x1 that lead into 3x3. By default all as in the network's second and
+    third module (288 = 64 + 64 + 96 + 64 channels).
     """
     one, three, double, pool = checks.integers("widths", widths, length=4)
     before_three, before_double = checks.integers("reduced", reduced, length=2)
     c = shape.channels
     return [
         chain(shape, ConvSpec(c, one, 1, name="1x1")),
-        chain(shape, ConvSpec(c, before_three, 1, name="1x1"), ConvSpec(before_three, three, 3, name="3x3")),
+        chain(
+            shape,
+            ConvSpec(c, before_three, 1, name="1x1"),
+            ConvSpec(before_three, three, 3, name="3x3"),
+        ),
         chain(
             shape,
             ConvSpec(c, before_double, 1, name="1x1"),
             ConvSpec(before_double, double, 3, name="3x3"),
             ConvSpec(double, double, 3, name="3x3"),
         ),
-        chain(shape, PoolSpec("average", 3, stride=1, padding=1, name="avg pool"), ConvSpec(c, pool, 1, name="1x1")),
+        chain(
+            shape,
+            PoolSpec("average", 3, stride=1, padding=1, name="avg pool"),
+            ConvSpec(c, pool, 1, name="1x1"),
+        ),
     ]
 
 
 def simplified_inception(config: ModuleConfig, shape: Shape) -> list[Layers]:
-    """Figure 2: `segments` towers, each its own 1x1 and then a k x k, by the sizes that Figure 3's segments have."""
+    """Figure 2: `segments` towers, each its own 1x1 and then a k x k, by the sizes that Figure 3's
+    segments have.
+    """
     if config.order != "pointwise_first":
-        raise ValueError(f"order is {config.order!r}, but must be 'pointwise_first': the towers of Figure 2 begin with a 1x1")
-    between = () if config.activation is None else (ActivationSpec(config.activation, name="activation"),)
+        raise ValueError(
+            f"order is {config.order!r}, but must be 'pointwise_first': the towers of Figure 2"
+            " begin with a 1x1"
+        )
+    between = (
+        () if config.activation is None else (ActivationSpec(config.activation, name="activation"),)
+    )
     return [
         chain(
             shape,
@@ -106,8 +138,10 @@ def extreme_inception(in_channels: int, out_channels: int, shape: Shape) -> Laye
     return module(ModuleConfig(in_channels, out_channels, out_channels), shape)
 
 
-def vgg(config: VGGConfig = VGGConfig()) -> Layers:  # noqa: B008 (frozen)
-    """A VGG-style stack: [3x3 convolution with bias, ReLU] a depth, 2x2 max pooling a stage, then fully connected layers."""
+def vgg(config: VGGConfig = VGGConfig()) -> Layers:
+    """A VGG-style stack: [3x3 convolution with bias, ReLU] a depth, 2x2 max pooling a stage, then
+    fully connected layers.
+    """
     shape = Shape(config.in_channels, config.input_size, config.input_size)
     layers: Layers = []
     for stage, (width, depth) in enumerate(zip(config.widths, config.depths, strict=True), 1):
@@ -126,17 +160,26 @@ def _classifier(shape: Shape, fc_widths: tuple[int, ...], num_classes: int) -> L
     """Fully connected layers with ReLU, then the logistic regression."""
     layers: Layers = []
     for i, width in enumerate(fc_widths, 1):
-        layers += chain(shape, LinearSpec(shape.elements, width, name=f"fc{i}"), ActivationSpec(name=f"fc{i}_relu"))
+        layers += chain(
+            shape,
+            LinearSpec(shape.elements, width, name=f"fc{i}"),
+            ActivationSpec(name=f"fc{i}_relu"),
+        )
         shape = output_shape(layers)
     return layers + chain(shape, LinearSpec(shape.elements, num_classes, name="classifier"))
 
 
-def xception(config: XceptionConfig = XceptionConfig(), input_size: int | tuple[int, int] = 299) -> Layers:  # noqa: B008 (frozen)
-    """The whole network of Figure 5 for an input of `input_size` pixels, one side or (height, width).
+def xception(
+    config: XceptionConfig = XceptionConfig(), input_size: int | tuple[int, int] = 299
+) -> Layers:
+    """The whole network of Figure 5 for an input of `input_size` pixels, one side or (height,
+    width).
 
-    Layers stand in the order of the computation, a block's strided 1x1 projection after its two separable convolutions.
+    Layers stand in the order of the computation, a block's strided 1x1 projection after its two
+    separable convolutions.
     """
-    smallest = 3 + 2 * config.stem_stride  # what leaves the stem's two unpadded 3x3 convolutions one pixel
+    # what leaves the stem's two unpadded 3x3 convolutions one pixel
+    smallest = 3 + 2 * config.stem_stride
     shape = Shape(config.in_channels, *checks.pair("input_size", input_size, at_least=smallest))
     first, second, *blocks = config.scaled_entry_widths
     exit_block, late, last = config.scaled_exit_widths
@@ -149,11 +192,15 @@ def xception(config: XceptionConfig = XceptionConfig(), input_size: int | tuple[
     )
     for i, width in enumerate(blocks, 1):
         # Only the first entry block has no ReLU in front: the stem's second ReLU is just behind it.
-        layers += _downsampling_block(config, f"entry{i}", output_shape(layers), width, width, leading_relu=i > 1)
+        layers += _downsampling_block(
+            config, f"entry{i}", output_shape(layers), width, width, leading_relu=i > 1
+        )
     for i in range(1, config.middle_blocks + 1):
         layers += _middle_block(config, f"middle{i}", output_shape(layers))
     middle = output_shape(layers)
-    layers += _downsampling_block(config, "exit1", middle, middle.channels, exit_block, leading_relu=True)
+    layers += _downsampling_block(
+        config, "exit1", middle, middle.channels, exit_block, leading_relu=True
+    )
     for i, width in enumerate((late, last), 2):
         layers += _separable(config, f"exit{i}", output_shape(layers), width)
         layers += chain(output_shape(layers), ActivationSpec(name=f"exit{i}_relu"))
@@ -161,30 +208,46 @@ def xception(config: XceptionConfig = XceptionConfig(), input_size: int | tuple[
     return layers + _classifier(output_shape(layers), config.fc_widths, config.num_classes)
 
 
-def _conv_bn(name: str, in_channels: int, out_channels: int, kernel_size: int, stride: int) -> tuple[Spec, Spec]:
+def _conv_bn(
+    name: str, in_channels: int, out_channels: int, kernel_size: int, stride: int
+) -> tuple[Spec, Spec]:
     """A plain convolution without padding ("valid") and its BN."""
     conv = ConvSpec(in_channels, out_channels, kernel_size, stride=stride, padding=0, name=name)
     return conv, BatchNormSpec(out_channels, name=f"{name}_bn")
 
 
 def _separable(config: XceptionConfig, name: str, shape: Shape, out_channels: int) -> Layers:
-    """A separable convolution, or what `segments`, `order` and `activation` make of it, and its BN."""
+    """A separable convolution, or what `segments`, `order` and `activation` make of it, and
+    its BN.
+    """
     width = shape.channels if config.order == "spatial_first" else out_channels
     segments = width if config.segments == "channels" else config.segments
-    dials = ModuleConfig(shape.channels, out_channels, segments, order=config.order, activation=config.activation)
+    dials = ModuleConfig(
+        shape.channels, out_channels, segments, order=config.order, activation=config.activation
+    )
     named = [replace(spec, name=f"{name}_{spec.name}") for spec, _ in module(dials, shape)]
     return chain(shape, *named, BatchNormSpec(out_channels, name=f"{name}_bn"))
 
 
-def _downsampling_block(config: XceptionConfig, name: str, shape: Shape, inner: int, out: int, *, leading_relu: bool) -> Layers:
-    """[ReLU, Sep, ReLU, Sep, MaxPool 3x3/2], and beside it a strided 1x1 with BN where the network is residual."""
+def _downsampling_block(
+    config: XceptionConfig, name: str, shape: Shape, inner: int, out: int, *, leading_relu: bool
+) -> Layers:
+    """[ReLU, Sep, ReLU, Sep, MaxPool 3x3/2], and beside it a strided 1x1 with BN where the network
+    is residual.
+    """
     layers = chain(shape, ActivationSpec(name=f"{name}_relu1")) if leading_relu else []
     layers += _separable(config, f"{name}_sep1", shape, inner)
     layers += chain(output_shape(layers), ActivationSpec(name=f"{name}_relu2"))
     layers += _separable(config, f"{name}_sep2", output_shape(layers), out)
     layers += chain(
         output_shape(layers),
-        PoolSpec("max", 3, stride=2, padding="tensorflow" if config.padding == "tensorflow" else 1, name=f"{name}_pool"),
+        PoolSpec(
+            "max",
+            3,
+            stride=2,
+            padding="tensorflow" if config.padding == "tensorflow" else 1,
+            name=f"{name}_pool",
+        ),
     )
     if not config.residual:
         return layers
@@ -202,10 +265,11 @@ def _middle_block(config: XceptionConfig, name: str, shape: Shape) -> Layers:
     return layers + chain(shape, AddSpec(name=f"{name}_add")) if config.residual else layers
 
 
-# ---- Inception V3 ---------------------------------------------------------------------------------------------------
+# ---- Inception V3 --------------------------------------------------------------------------------
 
-# A tower is a list of steps: (output channels, kernel), or (output channels, kernel, stride) without padding; "average" and
-# "max" pool at stride 1, "max /2" and "average /2" at stride 2 without padding; a list is steps side by side, which end it.
+# A tower is a list of steps: (output channels, kernel), or (output channels, kernel, stride)
+# without padding; "average" and "max" pool at stride 1, "max /2" and "average /2" at stride 2
+# without padding; a list is steps side by side, which end it.
 Step = tuple[int, Pair] | tuple[int, Pair, int] | str | list[tuple[int, Pair]]
 Tower = list[Step]
 
@@ -229,7 +293,11 @@ def _inception_b(width: int, double: int) -> list[Tower]:
 
 def _reduction_b(pool: str) -> list[Tower]:
     """Side 17 to 8."""
-    return [[(192, 1), (320, 3, 2)], [(192, 1), (192, (1, 7)), (192, (7, 1)), (192, 3, 2)], [f"{pool} /2"]]
+    return [
+        [(192, 1), (320, 3, 2)],
+        [(192, 1), (192, (1, 7)), (192, (7, 1)), (192, 3, 2)],
+        [f"{pool} /2"],
+    ]
 
 
 def _inception_c() -> list[Tower]:
@@ -238,17 +306,27 @@ def _inception_c() -> list[Tower]:
     return [[(320, 1)], [(384, 1), ends], [(448, 1), (384, 3), ends], ["average", (192, 1)]]
 
 
-def inception_v3(config: InceptionV3Config = InceptionV3Config(), input_size: int | tuple[int, int] = 299) -> Layers:  # noqa: B008 (frozen)
-    """Inception V3 for an input of `input_size` pixels, one side or (height, width), with its auxiliary tower if so asked.
+def inception_v3(
+    config: InceptionV3Config = InceptionV3Config(), input_size: int | tuple[int, int] = 299
+) -> Layers:
+    """Inception V3 for an input of `input_size` pixels, one side or (height, width), with its
+    auxiliary tower if so asked.
 
-    Layers stand in the order of the computation: module by module, tower by tower, the auxiliary tower last. Concatenation
-    is free. Raises ValueError where a side of the image is below `config.smallest_input`.
+    Layers stand in the order of the computation: module by module, tower by tower, the auxiliary
+    tower last. Concatenation is free. Raises ValueError where a side of the image is below
+    `config.smallest_input`.
     """
-    shape = Shape(config.in_channels, *checks.pair("input_size", input_size, at_least=config.smallest_input))
+    shape = Shape(
+        config.in_channels, *checks.pair("input_size", input_size, at_least=config.smallest_input)
+    )
     stem: Tower = [(32, 3, 2), (32, 3, 1), (64, 3), "max /2", (80, 1), (192, 3, 1), "max /2"]
     layers, shape = _tower(config, "stem", shape, stem)
     to_17 = [*map(_inception_a, config.pool_projections), _reduction_a(), _inception_b(128, 128)]
-    to_17 += [_inception_b(160, 160), _inception_b(160, 160), _inception_b(192, config.last_double_7x7)]
+    to_17 += [
+        _inception_b(160, 160),
+        _inception_b(160, 160),
+        _inception_b(192, config.last_double_7x7),
+    ]
     to_8 = [_reduction_b(config.last_reduction_pool), _inception_c(), _inception_c()]
     for i, towers in enumerate(to_17 + to_8):
         if i == len(to_17):
@@ -261,21 +339,31 @@ def inception_v3(config: InceptionV3Config = InceptionV3Config(), input_size: in
 
 
 def _auxiliary_tower(config: InceptionV3Config, shape: Shape) -> Layers:
-    """5x5 average pooling at stride 3, a 1x1, a 5x5 without padding, and a classifier of its own, on the last 17x17 map."""
+    """5x5 average pooling at stride 3, a 1x1, a 5x5 without padding, and a classifier of its own,
+    on the last 17x17 map.
+    """
     layers = chain(shape, PoolSpec("average", 5, stride=3, name="aux_pool"))
     more, shape = _tower(config, "aux", output_shape(layers), [(128, 1), (768, 5, 1)])
     layers += more + chain(shape, PoolSpec("global_average", name="aux_global_pool"))
-    return layers + chain(output_shape(layers), LinearSpec(shape.channels, config.num_classes, name="aux_classifier"))
+    return layers + chain(
+        output_shape(layers), LinearSpec(shape.channels, config.num_classes, name="aux_classifier")
+    )
 
 
-def _side_by_side(config: InceptionV3Config, name: str, shape: Shape, towers: list[Tower]) -> tuple[Layers, Shape]:
+def _side_by_side(
+    config: InceptionV3Config, name: str, shape: Shape, towers: list[Tower]
+) -> tuple[Layers, Shape]:
     """Towers on one input: their layers, and the shape of their concatenated outputs."""
     built = [_tower(config, f"{name}_tower{i}", shape, steps) for i, steps in enumerate(towers, 1)]
     channels = sum(out.channels for _, out in built)
-    return [layer for layers, _ in built for layer in layers], built[0][1]._replace(channels=channels)
+    return [layer for layers, _ in built for layer in layers], built[0][1]._replace(
+        channels=channels
+    )
 
 
-def _tower(config: InceptionV3Config, name: str, shape: Shape, steps: Tower) -> tuple[Layers, Shape]:
+def _tower(
+    config: InceptionV3Config, name: str, shape: Shape, steps: Tower
+) -> tuple[Layers, Shape]:
     """One step after another: the layers, and the shape that leaves them."""
     layers: Layers = []
     for i, step in enumerate(steps, 1):
@@ -286,7 +374,11 @@ def _tower(config: InceptionV3Config, name: str, shape: Shape, steps: Tower) -> 
             layers += _unit(config, f"{name}_conv{i}", shape, *step)
             shape = output_shape(layers)
         else:
-            layers += [layer for j, end in enumerate(step) for layer in _unit(config, f"{name}_conv{i + j}", shape, *end)]
+            layers += [
+                layer
+                for j, end in enumerate(step)
+                for layer in _unit(config, f"{name}_conv{i + j}", shape, *end)
+            ]
             shape = shape._replace(channels=sum(width for width, _ in step))
     return layers, shape
 
@@ -294,15 +386,39 @@ def _tower(config: InceptionV3Config, name: str, shape: Shape, steps: Tower) -> 
 def _pool(name: str, shape: Shape, step: str) -> Layers:
     stride = 2 if step.endswith("/2") else 1
     return chain(
-        shape, PoolSpec("max" if step.startswith("max") else "average", 3, stride=stride, padding=2 - stride, name=name)
+        shape,
+        PoolSpec(
+            "max" if step.startswith("max") else "average",
+            3,
+            stride=stride,
+            padding=2 - stride,
+            name=name,
+        ),
     )
 
 
-def _unit(config: InceptionV3Config, name: str, shape: Shape, width: int, kernel: Pair, stride: int | None = None) -> Layers:
-    """Convolution, BN, ReLU; in the first Keras version convolution with bias, ReLU, BN. A stated stride is unpadded."""
+def _unit(
+    config: InceptionV3Config,
+    name: str,
+    shape: Shape,
+    width: int,
+    kernel: Pair,
+    stride: int | None = None,
+) -> Layers:
+    """Convolution, BN, ReLU; in the first Keras version convolution with bias, ReLU, BN. A stated
+    stride is unpadded.
+    """
     first_keras = config.variant == "paper_count"
     padding = None if stride is None else 0
-    conv = ConvSpec(shape.channels, width, kernel, stride=stride or 1, padding=padding, bias=first_keras, name=name)
+    conv = ConvSpec(
+        shape.channels,
+        width,
+        kernel,
+        stride=stride or 1,
+        padding=padding,
+        bias=first_keras,
+        name=name,
+    )
     norm = BatchNormSpec(width, scale=config.bn_scale, name=f"{name}_bn")
     relu = ActivationSpec(name=f"{name}_relu")
     return chain(shape, conv, relu, norm) if first_keras else chain(shape, conv, norm, relu)

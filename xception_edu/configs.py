@@ -1,4 +1,6 @@
-"""The dials of the networks: frozen, checked, and all that the lists of layers and the torch networks have in common."""
+"""The dials of the networks: frozen, checked, and all that the lists of layers and the torch
+networks have in common.
+"""
 
 from dataclasses import KW_ONLY, dataclass
 from typing import Literal
@@ -16,8 +18,9 @@ ACTIVATIONS = (None, "relu", "elu")
 class ModuleConfig:
     """The paper's module: a 1x1 and a segmented k x k convolution, `activation` between the two.
 
-    order "pointwise_first" is the simplified Inception module (Figures 2 to 4), "spatial_first" the separable
-    convolution. One segment is a 1x1 *plus* a regular convolution, not a regular convolution alone (Section 1.2).
+    order "pointwise_first" is the simplified Inception module (Figures 2 to 4), "spatial_first" the
+    separable convolution. One segment is a 1x1 *plus* a regular convolution, not a regular
+    convolution alone (Section 1.2).
     """
 
     in_channels: int
@@ -38,13 +41,17 @@ class ModuleConfig:
 
     @property
     def spatial_channels(self) -> int:
-        """Width of the segmented convolution, the most segments there can be: the 1x1 changes the channel count."""
+        """Width of the segmented convolution, the most segments there can be: the 1x1 changes the
+        channel count.
+        """
         return self.out_channels if self.order == "pointwise_first" else self.in_channels
 
 
 @dataclass(frozen=True, kw_only=True)
 class VGGConfig:
-    """A VGG-style stack: stages of plain 3x3 convolutions, each stage closed by 2x2/2 max pooling; defaults are VGG-16."""
+    """A VGG-style stack: stages of plain 3x3 convolutions, each stage closed by 2x2/2 max pooling;
+    defaults are VGG-16.
+    """
 
     widths: tuple[int, ...] = (64, 128, 256, 512, 512)
     depths: tuple[int, ...] = (2, 2, 3, 3, 3)
@@ -55,22 +62,33 @@ class VGGConfig:
 
     def __post_init__(self) -> None:
         for name in ("widths", "depths", "fc_widths"):
-            object.__setattr__(self, name, checks.integers(name, getattr(self, name), shortest=name != "fc_widths"))
+            object.__setattr__(
+                self, name, checks.integers(name, getattr(self, name), shortest=name != "fc_widths")
+            )
         if len(self.widths) != len(self.depths):
-            raise ValueError(f"depths is {self.depths!r}, but must have {len(self.widths)} entries, one a stage of widths")
+            raise ValueError(
+                f"depths is {self.depths!r}, but must have {len(self.widths)} entries, one a stage"
+                " of widths"
+            )
         checks.integer("num_classes", self.num_classes)
         checks.integer("in_channels", self.in_channels)
-        checks.integer("input_size", self.input_size, at_least=2 ** len(self.widths), because="each stage halves the sides")
+        checks.integer(
+            "input_size",
+            self.input_size,
+            at_least=2 ** len(self.widths),
+            because="each stage halves the sides",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class XceptionConfig:
     """Every dial of the network of Figure 5; the defaults are the paper's ImageNet network.
 
-    entry_widths are the two plain convolutions and the entry blocks, the last of them being the middle flow's width;
-    exit_widths are the exit block's output and the two last separable convolutions. `segments` applies to every
-    separable layer: "channels" is depthwise. `width` scales every width but the input's and the classes'.
-    stem_stride=1 suits images of 28 to 96 pixels.
+    entry_widths are the two plain convolutions and the entry blocks, the last of them being the
+    middle flow's width; exit_widths are the exit block's output and the two last separable
+    convolutions. `segments` applies to every separable layer: "channels" is depthwise. `width`
+    scales every width but the input's and the classes'. stem_stride=1 suits images of 28 to 96
+    pixels.
     """
 
     num_classes: int = 1000
@@ -80,11 +98,13 @@ class XceptionConfig:
     exit_widths: tuple[int, ...] = (1024, 1536, 2048)
     segments: int | Literal["channels"] = "channels"
     order: Order = "spatial_first"
-    activation: Activation = None  # between depthwise and pointwise; Section 4.7 found none to be best
+    # between depthwise and pointwise; Section 4.7 found none to be best
+    activation: Activation = None
     residual: bool = True
     fc_widths: tuple[int, ...] = ()  # (4096, 4096) in the paper's JFT runs with FC layers
     dropout: float = 0.0  # before the classifier; 0.5 in the paper's ImageNet runs
-    padding: Literal["tensorflow", "symmetric"] = "tensorflow"  # where max pooling puts the odd pixel
+    # where max pooling puts the odd pixel
+    padding: Literal["tensorflow", "symmetric"] = "tensorflow"
     bn_eps: float = 1e-3
     width: float = 1.0
     stem_stride: int = 2
@@ -93,8 +113,12 @@ class XceptionConfig:
         checks.integer("num_classes", self.num_classes)
         checks.integer("in_channels", self.in_channels)
         # JSON knows no tuples: what a config file brings as lists becomes tuples here.
-        object.__setattr__(self, "entry_widths", checks.integers("entry_widths", self.entry_widths, shortest=3))
-        object.__setattr__(self, "exit_widths", checks.integers("exit_widths", self.exit_widths, length=3))
+        object.__setattr__(
+            self, "entry_widths", checks.integers("entry_widths", self.entry_widths, shortest=3)
+        )
+        object.__setattr__(
+            self, "exit_widths", checks.integers("exit_widths", self.exit_widths, length=3)
+        )
         object.__setattr__(self, "fc_widths", checks.integers("fc_widths", self.fc_widths))
         checks.integer("middle_blocks", self.middle_blocks, at_least=0)
         checks.one_of("order", self.order, ORDERS)
@@ -106,11 +130,19 @@ class XceptionConfig:
         checks.number("width", self.width, above=0)
         checks.integer("stem_stride", self.stem_stride, at_most=2)
         if self.segments != "channels":
-            # The narrowest layer that is cut: a separable layer's input, or its output where the 1x1 comes first.
-            cut = self.scaled_entry_widths[1:] if self.order == "spatial_first" else self.scaled_entry_widths[2:]
+            # The narrowest layer that is cut: a separable layer's input, or its output where the
+            # 1x1 comes first.
+            cut = (
+                self.scaled_entry_widths[1:]
+                if self.order == "spatial_first"
+                else self.scaled_entry_widths[2:]
+            )
             narrowest = min(*cut, *self.scaled_exit_widths)
             checks.integer(
-                "segments", self.segments, at_most=narrowest, because="the narrowest layer; or 'channels' for depthwise"
+                "segments",
+                self.segments,
+                at_most=narrowest,
+                because="the narrowest layer; or 'channels' for depthwise",
             )
 
     def _scaled(self, widths: tuple[int, ...]) -> tuple[int, ...]:
@@ -129,15 +161,18 @@ class XceptionConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class InceptionV3Config:
-    """Dials of Inception V3 (Szegedy et al., arXiv 1512.00567), the network that the paper compares with.
+    """Dials of Inception V3 (Szegedy et al., arXiv 1512.00567), the network that the paper compares
+    with.
 
-    variant "standard" is the network of the TensorFlow, Keras and torchvision releases. "paper_count" is the author's first
-    Keras version (August 2016), whose trained parameters are exactly Table 3's 23,626,728: narrower pool projections, a
-    narrower start of the last double 7x7, convolutions with bias, then ReLU, then BN, and an average pool in the last grid
-    reduction. The equal count does not prove that the paper's timings were made with it.
+    variant "standard" is the network of the TensorFlow, Keras and torchvision releases.
+    "paper_count" is the author's first Keras version (August 2016), whose trained parameters are
+    exactly Table 3's 23,626,728: narrower pool projections, a narrower start of the last double
+    7x7, convolutions with bias, then ReLU, then BN, and an average pool in the last grid reduction.
+    The equal count does not prove that the paper's timings were made with it.
 
-    aux adds the auxiliary tower. bn_scale=False leaves out BN's gamma, as TensorFlow and Keras do. padding_counted says
-    whether average pools divide by the padding as well: torchvision does, TensorFlow does not.
+    aux adds the auxiliary tower. bn_scale=False leaves out BN's gamma, as TensorFlow and Keras do.
+    padding_counted says whether average pools divide by the padding as well: torchvision does,
+    TensorFlow does not.
     """
 
     variant: Literal["standard", "paper_count"] = "standard"
@@ -176,5 +211,7 @@ class InceptionV3Config:
 
     @property
     def smallest_input(self) -> int:
-        """Fewest pixels a side: what leaves one position for the last 3x3 window, or for the auxiliary tower's 5x5."""
+        """Fewest pixels a side: what leaves one position for the last 3x3 window, or for the
+        auxiliary tower's 5x5.
+        """
         return 299 if self.aux else 75

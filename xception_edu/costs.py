@@ -1,8 +1,10 @@
-"""Counted by hand: what a layer costs, from its spec and the shape that reaches it. Per image; no torch.
+"""Counted by hand: what a layer costs, from its spec and the shape that reaches it. Per image; no
+torch.
 
-What is counted: multiply-accumulates (MACs) of convolutions and fully connected layers, as every counter does; padding
-counts as multiplied, as the hardware does it. Batch normalization, activations, pooling and additions have no MACs here,
-but their parameters, outputs and traffic count. Concatenation is free: towers write into their places of one map.
+What is counted: multiply-accumulates (MACs) of convolutions and fully connected layers, as every
+counter does; padding counts as multiplied, as the hardware does it. Batch normalization,
+activations, pooling and additions have no MACs here, but their parameters, outputs and traffic
+count. Concatenation is free: towers write into their places of one map.
 """
 
 import csv
@@ -12,14 +14,25 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
 
 from xception_edu import checks
-from xception_edu.specs import ActivationSpec, AddSpec, BatchNormSpec, ConvSpec, LinearSpec, PoolSpec, Shape, Spec
+from xception_edu.specs import (
+    ActivationSpec,
+    AddSpec,
+    BatchNormSpec,
+    ConvSpec,
+    LinearSpec,
+    PoolSpec,
+    Shape,
+    Spec,
+)
 
 Layers = Sequence[tuple[Spec, Shape]]  # each layer with the shape of its input
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What one layer, or a sum of layers, costs for one image. Counts of elements; the methods turn them into bytes."""
+    """What one layer, or a sum of layers, costs for one image. Counts of elements; the methods turn
+    them into bytes.
+    """
 
     params: int = 0  # trained: weights, biases, BN scale and shift
     buffers: int = 0  # kept but not trained: BN mean and variance
@@ -41,17 +54,25 @@ class Cost:
         )
 
     def activation_bytes(self, *, batch: int = 1, bytes_per_element: int = 4) -> int:
-        """Bytes of all maps written: what training must keep, if nothing is shared or recomputed. 4 bytes is float32."""
+        """Bytes of all maps written: what training must keep, if nothing is shared or recomputed. 4
+        bytes is float32.
+        """
         return batch * self.activations * bytes_per_element
 
     def bytes_moved(self, *, batch: int = 1, bytes_per_element: int = 4) -> int:
-        """Fewest bytes between memory and processor: each input, weight, statistic and output once, layer after layer."""
+        """Fewest bytes between memory and processor: each input, weight, statistic and output once,
+        layer after layer.
+        """
         checks.integer("batch", batch)
         checks.integer("bytes_per_element", bytes_per_element)
-        return (batch * (self.inputs + self.activations) + self.params + self.buffers) * bytes_per_element
+        return (
+            batch * (self.inputs + self.activations) + self.params + self.buffers
+        ) * bytes_per_element
 
     def intensity(self, *, batch: int = 1, bytes_per_element: int = 4) -> float:
-        """Arithmetic intensity, MACs per byte moved: low means that memory, not arithmetic, sets the pace (0 for no bytes)."""
+        """Arithmetic intensity, MACs per byte moved: low means that memory, not arithmetic, sets
+        the pace (0 for no bytes).
+        """
         moved = self.bytes_moved(batch=batch, bytes_per_element=bytes_per_element)
         return batch * self.macs / moved if moved else 0.0
 
@@ -60,10 +81,12 @@ COUNTS = tuple(field.name for field in fields(Cost))
 
 
 def block_diagonal_weights(in_channels: int, out_channels: int, segments: int) -> int:
-    """Number of (input, output) channel pairs that are connected: sum of in_i * out_i over the segments.
+    """Number of (input, output) channel pairs that are connected: sum of in_i * out_i over the
+    segments.
 
-    In closed form. With in = S*a + r and out = S*b + t, every piece has a * b pairs; the first r pieces have one more
-    input (b pairs each), the first t one more output (a pairs each), and the first min(r, t) have both (1 pair each).
+    In closed form. With in = S*a + r and out = S*b + t, every piece has a * b pairs; the first r
+    pieces have one more input (b pairs each), the first t one more output (a pairs each), and the
+    first min(r, t) have both (1 pair each).
     """
     checks.segments(segments, in_channels, out_channels)
     return _connected(in_channels, out_channels, segments)
@@ -76,13 +99,18 @@ def _connected(in_channels: int, out_channels: int, segments: int) -> int:
 
 
 def cost_of(spec: Spec, shape: Shape) -> Cost:
-    """Cost of one layer on an input of `shape`, (channels, height, width); ValueError where the two do not fit."""
+    """Cost of one layer on an input of `shape`, (channels, height, width); ValueError where the two
+    do not fit.
+    """
     return Cost(**dict(zip(COUNTS, _counts(spec, shape), strict=True)))
 
 
 def total(items: Iterable[Cost | tuple[Spec, Shape]]) -> Cost:
-    """Sum of the costs of layers, given as `(spec, input shape)` pairs, as Cost records, or mixed."""
-    # Plain numbers, column by column: a record for each layer would take as long again to make and to check.
+    """Sum of the costs of layers, given as `(spec, input shape)` pairs, as Cost records, or
+    mixed.
+    """
+    # Plain numbers, column by column: a record for each layer would take as long again to make and
+    # to check.
     rows = [astuple(item) if isinstance(item, Cost) else _counts(*item) for item in items]
     return Cost(**dict(zip(COUNTS, map(sum, zip(*rows, strict=True)), strict=False)))
 
@@ -98,9 +126,14 @@ def _counts(spec: Spec, shape: Shape) -> tuple[int, int, int, int, int]:
     match spec:
         case ConvSpec():
             kernel_height, kernel_width = spec.kernel_size  # type: ignore[misc]
-            weights = kernel_height * kernel_width * _connected(spec.in_channels, spec.out_channels, spec.segments)
+            weights = (
+                kernel_height
+                * kernel_width
+                * _connected(spec.in_channels, spec.out_channels, spec.segments)
+            )
             params = weights + spec.bias * spec.out_channels
-            macs = weights * out.height * out.width  # every weight is used once at every output position
+            # every weight is used once at every output position
+            macs = weights * out.height * out.width
         case BatchNormSpec():
             params, buffers = (1 + spec.scale) * spec.channels, 2 * spec.channels
         case LinearSpec():
@@ -117,7 +150,10 @@ def describe(spec: Spec) -> str:
     """A layer in a few words: "conv 3x3 /2", "conv 3x3, 4 segments", "max pool 3x3 /2"."""
     match spec:
         case ConvSpec():
-            (kh, kw), stride = checks.pair("kernel_size", spec.kernel_size), checks.pair("stride", spec.stride)[0]
+            (kh, kw), stride = (
+                checks.pair("kernel_size", spec.kernel_size),
+                checks.pair("stride", spec.stride)[0],
+            )
             kind = "depthwise" if 1 < spec.segments == spec.in_channels else "conv"
             segments = f", {spec.segments} segments" if 1 < spec.segments < spec.in_channels else ""
             return f"{kind} {kh}x{kw}" + (f" /{stride}" if stride > 1 else "") + segments
@@ -146,10 +182,11 @@ def _record(cost: Cost) -> dict[str, int | float]:
 
 
 def report(name: str, layers: Layers) -> dict[str, object]:
-    """Costs of a network as plain data: `name`, `input`, `totals`, and `layers` with a row each, in float32 at batch 1.
+    """Costs of a network as plain data: `name`, `input`, `totals`, and `layers` with a row each, in
+    float32 at batch 1.
 
-    The keys say it all but for `bytes_moved` (the fewest bytes: every input, weight and output once) and `intensity`
-    (MACs per byte moved).
+    The keys say it all but for `bytes_moved` (the fewest bytes: every input, weight and output
+    once) and `intensity` (MACs per byte moved).
     """
     rows = []
     for spec, shape in layers:
@@ -160,7 +197,12 @@ def report(name: str, layers: Layers) -> dict[str, object]:
             "output": list(spec.output_shape(shape)),
         }
         rows.append(what | _record(cost_of(spec, shape)))
-    return {"name": name, "input": list(layers[0][1]), "totals": _record(total(layers)), "layers": rows}
+    return {
+        "name": name,
+        "input": list(layers[0][1]),
+        "totals": _record(total(layers)),
+        "layers": rows,
+    }
 
 
 def as_json(name: str, layers: Layers) -> str:
@@ -168,10 +210,17 @@ def as_json(name: str, layers: Layers) -> str:
     return json.dumps(report(name, layers), indent=1)
 
 
+def _csv_row(row: dict[str, object]) -> dict[str, object]:
+    """A layer of `report` with its shapes as 3x299x299."""
+    return {k: "x".join(map(str, v)) if isinstance(v, list) else v for k, v in row.items()}
+
+
 def as_csv(name: str, layers: Layers) -> str:
-    """`report` as CSV: a header, a row a layer, and a last row named `total`; shapes as 3x299x299."""
+    """`report` as CSV: a header, a row a layer, and a last row named `total`; shapes as
+    3x299x299.
+    """
     data = report(name, layers)
-    rows = [{k: "x".join(map(str, v)) if isinstance(v, list) else v for k, v in row.items()} for row in data["layers"]]  # type: ignore[attr-defined]
+    rows = [_csv_row(row) for row in data["layers"]]  # type: ignore[attr-defined]
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -184,14 +233,20 @@ def as_table(name: str, layers: Layers) -> str:
     """`report` as aligned text: a row a layer and the total; MiB are float32 at batch 1."""
     header = ("layer", "what", "output", "params", "MACs", "activations", "MiB moved", "MACs/byte")
     rows = [
-        (spec.name, describe(spec), "x".join(map(str, spec.output_shape(shape))), *_cells(cost_of(spec, shape)))
+        (
+            spec.name,
+            describe(spec),
+            "x".join(map(str, spec.output_shape(shape))),
+            *_cells(cost_of(spec, shape)),
+        )
         for spec, shape in layers
     ]
     rows.append(("total", name, "", *_cells(total(layers))))
     widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
     lines = [
         "  ".join(
-            cell.ljust(w) if i < 3 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(w) if i < 3 else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in (header, *rows)
     ]

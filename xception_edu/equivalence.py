@@ -1,8 +1,10 @@
-"""One function in different clothes: weights carried from one form of the paper's module to another, output unchanged.
+"""One function in different clothes: weights carried from one form of the paper's module to
+another, output unchanged.
 
-Figure 2 (towers) = Figure 3 (one 1x1, then pieces) = one grouped convolution, for every number of segments; a segmented
-convolution = a regular one with a block-diagonal weight; a stack of extreme modules = a stack of separable convolutions,
-cut at other places. Last, what is *not* equal but near: the closest separable convolution to a given regular one.
+Figure 2 (towers) = Figure 3 (one 1x1, then pieces) = one grouped convolution, for every number of
+segments; a segmented convolution = a regular one with a block-diagonal weight; a stack of extreme
+modules = a stack of separable convolutions, cut at other places. Last, what is *not* equal but
+near: the closest separable convolution to a given regular one.
 """
 
 import torch
@@ -20,13 +22,22 @@ from xception_edu.layers import (
 
 
 def _merged(states: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """State of one convolution + BN that does what several do side by side: everything lies along the output channels."""
-    return {k: states[0][k] if states[0][k].dim() == 0 else torch.cat([s[k] for s in states]) for k in states[0]}
+    """State of one convolution + BN that does what several do side by side: everything lies along
+    the output channels.
+    """
+    return {
+        k: states[0][k] if states[0][k].dim() == 0 else torch.cat([s[k] for s in states])
+        for k in states[0]
+    }
 
 
 def towers_to_segments(towers: SimplifiedInception) -> ReformulatedInception:
-    """Figure 2 to Figure 3: the towers' 1x1 stacked into one large 1x1, their spatial convolutions kept as the pieces."""
-    module = ReformulatedInception(**towers.form).to(next(towers.parameters())).train(towers.training)
+    """Figure 2 to Figure 3: the towers' 1x1 stacked into one large 1x1, their spatial convolutions
+    kept as the pieces.
+    """
+    module = (
+        ReformulatedInception(**towers.form).to(next(towers.parameters())).train(towers.training)
+    )
     module.pointwise.load_state_dict(_merged([tower[0].state_dict() for tower in towers.towers]))
     for piece, tower in zip(module.spatial, towers.towers, strict=True):
         piece.load_state_dict(tower[1].state_dict())
@@ -34,7 +45,9 @@ def towers_to_segments(towers: SimplifiedInception) -> ReformulatedInception:
 
 
 def segments_to_grouped(pieces: ReformulatedInception) -> SegmentedInception:
-    """Figure 3 as drawn to Figure 3 as computed: the pieces' weights laid one after another are a grouped convolution's."""
+    """Figure 3 as drawn to Figure 3 as computed: the pieces' weights laid one after another are a
+    grouped convolution's.
+    """
     module = SegmentedInception(**pieces.form).to(next(pieces.parameters())).train(pieces.training)
     module.pointwise.load_state_dict(pieces.pointwise.state_dict())
     conv, norm, _ = module.spatial
@@ -46,7 +59,9 @@ def segments_to_grouped(pieces: ReformulatedInception) -> SegmentedInception:
 def set_segment_weights(conv: SegmentedConv2d, weights: list[Tensor]) -> None:
     """Give each segment its own kernel: `weights[i]` is (out of piece i, in of piece i, k, k)."""
     if len(weights) != conv.segments:
-        raise ValueError(f"weights has {len(weights)} entries, but must have {conv.segments}, one a segment")
+        raise ValueError(
+            f"weights has {len(weights)} entries, but must have {conv.segments}, one a segment"
+        )
     first = 0
     with torch.no_grad():
         for weight, (pieces, _, _) in zip(conv.weights, conv.runs, strict=True):
@@ -55,9 +70,16 @@ def set_segment_weights(conv: SegmentedConv2d, weights: list[Tensor]) -> None:
 
 
 def segmented_to_regular(conv: SegmentedConv2d) -> nn.Conv2d:
-    """The regular convolution with the block-diagonal weight that does what `conv` does, at the regular one's cost."""
+    """The regular convolution with the block-diagonal weight that does what `conv` does, at the
+    regular one's cost.
+    """
     regular = nn.Conv2d(
-        conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, bias=conv.bias is not None
+        conv.in_channels,
+        conv.out_channels,
+        conv.kernel_size,
+        conv.stride,
+        conv.padding,
+        bias=conv.bias is not None,
     ).to(conv.weights[0])
     with torch.no_grad():
         regular.weight.copy_(conv.dense_weight())
@@ -67,34 +89,47 @@ def segmented_to_regular(conv: SegmentedConv2d) -> nn.Conv2d:
 
 
 def regroup(stack: nn.Sequential) -> nn.Sequential:
-    """A stack of extreme modules (1x1 first), cut again: the first 1x1, then separable convolutions, then the last 3x3.
+    """A stack of extreme modules (1x1 first), cut again: the first 1x1, then separable
+    convolutions, then the last 3x3.
 
-    [P1 S1][P2 S2][P3 S3] and P1 [S1 P2][S2 P3] S3 are the same steps in the same order, which is why the paper calls the
-    order unimportant once modules are stacked (Section 1.2). For one module alone it does matter. The modules must be
-    without BN and activation, and the new stack shares their weights.
+    [P1 S1][P2 S2][P3 S3] and P1 [S1 P2][S2 P3] S3 are the same steps in the same order, which is
+    why the paper calls the order unimportant once modules are stacked (Section 1.2). For one module
+    alone it does matter. The modules must be without BN and activation, and the new stack shares
+    their weights.
     """
     plain = {"batch_norm": False, "activation": None}
-    if not len(stack) or not all(isinstance(m, ExtremeInception) and m.form.items() >= plain.items() for m in stack):
-        raise ValueError(f"stack is {stack}, but must be ExtremeInception modules without batch_norm and activation")
+    if not len(stack) or not all(
+        isinstance(m, ExtremeInception) and m.form.items() >= plain.items() for m in stack
+    ):
+        raise ValueError(
+            f"stack is {stack}, but must be ExtremeInception modules without batch_norm and"
+            " activation"
+        )
     steps = [step for m in stack for step in (m.pointwise[0], m.spatial[0])]
     regrouped = nn.Sequential(steps[0])
     for spatial, pointwise in zip(steps[1:-1:2], steps[2::2], strict=True):
-        separable = SeparableConv2d(spatial.in_channels, pointwise.out_channels, spatial.kernel_size[0])
+        separable = SeparableConv2d(
+            spatial.in_channels, pointwise.out_channels, spatial.kernel_size[0]
+        )
         separable.depthwise, separable.pointwise = spatial, pointwise
         regrouped.append(separable)
     return regrouped.append(steps[-1])
 
 
 def nearest_separable(conv: nn.Conv2d, depth_multiplier: int = 1) -> SeparableConv2d:
-    """The depthwise separable convolution whose composed kernel is closest to `conv`'s (least squares), by truncated SVD.
+    """The depthwise separable convolution whose composed kernel is closest to `conv`'s (least
+    squares), by truncated SVD.
 
-    A separable convolution gives output o and input c the kernel sum_m P[o, c, m] D[c, m], so for each input channel the
-    (out, k*k) matrix of its kernels has rank `depth_multiplier` at most, and the nearest such matrix is its truncated SVD.
-    From min(k*k, out) on nothing is lost: there a separable convolution can be any regular one.
+    A separable convolution gives output o and input c the kernel sum_m P[o, c, m] D[c, m], so for
+    each input channel the (out, k*k) matrix of its kernels has rank `depth_multiplier` at most, and
+    the nearest such matrix is its truncated SVD. From min(k*k, out) on nothing is lost: there a
+    separable convolution can be any regular one.
     """
     checks.integer("depth_multiplier", depth_multiplier)
     if conv.groups != 1 or conv.kernel_size[0] != conv.kernel_size[1] or conv.dilation != (1, 1):
-        raise ValueError(f"conv is {conv}, but must be regular: groups 1, a square kernel, dilation 1")
+        raise ValueError(
+            f"conv is {conv}, but must be regular: groups 1, a square kernel, dilation 1"
+        )
     out, channels, k, _ = conv.weight.shape
     separable = SeparableConv2d(
         channels,
@@ -105,7 +140,10 @@ def nearest_separable(conv: nn.Conv2d, depth_multiplier: int = 1) -> SeparableCo
         padding=conv.padding[0],  # type: ignore[arg-type]
         bias=conv.bias is not None,
     ).to(conv.weight)
-    u, s, vh = torch.linalg.svd(conv.weight.detach().transpose(0, 1).flatten(2), full_matrices=False)  # a matrix a channel
+    # a matrix a channel
+    u, s, vh = torch.linalg.svd(
+        conv.weight.detach().transpose(0, 1).flatten(2), full_matrices=False
+    )
     rank = min(depth_multiplier, s.shape[1])
     root = s[:, :rank].sqrt()
     with torch.no_grad():
@@ -121,6 +159,8 @@ def nearest_separable(conv: nn.Conv2d, depth_multiplier: int = 1) -> SeparableCo
 
 
 def composed_weight(separable: SeparableConv2d) -> Tensor:
-    """The (out, in, k, k) kernel of the regular convolution that a depthwise separable one (no activation) amounts to."""
+    """The (out, in, k, k) kernel of the regular convolution that a depthwise separable one (no
+    activation) amounts to.
+    """
     depthwise = separable.depthwise.dense_weight()  # (middle, in, k, k)
     return torch.einsum("om,mikl->oikl", separable.pointwise.weight[:, :, 0, 0], depthwise)

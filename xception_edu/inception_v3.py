@@ -1,7 +1,8 @@
-"""Inception V3 (Szegedy et al., arXiv 1512.00567) in torch: the network that the paper builds on and compares with.
+"""Inception V3 (Szegedy et al., arXiv 1512.00567) in torch: the network that the paper builds on
+and compares with.
 
-Module names are those of the Inception papers (A at side 35, B at 17, C at 8, reductions between). Tensors are (N, C, H, W);
-shapes in comments are for a 299x299 image.
+Module names are those of the Inception papers (A at side 35, B at 17, C at 8, reductions between).
+Tensors are (N, C, H, W); shapes in comments are for a 299x299 image.
 """
 
 from typing import NamedTuple
@@ -42,9 +43,15 @@ class ConvUnit(nn.Module):
         kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
         half = (kernel[0] // 2, kernel[1] // 2)
         self.conv = nn.Conv2d(
-            in_channels, out_channels, kernel, stride, half if padding is None else padding, bias=self.relu_before_bn
+            in_channels,
+            out_channels,
+            kernel,
+            stride,
+            half if padding is None else padding,
+            bias=self.relu_before_bn,
         )
-        self.bn = nn.BatchNorm2d(out_channels, eps=config.bn_eps, momentum=0.01)  # torch's 0.01 is Keras' 0.99
+        # torch's 0.01 is Keras' 0.99
+        self.bn = nn.BatchNorm2d(out_channels, eps=config.bn_eps, momentum=0.01)
         if not config.bn_scale:
             self.bn.weight = None  # no gamma: not in the state, not trained
 
@@ -56,7 +63,9 @@ class ConvUnit(nn.Module):
 
 
 class InceptionA(nn.Module):
-    """Figure 1 at side 35, with one 5x5 where the figure draws a 3x3. Shape: (N, C, H, W) to (N, 224 + pool, H, W)."""
+    """Figure 1 at side 35, with one 5x5 where the figure draws a 3x3. Shape: (N, C, H, W) to (N,
+    224 + pool, H, W).
+    """
 
     def __init__(self, config: InceptionV3Config, channels: int, pool: int):
         super().__init__()
@@ -73,12 +82,19 @@ class InceptionA(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, out_channels, H, W)."""
-        towers = [self.tower1(x), self.tower2(x), self.tower3(x), self.tower4(average_pool(x, self.padding_counted))]
+        towers = [
+            self.tower1(x),
+            self.tower2(x),
+            self.tower3(x),
+            self.tower4(average_pool(x, self.padding_counted)),
+        ]
         return torch.cat(towers, dim=1)
 
 
 class ReductionA(nn.Module):
-    """Side 35 to 17 by strides without padding. Shape: (N, C, H, W) to (N, 480 + C, (H - 1) // 2, (W - 1) // 2)."""
+    """Side 35 to 17 by strides without padding. Shape: (N, C, H, W) to (N, 480 + C, (H - 1) // 2,
+    (W - 1) // 2).
+    """
 
     def __init__(self, config: InceptionV3Config, channels: int):
         super().__init__()
@@ -96,7 +112,8 @@ class ReductionA(nn.Module):
 
 
 class InceptionB(nn.Module):
-    """Side 17: 7x7 convolutions as 1x7 and 7x1, `width` wide inside; `double` is where the tower with two 7x7 starts.
+    """Side 17: 7x7 convolutions as 1x7 and 7x1, `width` wide inside; `double` is where the tower
+    with two 7x7 starts.
 
     Shape: (N, C, H, W) to (N, 768, H, W).
     """
@@ -123,17 +140,26 @@ class InceptionB(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, 768, H, W)."""
-        towers = [self.tower1(x), self.tower2(x), self.tower3(x), self.tower4(average_pool(x, self.padding_counted))]
+        towers = [
+            self.tower1(x),
+            self.tower2(x),
+            self.tower3(x),
+            self.tower4(average_pool(x, self.padding_counted)),
+        ]
         return torch.cat(towers, dim=1)
 
 
 class ReductionB(nn.Module):
-    """Side 17 to 8 by strides without padding. Shape: (N, C, H, W) to (N, 512 + C, (H - 1) // 2, (W - 1) // 2)."""
+    """Side 17 to 8 by strides without padding. Shape: (N, C, H, W) to (N, 512 + C, (H - 1) // 2, (W
+    - 1) // 2).
+    """
 
     def __init__(self, config: InceptionV3Config, channels: int):
         super().__init__()
         self.averaged = config.last_reduction_pool == "average"
-        self.tower1 = nn.Sequential(ConvUnit(config, channels, 192, 1), ConvUnit(config, 192, 320, 3, stride=2, padding=0))
+        self.tower1 = nn.Sequential(
+            ConvUnit(config, channels, 192, 1), ConvUnit(config, 192, 320, 3, stride=2, padding=0)
+        )
         self.tower2 = nn.Sequential(
             ConvUnit(config, channels, 192, 1),
             ConvUnit(config, 192, 192, (1, 7)),
@@ -149,7 +175,9 @@ class ReductionB(nn.Module):
 
 
 class Fork(nn.Module):
-    """A 1x3 and a 3x1 side by side, the end of InceptionC's towers. Shape: (N, in_channels, H, W) to (N, 768, H, W)."""
+    """A 1x3 and a 3x1 side by side, the end of InceptionC's towers. Shape: (N, in_channels, H, W)
+    to (N, 768, H, W).
+    """
 
     def __init__(self, config: InceptionV3Config, in_channels: int):
         super().__init__()
@@ -171,17 +199,26 @@ class InceptionC(nn.Module):
         self.padding_counted = config.padding_counted
         self.tower1 = ConvUnit(config, channels, 320, 1)
         self.tower2 = nn.Sequential(ConvUnit(config, channels, 384, 1), Fork(config, 384))
-        self.tower3 = nn.Sequential(ConvUnit(config, channels, 448, 1), ConvUnit(config, 448, 384, 3), Fork(config, 384))
+        self.tower3 = nn.Sequential(
+            ConvUnit(config, channels, 448, 1), ConvUnit(config, 448, 384, 3), Fork(config, 384)
+        )
         self.tower4 = ConvUnit(config, channels, 192, 1)  # behind the average pool
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, 2048, H, W)."""
-        towers = [self.tower1(x), self.tower2(x), self.tower3(x), self.tower4(average_pool(x, self.padding_counted))]
+        towers = [
+            self.tower1(x),
+            self.tower2(x),
+            self.tower3(x),
+            self.tower4(average_pool(x, self.padding_counted)),
+        ]
         return torch.cat(towers, dim=1)
 
 
 class AuxiliaryTower(nn.Module):
-    """A second classifier on the last map of side 17, to help training. Shape: (N, C, 17, 17) to logits (N, num_classes)."""
+    """A second classifier on the last map of side 17, to help training. Shape: (N, C, 17, 17) to
+    logits (N, num_classes).
+    """
 
     def __init__(self, config: InceptionV3Config, channels: int):
         super().__init__()
@@ -197,12 +234,14 @@ class AuxiliaryTower(nn.Module):
 
 
 class InceptionV3(nn.Module):
-    """The network with the dials of `config`. Shape: (N, in_channels, H, W) to logits (N, num_classes).
+    """The network with the dials of `config`. Shape: (N, in_channels, H, W) to logits (N,
+    num_classes).
 
-    Sides of the maps at 299: 149, 147, 147, 73, 73, 71, 35 (A), 17 (B), 8 (C). `aux` is None without auxiliary tower.
+    Sides of the maps at 299: 149, 147, 147, 73, 73, 71, 35 (A), 17 (B), 8 (C). `aux` is None
+    without auxiliary tower.
     """
 
-    def __init__(self, config: InceptionV3Config = InceptionV3Config()):  # noqa: B008 (frozen)
+    def __init__(self, config: InceptionV3Config = InceptionV3Config()):
         super().__init__()
         self.config = config
         self.conv1 = ConvUnit(config, config.in_channels, 32, 3, stride=2, padding=0)
@@ -228,7 +267,9 @@ class InceptionV3(nn.Module):
         self.apply(he_init)
 
     def forward_middle(self, x: Tensor) -> Tensor:
-        """Images (N, in_channels, H, W) to the last map of side 17, (N, 768, 17, 17), which the auxiliary tower sees."""
+        """Images (N, in_channels, H, W) to the last map of side 17, (N, 768, 17, 17), which the
+        auxiliary tower sees.
+        """
         self._check(x, smallest=75)
         x = self.conv1(x)  # (N, 32, 149, 149)
         x = self.conv2(x)  # (N, 32, 147, 147)
@@ -245,13 +286,19 @@ class InceptionV3(nn.Module):
         return self._forward_end(self.forward_middle(x))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Images (N, in_channels, H, W) to logits (N, num_classes), with or without auxiliary tower."""
+        """Images (N, in_channels, H, W) to logits (N, num_classes), with or without auxiliary
+        tower.
+        """
         return self._classify(self.forward_features(x))
 
     def forward_with_aux(self, x: Tensor) -> WithAux:
-        """Images (N, in_channels, H, W), 299 pixels a side or more, to both logits; ValueError without auxiliary tower."""
+        """Images (N, in_channels, H, W), 299 pixels a side or more, to both logits; ValueError
+        without auxiliary tower.
+        """
         if self.aux is None:
-            raise ValueError("aux is False in the network's config, but must be True: it has no auxiliary tower")
+            raise ValueError(
+                "aux is False in the network's config, but must be True: it has no auxiliary tower"
+            )
         self._check(x, smallest=299)
         middle = self.forward_middle(x)
         return WithAux(self._classify(self._forward_end(middle)), self.aux(middle))
@@ -267,15 +314,20 @@ class InceptionV3(nn.Module):
         channels = self.config.in_channels
         if x.dim() != 4 or x.shape[1] != channels or min(x.shape[2:]) < smallest:
             raise ValueError(
-                f"x has shape {tuple(x.shape)}, but must be (N, {channels}, H, W) with H and W at least {smallest}"
+                f"x has shape {tuple(x.shape)}, but must be (N, {channels}, H, W) with H and W at"
+                f" least {smallest}"
             )
 
 
-def inception_v3(config: InceptionV3Config = InceptionV3Config()) -> InceptionV3:  # noqa: B008 (frozen)
+def inception_v3(
+    config: InceptionV3Config = InceptionV3Config(),
+) -> InceptionV3:
     """Build the network that `config` says, with He weights."""
     return InceptionV3(config)
 
 
 def average_pool(x: Tensor, padding_counted: bool) -> Tensor:
-    """3x3 average pooling at stride 1, sides kept. At the border TensorFlow divides by what lies inside, torchvision by 9."""
+    """3x3 average pooling at stride 1, sides kept. At the border TensorFlow divides by what lies
+    inside, torchvision by 9.
+    """
     return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=padding_counted)

@@ -1,8 +1,8 @@
 """Counted by machine: the same Cost record as counting by hand, read off a running torch model.
 
-The model runs on torch's meta device, where tensors have shapes and no values, so the largest network takes no memory.
-Every operator is seen as it is dispatched; MACs come from torch's own formulas (torch.utils.flop_counter), halved, since
-those count a multiply-accumulate as two.
+The model runs on torch's meta device, where tensors have shapes and no values, so the largest
+network takes no memory. Every operator is seen as it is dispatched; MACs come from torch's own
+formulas (torch.utils.flop_counter), halved, since those count a multiply-accumulate as two.
 """
 
 import copy
@@ -19,18 +19,28 @@ from torch.utils.flop_counter import flop_registry
 from torch.utils.module_tracker import ModuleTracker
 
 from xception_edu.costs import Cost
-from xception_edu.specs import ActivationSpec, AddSpec, BatchNormSpec, ConvSpec, LinearSpec, PoolSpec, Shape, Spec
+from xception_edu.specs import (
+    ActivationSpec,
+    AddSpec,
+    BatchNormSpec,
+    ConvSpec,
+    LinearSpec,
+    PoolSpec,
+    Shape,
+    Spec,
+)
 
 aten = torch.ops.aten
-# The operators that make a feature map out of feature maps: how many of their first arguments are maps.
-# Reshaping, splitting, padding and concatenation place a map and make none.
+# The operators that make a feature map out of feature maps: how many of their first arguments are
+# maps. Reshaping, splitting, padding and concatenation place a map and make none.
 MAP_ARGUMENTS = {
     aten.convolution: 1,
     aten.native_batch_norm: 1,
     aten._native_batch_norm_legit: 1,
     aten._native_batch_norm_legit_no_training: 1,
     aten.relu: 1,
-    aten.relu_: 1,  # in place it costs the same here: a layer's output is counted, not where it lies
+    # in place it costs the same here: a layer's output is counted, not where it lies
+    aten.relu_: 1,
     aten.elu: 1,
     aten.max_pool2d_with_indices: 1,
     aten.avg_pool2d: 1,
@@ -42,7 +52,9 @@ LINEAR = aten.addmm  # (bias, input, weight)
 
 
 class MeasuredLayer(NamedTuple):
-    """One layer as the machine saw it: the module that ran it, torch's operator, and what it cost for one image."""
+    """One layer as the machine saw it: the module that ran it, torch's operator, and what it cost
+    for one image.
+    """
 
     name: str
     operator: str
@@ -50,7 +62,9 @@ class MeasuredLayer(NamedTuple):
 
 
 class _Counter(TorchDispatchMode):
-    """Lists what every operator reads, writes and multiplies, with the innermost module that called it."""
+    """Lists what every operator reads, writes and multiplies, with the innermost module that called
+    it.
+    """
 
     def __init__(self, tracker: ModuleTracker):
         super().__init__()
@@ -58,15 +72,22 @@ class _Counter(TorchDispatchMode):
         self.layers: list[MeasuredLayer] = []
         self.specs: list[tuple[Spec, Shape]] = []
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
         out = func(*args, **(kwargs or {}))
         packet = func.overloadpacket
         if packet is LINEAR or packet in MAP_ARGUMENTS:
             maps = args[1:2] if packet is LINEAR else args[: MAP_ARGUMENTS[packet]]
             written = out[0] if isinstance(out, tuple) else out
-            macs = flop_registry[packet](*args, **(kwargs or {}), out_val=out) // 2 if packet in flop_registry else 0
+            macs = (
+                flop_registry[packet](*args, **(kwargs or {}), out_val=out) // 2
+                if packet in flop_registry
+                else 0
+            )
             cost = Cost(macs=macs, inputs=sum(m.numel() for m in maps), activations=written.numel())
-            # Names nest, so the longest is the innermost; "Global" is the tracker's word for the world around the model.
+            # Names nest, so the longest is the innermost; "Global" is the tracker's word for the
+            # world around the model.
             module = max(self.tracker.parents - {"Global"}, key=len)
             operator = packet.__name__.removesuffix("_")
             self.layers.append(MeasuredLayer(module, operator, cost))
@@ -74,40 +95,56 @@ class _Counter(TorchDispatchMode):
         return out
 
 
-def measured_layers(model: nn.Module, shape: Shape | tuple[int, int, int], *, method: str = "forward") -> list[MeasuredLayer]:
-    """Every layer of the model in the order of the computation, in inference form, for one image of `shape`.
+def measured_layers(
+    model: nn.Module, shape: Shape | tuple[int, int, int], *, method: str = "forward"
+) -> list[MeasuredLayer]:
+    """Every layer of the model in the order of the computation, in inference form, for one image of
+    `shape`.
 
-    `shape` is (channels, height, width). The runs of one SegmentedConv2d are one layer. The model is left as it was.
-    `method` is what to run, such as "forward_with_aux" of InceptionV3; what it does not run is not counted.
+    `shape` is (channels, height, width). The runs of one SegmentedConv2d are one layer. The model
+    is left as it was. `method` is what to run, such as "forward_with_aux" of InceptionV3; what it
+    does not run is not counted.
     """
     shadow, counter = _run(model, shape, method)
     unseen = dict(shadow.named_modules())
     layers: list[MeasuredLayer] = []
     for tracked, operator, cost in counter.layers:
         name = _own_name(shadow, tracked)
-        if name in unseen:  # a module's parameters are counted with its first operator, however often it runs
+        # a module's parameters are counted with its first operator, however often it runs
+        if name in unseen:
             cost += _own_tensors(unseen.pop(name))
-        if layers and layers[-1][:2] == (name, operator):  # the next run of the same segmented convolution
+        # the next run of the same segmented convolution
+        if layers and layers[-1][:2] == (name, operator):
             cost += layers.pop().cost
         layers.append(MeasuredLayer(name, operator, cost))
     return layers
 
 
-def measured_specs(model: nn.Module, shape: Shape | tuple[int, int, int]) -> list[tuple[Spec, Shape]]:
-    """What the model is, read off a run: `(spec, input shape)` pairs as `architectures` lists them, for one image of `shape`.
+def measured_specs(
+    model: nn.Module, shape: Shape | tuple[int, int, int]
+) -> list[tuple[Spec, Shape]]:
+    """What the model is, read off a run: `(spec, input shape)` pairs as `architectures` lists them,
+    for one image of `shape`.
 
-    A spec's name is the path of the innermost module that called the operator. Each run of a SegmentedConv2d is a
-    convolution of its own, so it comes back as one where its segments divide its channels.
+    A spec's name is the path of the innermost module that called the operator. Each run of a
+    SegmentedConv2d is a convolution of its own, so it comes back as one where its segments divide
+    its channels.
     """
     shadow, counter = _run(model, shape, "forward")
     names = [_own_name(shadow, layer.name) for layer in counter.layers]
-    return [(replace(spec, name=name), at) for name, (spec, at) in zip(names, counter.specs, strict=True)]
+    return [
+        (replace(spec, name=name), at)
+        for name, (spec, at) in zip(names, counter.specs, strict=True)
+    ]
 
 
-def _run(model: nn.Module, shape: Shape | tuple[int, int, int], method: str) -> tuple[nn.Module, _Counter]:
+def _run(
+    model: nn.Module, shape: Shape | tuple[int, int, int], method: str
+) -> tuple[nn.Module, _Counter]:
     """A copy of the model without values, and what its operators did on one image."""
     shadow = copy.deepcopy(model).to("meta").eval()
-    shadow.forward = getattr(shadow, method)  # called through the module, so that the tracker sees it enter
+    # called through the module, so that the tracker sees it enter
+    shadow.forward = getattr(shadow, method)
     with torch.no_grad(), ModuleTracker() as tracker, _Counter(tracker) as counter:
         shadow(torch.empty(1, *Shape.of(shape), device="meta"))
     return shadow, counter
@@ -122,18 +159,30 @@ def _shape_of(x: torch.Tensor) -> Shape:
 
 
 def _spec_of(operator: str, args: tuple) -> Spec:
-    """The spec of an operator of MAP_ARGUMENTS, or of LINEAR, from the arguments that it was called with."""
+    """The spec of an operator of MAP_ARGUMENTS, or of LINEAR, from the arguments that it was called
+    with.
+    """
     if operator == "convolution":
         x, weight, bias, stride, padding, *_, groups = args
         sizes = {"stride": tuple(stride), "padding": tuple(padding)}
-        return ConvSpec(x.shape[1], len(weight), tuple(weight.shape[2:]), segments=groups, bias=bias is not None, **sizes)
+        return ConvSpec(
+            x.shape[1],
+            len(weight),
+            tuple(weight.shape[2:]),
+            segments=groups,
+            bias=bias is not None,
+            **sizes,
+        )
     if "batch_norm" in operator:
         return BatchNormSpec(args[0].shape[1], scale=args[1] is not None)
     if "pool2d" in operator:
         _, kernel, stride, padding, *more = (*args, [0])[: max(4, len(args))]
-        over_the_end = operator.startswith("max") and more[-1:] == [True]  # ceil_mode, as `xception.max_pool` has it
+        # ceil_mode, as `xception.max_pool` has it
+        over_the_end = operator.startswith("max") and more[-1:] == [True]
         kind = "max" if operator.startswith("max") else "average"
-        return PoolSpec(kind, kernel[0], stride=stride[0], padding="tensorflow" if over_the_end else padding[0])
+        return PoolSpec(
+            kind, kernel[0], stride=stride[0], padding="tensorflow" if over_the_end else padding[0]
+        )
     if operator in ("addmm", "mm"):
         return LinearSpec(args[-1].shape[0], args[-1].shape[1], bias=operator == "addmm")
     if operator in ("relu", "elu"):
@@ -142,9 +191,19 @@ def _spec_of(operator: str, args: tuple) -> Spec:
 
 
 def _own_tensors(module: nn.Module) -> Cost:
-    """Parameters and buffers that hang on this module; those of a ParameterList count as its owner's."""
-    owners = [module, *(child for child in module.children() if isinstance(child, nn.ParameterList))]
-    params = sum(math.prod(p.shape) for owner in owners for p in owner.parameters(recurse=False) if p.requires_grad)
+    """Parameters and buffers that hang on this module; those of a ParameterList count as its
+    owner's.
+    """
+    owners = [
+        module,
+        *(child for child in module.children() if isinstance(child, nn.ParameterList)),
+    ]
+    params = sum(
+        math.prod(p.shape)
+        for owner in owners
+        for p in owner.parameters(recurse=False)
+        if p.requires_grad
+    )
     buffers = [
         b for name, b in module.named_buffers(recurse=False) if name != "num_batches_tracked"
     ]  # a counter, not a statistic
@@ -152,12 +211,16 @@ def _own_tensors(module: nn.Module) -> Cost:
 
 
 def measured_cost(model: nn.Module, shape: Shape | tuple[int, int, int]) -> Cost:
-    """Cost of the whole model for one image of `shape`, (channels, height, width): the sum of its measured layers."""
+    """Cost of the whole model for one image of `shape`, (channels, height, width): the sum of its
+    measured layers.
+    """
     return sum((layer.cost for layer in measured_layers(model, shape)), Cost())
 
 
 class OperatorCalls(NamedTuple):
-    """What a function asked of torch: calls of each operator, their MACs, and those that returned a map in another layout."""
+    """What a function asked of torch: calls of each operator, their MACs, and those that returned a
+    map in another layout.
+    """
 
     calls: Counter[str]
     macs: int
@@ -165,10 +228,12 @@ class OperatorCalls(NamedTuple):
 
 
 def operator_calls(function: Callable[[], object]) -> OperatorCalls:
-    """Count the operators that `function` runs, backward passes included. Views and empty tensors cost nothing: not counted.
+    """Count the operators that `function` runs, backward passes included. Views and empty tensors
+    cost nothing: not counted.
 
-    Layouts are NCHW and channels_last: an operator that takes a map in one and returns it in the other has copied it.
-    The counts are the same on every machine, and on the meta device without work, where a time would not be.
+    Layouts are NCHW and channels_last: an operator that takes a map in one and returns it in the
+    other has copied it. The counts are the same on every machine, and on the meta device without
+    work, where a time would not be.
     """
     with _Calls() as counter:
         function()
@@ -182,9 +247,13 @@ class _Calls(TorchDispatchMode):
         self.macs = 0
         self.layout_copies: list[str] = []
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
         out = func(*args, **(kwargs or {}))
-        is_view = any(r.alias_info is not None and not r.alias_info.is_write for r in func._schema.returns)
+        is_view = any(
+            r.alias_info is not None and not r.alias_info.is_write for r in func._schema.returns
+        )
         name = func.overloadpacket.__name__
         if not is_view and not name.startswith("empty"):
             self.calls[name] += 1
@@ -197,29 +266,41 @@ class _Calls(TorchDispatchMode):
 
 
 def _macs(operator: Any, args: tuple, kwargs: dict, out: Any) -> int:
-    """MACs of one call: torch's count, halved. Each gradient of a convolution, for map or weight, costs what it does itself.
+    """MACs of one call: torch's count, halved. Each gradient of a convolution, for map or weight,
+    costs what it does itself.
 
-    torch (2.13) counts the weight's gradient as if groups were 1, for a depthwise convolution too many by a factor of channels.
+    torch (2.13) counts the weight's gradient as if groups were 1, for a depthwise convolution too
+    many by a factor of channels.
     """
     if operator is aten.convolution_backward:
         gradient, _, weight, *_, wanted = args
         return sum(wanted[:2]) * gradient.numel() * weight[0].numel()
-    return flop_registry[operator](*args, **kwargs, out_val=out) // 2 if operator in flop_registry else 0
+    return (
+        flop_registry[operator](*args, **kwargs, out_val=out) // 2
+        if operator in flop_registry
+        else 0
+    )
 
 
 def _layout(x: Any) -> str | None:
-    """The layout of a map; None for what is none, and where there is but one, of one channel or one position."""
+    """The layout of a map; None for what is none, and where there is but one, of one channel or one
+    position.
+    """
     if not isinstance(x, torch.Tensor) or x.dim() != 4:
         return None
-    is_nchw, is_channels_last = x.is_contiguous(), x.is_contiguous(memory_format=torch.channels_last)
+    is_nchw, is_channels_last = (
+        x.is_contiguous(),
+        x.is_contiguous(memory_format=torch.channels_last),
+    )
     return None if is_nchw == is_channels_last else "nchw" if is_nchw else "channels_last"
 
 
 def stage_shapes(model: nn.Module, shape: Shape | tuple[int, int, int]) -> list[tuple[str, Shape]]:
-    """Name and output shape of every stage that runs, in order, for one image of `shape`, (channels, height, width).
+    """Name and output shape of every stage that runs, in order, for one image of `shape`,
+    (channels, height, width).
 
-    Stages are the model's direct children; an nn.Sequential's children count one by one. On the meta device, so without
-    work; the model is left as it was. A vector of n features is (n, 1, 1).
+    Stages are the model's direct children; an nn.Sequential's children count one by one. On the
+    meta device, so without work; the model is left as it was. A vector of n features is (n, 1, 1).
     """
     shadow = copy.deepcopy(model).to("meta").eval()
     stages: list[tuple[str, Shape]] = []
@@ -234,4 +315,6 @@ def stage_shapes(model: nn.Module, shape: Shape | tuple[int, int, int]) -> list[
 
 def _recorder(stages: list[tuple[str, Shape]], name: str) -> Any:
     """A hook that notes the output's shape under `name`."""
-    return lambda module, args, out: stages.append((name, Shape(*out.shape[1:], *(1,) * (4 - out.dim()))))
+    return lambda module, args, out: stages.append(
+        (name, Shape(*out.shape[1:], *(1,) * (4 - out.dim())))
+    )

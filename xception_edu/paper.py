@@ -1,6 +1,8 @@
-"""What the paper published: F. Chollet, Xception: Deep Learning with Depthwise Separable Convolutions, arXiv 1610.02357v3.
+"""What the paper published: F. Chollet, Xception: Deep Learning with Depthwise Separable
+Convolutions, arXiv 1610.02357v3.
 
-Each constant names its section or table. Nothing here is computed; what we count ourselves is held against it in tests.
+Each constant names its section or table. Nothing here is computed; what we count ourselves is held
+against it in tests.
 """
 
 from typing import NamedTuple
@@ -23,7 +25,9 @@ IMAGENET_ACCURACY = {
 
 
 class FastEvalMAP(NamedTuple):
-    """MAP@100 on FastEval14k, in percent, of a network with and without two fully connected layers of 4096 units."""
+    """MAP@100 on FastEval14k, in percent, of a network with and without two fully connected layers
+    of 4096 units.
+    """
 
     without_fc: float
     with_fc: float
@@ -41,20 +45,26 @@ class SizeAndSpeed(NamedTuple):
 
 
 # Table 3: ImageNet, 1000 classes, no fully connected layers.
-IMAGENET_SIZE = {"Inception V3": SizeAndSpeed(23_626_728, 31), "Xception": SizeAndSpeed(22_855_952, 28)}
+IMAGENET_SIZE = {
+    "Inception V3": SizeAndSpeed(23_626_728, 31),
+    "Xception": SizeAndSpeed(22_855_952, 28),
+}
 
-# Section 3: 36 convolutional layers (2 plain, 34 separable; the strided projections are not counted) in 14 modules.
+# Section 3: 36 convolutional layers (2 plain, 34 separable; the strided projections are not
+# counted) in 14 modules.
 PLAIN_CONVOLUTIONS = 2
 SEPARABLE_CONVOLUTIONS = 34
 MODULES = 14
 RESIDUAL_MODULES = 12  # all but the first and the last
 
-# Figure 5: sides of the feature maps for a 299x299 image. Its drawing in version 2 said 18 in the middle, the code gives 19.
+# Figure 5: sides of the feature maps for a 299x299 image. Its drawing in version 2 said 18 in the
+# middle, the code gives 19.
 INPUT_SIZE = 299
 FEATURE_MAP_SIDES = (149, 147, 74, 37, 19, 10)
 MIDDLE_FLOW_SHAPE = (728, 19, 19)
 
-# Section 1.2: Inception modules lie between the ends of the spectrum, with 3 or 4 segments over a few hundred channels.
+# Section 1.2: Inception modules lie between the ends of the spectrum, with 3 or 4 segments over a
+# few hundred channels.
 INCEPTION_SEGMENTS = (3, 4)
 
 # Section 4.3: L2 weight decay, on both data sets.

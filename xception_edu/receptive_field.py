@@ -1,4 +1,6 @@
-"""Receptive fields by hand: how many pixels of the image one element of a map depends on. Standard library only."""
+"""Receptive fields by hand: how many pixels of the image one element of a map depends on. Standard
+library only.
+"""
 
 import re
 from collections.abc import Sequence
@@ -6,18 +8,23 @@ from typing import NamedTuple
 
 from xception_edu.specs import ConvSpec, LinearSpec, PoolSpec, Shape, Spec
 
-BRANCH = re.compile(r"(.+)_(tower\d+|skip)_|(.+)_skip(_bn)?$")  # layers side by side, as `architectures` names them
+# layers side by side, as `architectures` names them
+BRANCH = re.compile(r"(.+)_(tower\d+|skip)_|(.+)_skip(_bn)?$")
 
 
 class Field(NamedTuple):
-    """Pixels of the image that an element of a map sees, down and across; two neighbors' fields are `jump` pixels apart."""
+    """Pixels of the image that an element of a map sees, down and across; two neighbors' fields are
+    `jump` pixels apart.
+    """
 
     height: int = 1
     width: int = 1
     jump: int = 1
 
     def after(self, spec: Spec, shape: Shape) -> "Field":
-        """The field one layer on, where `shape` reaches it: each further row of the layer's window adds one jump."""
+        """The field one layer on, where `shape` reaches it: each further row of the layer's window
+        adds one jump.
+        """
         match spec:
             case ConvSpec():
                 (rows, columns), stride = spec.kernel_size, spec.stride[0]
@@ -27,19 +34,29 @@ class Field(NamedTuple):
                 rows, columns, stride = shape.height, shape.width, 1
             case _:
                 return self
-        return Field(self.height + (rows - 1) * self.jump, self.width + (columns - 1) * self.jump, self.jump * stride)
+        return Field(
+            self.height + (rows - 1) * self.jump,
+            self.width + (columns - 1) * self.jump,
+            self.jump * stride,
+        )
 
 
 def receptive_fields(layers: Sequence[tuple[Spec, Shape]]) -> list[Field]:
-    """The field after each layer of a network from `architectures`, in the order of its layers; padding counts as pixels.
+    """The field after each layer of a network from `architectures`, in the order of its layers;
+    padding counts as pixels.
 
-    Where towers or a projection stand side by side, each begins with its module's input, and the module ends with the widest.
+    Where towers or a projection stand side by side, each begins with its module's input, and the
+    module ends with the widest.
     """
     fields: list[Field] = []
     trunk, module, ends = Field(), "", dict[str, Field]()
     for spec, shape in layers:
         found = BRANCH.match(spec.name)
-        name, branch = (found[1] or found[3], found[2] or "skip") if found else (spec.name.partition("_")[0], "")
+        name, branch = (
+            (found[1] or found[3], found[2] or "skip")
+            if found
+            else (spec.name.partition("_")[0], "")
+        )
         if name != module:
             trunk, module, ends = _widest(trunk, *ends.values()), name, {}
         ends[branch] = ends.get(branch, trunk).after(spec, shape)

@@ -1,7 +1,8 @@
 """The vocabulary of counting by hand: what a layer is, without weights and without torch.
 
-A spec says what a layer does; a Shape says what reaches it; `spec.output_shape(shape)` says what leaves it. Everything
-that `costs` counts is a `(spec, shape)` pair, the shape being the layer's input.
+A spec says what a layer does; a Shape says what reaches it; `spec.output_shape(shape)` says what
+leaves it. Everything that `costs` counts is a `(spec, shape)` pair, the shape being the layer's
+input.
 """
 
 from dataclasses import KW_ONLY, dataclass
@@ -19,7 +20,8 @@ class _Shape(NamedTuple):
 
 
 class Shape(_Shape):
-    """Shape of one image's feature map, (channels, height, width); a vector of n features is (n, 1, 1).
+    """Shape of one image's feature map, (channels, height, width); a vector of n features is (n, 1,
+    1).
 
     Raises ValueError unless all three are integers of at least 1.
     """
@@ -49,8 +51,9 @@ class Shape(_Shape):
 
 
 def segment_sizes(channels: int, segments: int) -> list[int]:
-    """Sizes of `segments` contiguous pieces of `channels`, as equal as can be: with channels = q * segments + r, the
-    first r pieces have q + 1 channels and the others q (Section 1.2's channel segments, for any integer).
+    """Sizes of `segments` contiguous pieces of `channels`, as equal as can be: with channels = q *
+    segments + r, the first r pieces have q + 1 channels and the others q (Section 1.2's channel
+    segments, for any integer).
     """
     checks.integer("channels", channels)
     checks.integer("segments", segments, at_most=channels, because=f"channels is {channels}")
@@ -62,22 +65,27 @@ def _window(side: str, size: int, kernel: int, stride: int, padding: int) -> int
     """Number of positions of a sliding window along one side."""
     if size + 2 * padding < kernel:
         raise ValueError(
-            f"{side} is {size}, but must be at least {kernel - 2 * padding} for kernel {kernel}, padding {padding}"
+            f"{side} is {size}, but must be at least {kernel - 2 * padding} for kernel {kernel},"
+            f" padding {padding}"
         )
     return (size + 2 * padding - kernel) // stride + 1
 
 
 def _expect_channels(shape: Shape, channels: int, name: str = "in_channels") -> None:
     if shape.channels != channels:
-        raise ValueError(f"shape.channels is {shape.channels}, but must be {channels} ({name} of the layer)")
+        raise ValueError(
+            f"shape.channels is {shape.channels}, but must be {channels} ({name} of the layer)"
+        )
 
 
 @dataclass(frozen=True)
 class ConvSpec:
-    """Convolution over `segments` independent pieces of the channels: 1 is regular, in_channels is depthwise (Section 1.2).
+    """Convolution over `segments` independent pieces of the channels: 1 is regular, in_channels is
+    depthwise (Section 1.2).
 
-    Piece i of the output sees only piece i of the input. `kernel_size`, `stride` and `padding` are one integer or
-    (height, width); padding None is half the kernel, which keeps the sides at stride 1 and an odd kernel.
+    Piece i of the output sees only piece i of the input. `kernel_size`, `stride` and `padding` are
+    one integer or (height, width); padding None is half the kernel, which keeps the sides at stride
+    1 and an odd kernel.
     """
 
     in_channels: int
@@ -96,7 +104,11 @@ class ConvSpec:
         checks.segments(self.segments, self.in_channels, self.out_channels)
         kernel = checks.pair("kernel_size", self.kernel_size)
         stride = checks.pair("stride", self.stride)
-        padding = (kernel[0] // 2, kernel[1] // 2) if self.padding is None else checks.pair("padding", self.padding, at_least=0)
+        padding = (
+            (kernel[0] // 2, kernel[1] // 2)
+            if self.padding is None
+            else checks.pair("padding", self.padding, at_least=0)
+        )
         checks.boolean("bias", self.bias)
         checks.text("name", self.name)
         for field, value in (("kernel_size", kernel), ("stride", stride), ("padding", padding)):
@@ -105,9 +117,15 @@ class ConvSpec:
     def output_shape(self, shape: Shape) -> Shape:
         """(out_channels, height, width) of the output; ValueError where the window does not fit."""
         _expect_channels(shape, self.in_channels)
-        (kernel, kernel_width), (stride, stride_width), (padding, padding_width) = self.kernel_size, self.stride, self.padding  # type: ignore[misc]
+        kernel, kernel_width = self.kernel_size  # type: ignore[misc]
+        stride, stride_width = self.stride  # type: ignore[misc]
+        padding, padding_width = self.padding  # type: ignore[misc]
         height = _window("height", shape.height, kernel, stride, padding)
-        return Shape(self.out_channels, height, _window("width", shape.width, kernel_width, stride_width, padding_width))
+        return Shape(
+            self.out_channels,
+            height,
+            _window("width", shape.width, kernel_width, stride_width, padding_width),
+        )
 
 
 @dataclass(frozen=True)
@@ -130,16 +148,19 @@ class LinearSpec:
         """(out_features, 1, 1); the input may be any map with in_features elements."""
         if shape.elements != self.in_features:
             raise ValueError(
-                f"shape is {tuple(shape)} with {shape.elements} elements, but must have {self.in_features} (in_features)"
+                f"shape is {tuple(shape)} with {shape.elements} elements, but must have"
+                f" {self.in_features} (in_features)"
             )
         return Shape(self.out_features, 1, 1)
 
 
 @dataclass(frozen=True)
 class PoolSpec:
-    """Max or average over a sliding window, or over the whole map (kind "global_average": kernel and stride play no part).
+    """Max or average over a sliding window, or over the whole map (kind "global_average": kernel
+    and stride play no part).
 
-    padding "tensorflow" is "same" as TensorFlow means it: ceil(side / stride) outputs, the odd pixel going to the end.
+    padding "tensorflow" is "same" as TensorFlow means it: ceil(side / stride) outputs, the odd
+    pixel going to the end.
     """
 
     kind: Literal["max", "average", "global_average"]
@@ -154,7 +175,8 @@ class PoolSpec:
         checks.integer("kernel_size", self.kernel_size)
         checks.integer("stride", self.stride)
         if self.padding != "tensorflow":
-            # A window may never lie wholly in the padding, so the padding is at most half of it (torch has the same bound).
+            # A window may never lie wholly in the padding, so the padding is at most half of it
+            # (torch has the same bound).
             checks.integer(
                 "padding",
                 self.padding,
@@ -179,7 +201,8 @@ class PoolSpec:
 
 @dataclass(frozen=True)
 class BatchNormSpec:
-    """Batch normalization: a trained scale and shift a channel, and two statistics a channel that are kept, not trained.
+    """Batch normalization: a trained scale and shift a channel, and two statistics a channel that
+    are kept, not trained.
 
     scale=False leaves the scale (gamma) out, as TensorFlow and Keras do in Inception V3.
     """

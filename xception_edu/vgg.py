@@ -1,4 +1,6 @@
-"""VGG-style networks in torch: plain stacks of 3x3 convolutions, the other family of Section 2. Tensors are (N, C, H, W)."""
+"""VGG-style networks in torch: plain stacks of 3x3 convolutions, the other family of Section 2.
+Tensors are (N, C, H, W).
+"""
 
 from torch import Tensor, nn
 
@@ -7,12 +9,13 @@ from xception_edu.layers import he_init
 
 
 class VGG(nn.Module):
-    """Stages of [3x3 convolution, ReLU] closed by 2x2/2 max pooling, then fully connected layers; VGG-16 by default.
+    """Stages of [3x3 convolution, ReLU] closed by 2x2/2 max pooling, then fully connected layers;
+    VGG-16 by default.
 
     Shape: (N, in_channels, input_size, input_size) to logits (N, num_classes).
     """
 
-    def __init__(self, config: VGGConfig = VGGConfig()):  # noqa: B008 (frozen)
+    def __init__(self, config: VGGConfig = VGGConfig()):
         super().__init__()
         self.config = config
         self.features = nn.Sequential()
@@ -35,10 +38,12 @@ class VGG(nn.Module):
         """Images (N, in_channels, input_size, input_size) to logits (N, num_classes)."""
         expected = (self.config.in_channels, self.config.input_size, self.config.input_size)
         if x.dim() != 4 or tuple(x.shape[1:]) != expected:
-            raise ValueError(f"x has shape {tuple(x.shape)}, but must be (N, {', '.join(map(str, expected))})")
+            raise ValueError(
+                f"x has shape {tuple(x.shape)}, but must be (N, {', '.join(map(str, expected))})"
+            )
         return self.classifier(self.features(x).flatten(1))
 
 
-def vgg(config: VGGConfig = VGGConfig()) -> VGG:  # noqa: B008 (frozen)
+def vgg(config: VGGConfig = VGGConfig()) -> VGG:
     """Build the network that `config` says, with He weights."""
     return VGG(config)

@@ -8,11 +8,18 @@ from torch.nn import functional as F
 
 from xception_edu import checks
 from xception_edu.configs import XceptionConfig
-from xception_edu.layers import PointwiseConv2d, SegmentedConv2d, SeparableConv2d, activation_layer, he_init
+from xception_edu.layers import (
+    PointwiseConv2d,
+    SegmentedConv2d,
+    SeparableConv2d,
+    activation_layer,
+    he_init,
+)
 
 
 class SeparableConvBN(nn.Module):
-    """A SeparableConv of Figure 5 with its BN; the dials `segments`, `order` and `activation` act here.
+    """A SeparableConv of Figure 5 with its BN; the dials `segments`, `order` and `activation` act
+    here.
 
     Shape: (N, in_channels, H, W) to (N, out_channels, H, W).
     """
@@ -20,7 +27,9 @@ class SeparableConvBN(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, config: XceptionConfig):
         super().__init__()
         if config.order == "spatial_first":
-            self.conv = SeparableConv2d(in_channels, out_channels, segments=config.segments, activation=config.activation)
+            self.conv = SeparableConv2d(
+                in_channels, out_channels, segments=config.segments, activation=config.activation
+            )
         else:
             segments = out_channels if config.segments == "channels" else config.segments
             self.conv = nn.Sequential(
@@ -36,12 +45,21 @@ class SeparableConvBN(nn.Module):
 
 
 class DownsamplingBlock(nn.Module):
-    """[ReLU, Sep, ReLU, Sep, MaxPool 3x3/2] beside a strided 1x1: the three entry blocks and the first exit block.
+    """[ReLU, Sep, ReLU, Sep, MaxPool 3x3/2] beside a strided 1x1: the three entry blocks and the
+    first exit block.
 
     Shape: (N, in_channels, H, W) to (N, out_channels, ceil(H/2), ceil(W/2)).
     """
 
-    def __init__(self, in_channels: int, inner_channels: int, out_channels: int, config: XceptionConfig, *, leading_relu: bool):
+    def __init__(
+        self,
+        in_channels: int,
+        inner_channels: int,
+        out_channels: int,
+        config: XceptionConfig,
+        *,
+        leading_relu: bool,
+    ):
         super().__init__()
         self.leading_relu = leading_relu
         self.padding = config.padding
@@ -58,7 +76,8 @@ class DownsamplingBlock(nn.Module):
         if self.leading_relu:
             x = F.relu(x)  # never in place: the skip reads what comes in, before this ReLU
         x = self.sep1(x)
-        x = self.sep2(F.relu_(x))  # in place: nobody else reads what BN gave, not even BN's own backward pass
+        # in place: nobody else reads what BN gave, not even BN's own backward pass
+        x = self.sep2(F.relu_(x))
         x = max_pool(x, self.padding)
         return x + self.skip_bn(self.skip(inputs)) if self.residual else x
 
@@ -83,9 +102,11 @@ class MiddleFlowBlock(nn.Module):
 
 
 class Xception(nn.Module):
-    """The network of Figure 5 with the dials of `config`. Shape: (N, in_channels, H, W) to logits (N, num_classes)."""
+    """The network of Figure 5 with the dials of `config`. Shape: (N, in_channels, H, W) to logits
+    (N, num_classes).
+    """
 
-    def __init__(self, config: XceptionConfig = XceptionConfig()):  # noqa: B008 (frozen)
+    def __init__(self, config: XceptionConfig = XceptionConfig()):
         super().__init__()
         self.config = config
         first, second, *entry = config.scaled_entry_widths
@@ -98,7 +119,9 @@ class Xception(nn.Module):
         for i, (width_in, width) in enumerate(zip([second, *entry], entry, strict=False)):
             self.entry.append(DownsamplingBlock(width_in, width, width, config, leading_relu=i > 0))
         middle = entry[-1]
-        self.middle = nn.Sequential(*(MiddleFlowBlock(middle, config) for _ in range(config.middle_blocks)))
+        self.middle = nn.Sequential(
+            *(MiddleFlowBlock(middle, config) for _ in range(config.middle_blocks))
+        )
         self.exit = DownsamplingBlock(middle, middle, exit_block, config, leading_relu=True)
         self.sep3 = SeparableConvBN(exit_block, late, config)
         self.sep4 = SeparableConvBN(late, last, config)
@@ -106,13 +129,17 @@ class Xception(nn.Module):
         for width_in, width in zip([last, *config.fc_widths], config.fc_widths, strict=False):
             self.fc.extend([nn.Linear(width_in, width), nn.ReLU()])
         self.dropout = nn.Dropout(config.dropout)
-        self.classifier = nn.Linear(config.fc_widths[-1] if config.fc_widths else last, config.num_classes)
+        self.classifier = nn.Linear(
+            config.fc_widths[-1] if config.fc_widths else last, config.num_classes
+        )
         self.apply(he_init)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Images (N, in_channels, H, W) to the last feature map, (N, 2048, 10, 10)."""
         if x.dim() != 4 or x.shape[1] != self.config.in_channels:
-            raise ValueError(f"x has shape {tuple(x.shape)}, but must be (N, {self.config.in_channels}, H, W)")
+            raise ValueError(
+                f"x has shape {tuple(x.shape)}, but must be (N, {self.config.in_channels}, H, W)"
+            )
         x = F.relu_(self.bn1(self.conv1(x)))  # (N, 32, 149, 149)
         x = F.relu_(self.bn2(self.conv2(x)))  # (N, 64, 147, 147)
         x = self.entry(x)  # (N, 728, 19, 19)
@@ -127,7 +154,7 @@ class Xception(nn.Module):
         return self.classifier(self.dropout(self.fc(x)))
 
 
-def xception(config: XceptionConfig = XceptionConfig()) -> Xception:  # noqa: B008 (frozen)
+def xception(config: XceptionConfig = XceptionConfig()) -> Xception:
     """Build the network that `config` says, with He weights."""
     return Xception(config)
 
@@ -135,8 +162,9 @@ def xception(config: XceptionConfig = XceptionConfig()) -> Xception:  # noqa: B0
 def max_pool(x: Tensor, padding: str) -> Tensor:
     """3x3 max pooling at stride 2, sides to ceil(side / 2); padding is minus infinity, never zero.
 
-    "tensorflow": an odd side is padded (1, 1), an even one (0, 1). torch has no such rule, but ceil_mode lets the last
-    window hang over the end, which is the same. "symmetric": (1, 1) always, as most ports have it.
+    "tensorflow": an odd side is padded (1, 1), an even one (0, 1). torch has no such rule, but
+    ceil_mode lets the last window hang over the end, which is the same. "symmetric": (1, 1) always,
+    as most ports have it.
     """
     checks.one_of("padding", padding, ("tensorflow", "symmetric"))
     if padding == "symmetric":

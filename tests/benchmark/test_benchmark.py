@@ -1,4 +1,6 @@
-"""What `benchmark` writes: complete, in its declared shape, and true to what it timed. No test looks at a time."""
+"""What `benchmark` writes: complete, in its declared shape, and true to what it timed. No test
+looks at a time.
+"""
 
 import json
 import math
@@ -14,7 +16,16 @@ from tqdm import tqdm
 
 from xception_edu import architectures
 from xception_edu.__main__ import main
-from xception_edu.benchmark import command, counting, layers, machine, mistakes, segments, startup, timing
+from xception_edu.benchmark import (
+    command,
+    counting,
+    layers,
+    machine,
+    mistakes,
+    segments,
+    startup,
+    timing,
+)
 from xception_edu.benchmark.cores import Cores, handover
 from xception_edu.costs import total
 from xception_edu.layers import SegmentedConv2d
@@ -45,7 +56,9 @@ def test_without_a_name_all_are_listed(capsys):
     assert main(["benchmark"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(command.BENCHMARKS)
-    assert {"roofline", "layers", "segments", "mistakes", "startup", "counting"} <= set(command.BENCHMARKS)
+    assert {"roofline", "layers", "segments", "mistakes", "startup", "counting"} <= set(
+        command.BENCHMARKS
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,7 +67,10 @@ def test_without_a_name_all_are_listed(capsys):
         (["rooflines"], "argument name: invalid choice: 'rooflines'"),
         (["roofline", "--threads", "0"], "threads is 0, but must be an integer of at least 1"),
         (["roofline", "--threads", "two"], "argument --threads: invalid int value: 'two'"),
-        (["roofline", "--device", "abacus"], "device is 'abacus', but must be one that torch finds here"),
+        (
+            ["roofline", "--device", "abacus"],
+            "device is 'abacus', but must be one that torch finds here",
+        ),
         (["roofline", "--out", "{file}"], "but must be a folder that can be written: "),
         (["roofline", "--quik"], "unrecognized arguments: --quik"),
     ],
@@ -71,7 +87,10 @@ def test_a_wrong_argument_is_one_line_and_status_2(arguments, message, capsys, t
 def test_counting_without_its_peers_says_how_to_get_them(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(counting, "PACKAGES", ("no_such_counter",))
     assert run_command("counting", "--out", str(tmp_path)) == 2
-    assert "counting needs no_such_counter: run it with .venv-peers/bin/python" in capsys.readouterr().err
+    assert (
+        "counting needs no_such_counter: run it with .venv-peers/bin/python"
+        in capsys.readouterr().err
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -82,7 +101,9 @@ def test_all_runs_every_benchmark_that_can_run_and_says_which_cannot(capsys, mon
         monkeypatch.setattr(module, "measure", lambda **_: {"rows": [1, 2]})
     assert main(["benchmark", "all", "--out", str(tmp_path / "new"), "--quick"]) == 0
     out, err = capsys.readouterr()
-    assert [line.rpartition("/")[2] for line in out.splitlines()] == [module.FILE for module in others.values()]
+    assert [line.rpartition("/")[2] for line in out.splitlines()] == [
+        module.FILE for module in others.values()
+    ]
     assert "counting left out: it compares with no_such_counter" in err
 
 
@@ -90,13 +111,32 @@ def test_a_record_says_where_when_and_how_it_was_measured(monkeypatch, tmp_path)
     monkeypatch.setattr(timing, "measure_ceilings", lambda **_: CEILINGS)
     assert main(["benchmark", "roofline", "--quick", "--out", str(tmp_path), "--threads", "1"]) == 0
     record = json.loads((tmp_path / "roofline.json").read_text())
-    assert list(record)[:7] == ["benchmark", "command", "quick", "device", "threads", "machine", "load"]
+    assert list(record)[:7] == [
+        "benchmark",
+        "command",
+        "quick",
+        "device",
+        "threads",
+        "machine",
+        "load",
+    ]
     assert record["command"] == "python -m xception_edu benchmark roofline --quick --threads 1"
     assert (record["quick"], record["device"], record["threads"]) == (True, "cpu", 1)
-    assert set(record["machine"]) == {"processor", "system", "cores", "python", "versions", "commit"}
+    assert set(record["machine"]) == {
+        "processor",
+        "system",
+        "cores",
+        "python",
+        "versions",
+        "commit",
+    }
     assert record["machine"]["versions"]["torch"] == torch.__version__
     assert set(record["load"]) == {"wall_seconds", "share_of_others"}
-    assert record["ceilings"] == {"macs_per_second": {"float32": 1e7, "bfloat16": 4e7}, "memory": 1e6, "cache": 5e6}
+    assert record["ceilings"] == {
+        "macs_per_second": {"float32": 1e7, "bfloat16": 4e7},
+        "memory": 1e6,
+        "cache": 5e6,
+    }
     assert record["ridge"] == {"float32": 10.0, "bfloat16": 40.0}
 
 
@@ -110,7 +150,9 @@ def test_the_file_is_the_record_a_row_a_line():
 @pytest.mark.parametrize("network", layers.NETWORKS)
 def test_the_different_layers_with_their_counts_are_the_network(network):
     rows = layers.different_layers(network)
-    assert total(pair for row, *pair in rows for _ in range(row["count"])) == total(layers.NETWORKS[network]())
+    assert total(pair for row, *pair in rows for _ in range(row["count"])) == total(
+        layers.NETWORKS[network]()
+    )
     names = [spec.name for spec, _ in layers.NETWORKS[network]()]
     assert all(row["name"] in names for row, *_ in rows)
     stages = {row["stage"] for row, *_ in rows}
@@ -119,16 +161,31 @@ def test_the_different_layers_with_their_counts_are_the_network(network):
         "inception_v3": {"stem", "head", *(f"mixed{i}" for i in range(11))},
     }.get(network)
     kinds = {row["kind"] for row, *_ in rows}
-    assert kinds <= {"depthwise", "pointwise", "regular", "batch norm", "ReLU", "pooling", "add", "fully connected",
-                     "global average pool"}  # fmt: skip
+    assert kinds <= {
+        "depthwise",
+        "pointwise",
+        "regular",
+        "batch norm",
+        "ReLU",
+        "pooling",
+        "add",
+        "fully connected",
+        "global average pool",
+    }
 
 
 @pytest.mark.parametrize("layout", layers.LAYOUTS)
 def test_what_is_timed_has_the_shape_that_the_list_says(layout):
-    """Every different layer of both networks, on a map of the same channels; sides where it keeps 19 small ones."""
+    """Every different layer of both networks, on a map of the same channels; sides where it keeps
+    19 small ones.
+    """
     for network in layers.NETWORKS:
         for row, spec, shape in layers.different_layers(network):
-            small = shape if shape.height == 1 or row["kind"] == "fully connected" else Shape(shape.channels, 9, 10)
+            small = (
+                shape
+                if shape.height == 1 or row["kind"] == "fully connected"
+                else Shape(shape.channels, 9, 10)
+            )
             run = layers.runner(spec, small, 2, "float32", layout, device=timing.CPU)
             with torch.inference_mode():
                 assert run().flatten(1).shape == (2, spec.output_shape(small).elements), row
@@ -142,13 +199,17 @@ def test_a_row_of_layers_is_in_its_declared_shape(quick_machine):
     assert found["macs"] == 2 * 32 * 3 * 9 * 4 * 4
     assert found["bytes"] == 2 * (2 * (3 * 81 + 32 * 16) + 864)
     assert found["median_ms"] <= found["other_layout_ms"]
-    assert found["attainable_ms"] == pytest.approx(1e3 * max(found["macs"] / 4e7, found["bytes"] / 1e6), abs=1e-4)
+    assert found["attainable_ms"] == pytest.approx(
+        1e3 * max(found["macs"] / 4e7, found["bytes"] / 1e6), abs=1e-4
+    )
 
 
 def test_the_segments_that_are_measured_are_all_divisors_and_ten_others():
     for channels in (728, 128):
         counts = segments.counts(channels, quick=False)
-        assert [n for n in counts if channels % n == 0] == [n for n in range(1, channels + 1) if channels % n == 0]
+        assert [n for n in counts if channels % n == 0] == [
+            n for n in range(1, channels + 1) if channels % n == 0
+        ]
         assert len([n for n in counts if channels % n]) == 10
         assert counts == sorted(set(counts))
 
@@ -157,10 +218,18 @@ def test_the_segments_that_are_measured_are_all_divisors_and_ten_others():
 def test_the_record_of_segments_is_complete(quick_machine, quick):
     with tqdm(disable=True) as progress:
         record = segments.measure(quick=quick, device=timing.CPU, progress=progress)
-    cases = {(c["channels"], c["segments"], c["dtype"], c["mode"], c["layout"]): c for c in record["cases"]}
-    wanted = {16: (1, 3, 16) if quick else (1, 2, 3, 4, 5, 8, 16), 6: (1, 3, 6) if quick else (1, 2, 3, 4, 5, 6)}
+    cases = {
+        (c["channels"], c["segments"], c["dtype"], c["mode"], c["layout"]): c
+        for c in record["cases"]
+    }
+    wanted = {
+        16: (1, 3, 16) if quick else (1, 2, 3, 4, 5, 8, 16),
+        6: (1, 3, 6) if quick else (1, 2, 3, 4, 5, 6),
+    }
     assert len(cases) == len(record["cases"]) == 8 * sum(map(len, wanted.values()))
-    assert {key[:2] for key in cases} == {(channels, n) for channels, counts in wanted.items() for n in counts}
+    assert {key[:2] for key in cases} == {
+        (channels, n) for channels, counts in wanted.items() for n in counts
+    }
     for case in record["cases"]:
         assert set(case["forms"]) == {*segments.FORMS, "ours"}
         assert all(set(times) - {"takes", "repeated"} == TIMES for times in case["forms"].values())
@@ -168,11 +237,20 @@ def test_the_record_of_segments_is_complete(quick_machine, quick):
         with torch.set_grad_enabled(case["mode"] == "training"):
             conv = SegmentedConv2d(case["channels"], case["channels"], segments=case["segments"])
             form = conv.to(getattr(torch, case["dtype"])).form
-        assert case["forms"]["ours"]["takes"] == (form if case["layout"] == "nchw" else "grouped_channels_last")
-        fastest = min(case["forms"][form]["median_ms"] for form in segments.FORMS if "repeated" not in case["forms"][form])
+        assert case["forms"]["ours"]["takes"] == (
+            form if case["layout"] == "nchw" else "grouped_channels_last"
+        )
+        fastest = min(
+            case["forms"][form]["median_ms"]
+            for form in segments.FORMS
+            if "repeated" not in case["forms"][form]
+        )
         assert case["forms"][case["best"]]["median_ms"] == fastest
         assert case["divides"] == (case["channels"] % case["segments"] == 0)
-        assert all(math.isfinite(case[key]) and case[key] > 0 for key in (*COSTS, "ratio", "ratio_converted"))
+        assert all(
+            math.isfinite(case[key]) and case[key] > 0
+            for key in (*COSTS, "ratio", "ratio_converted")
+        )
     assert {(p["channels"], p["dtype"], p["mode"], p["layout"]) for p in record["pointwise"]} == {
         (channels, dtype, mode, layout)
         for channels in wanted
@@ -192,15 +270,22 @@ def test_all_forms_compute_the_same(count):
     assert torch.allclose(F.conv2d(x, ours.dense_weight(), padding=1), ours(x), atol=1e-5)
 
 
-def test_what_seems_slow_is_looked_at_again_after_all_others_and_no_round_is_left_out(quick_machine, monkeypatch):
-    """In the first look ours takes twice as long with three segments, later as long: the median over all rounds says so."""
+def test_what_seems_slow_is_looked_at_again_after_all_others_and_no_round_is_left_out(
+    quick_machine, monkeypatch
+):
+    """In the first look ours takes twice as long with three segments, later as long: the median
+    over all rounds says so.
+    """
     order = []
 
     def alternate(functions, **_):
         first = order.count(current) < segments.PLACES
         slow = current[-1] == 3 and first
         order.append(current)
-        return {key: timing.Timing((2.0,) if key[1] == "ours" and slow else (1.0,), watched=(0.1,)) for key in functions}
+        return {
+            key: timing.Timing((2.0,) if key[1] == "ours" and slow else (1.0,), watched=(0.1,))
+            for key in functions
+        }
 
     look = segments.Case.look
 
@@ -215,24 +300,33 @@ def test_what_seems_slow_is_looked_at_again_after_all_others_and_no_round_is_lef
     monkeypatch.setattr(segments.Case, "look", looked)
     with tqdm(disable=True, total=0) as progress:
         record = segments.measure(quick=True, device=timing.CPU, progress=progress)
-    found = {(row["segments"], row["ratio"], row["forms"]["ours"]["rounds"]) for row in record["cases"]}
+    found = {
+        (row["segments"], row["ratio"], row["forms"]["ours"]["rounds"]) for row in record["cases"]
+    }
     assert found == {(1, 1.0, 2), (3, 1.0, 6), (6, 1.0, 2), (16, 1.0, 2)}
     first, again = order[: -4 * 8], order[-4 * 8 :]
     assert [count for *_, count in again] == [3] * 4 * 8
     assert all(first.count(case) == segments.PLACES for case in first)
 
 
-def test_what_stays_slow_waits_for_near_cores_and_goes_on_with_the_orders(quick_machine, monkeypatch):
+def test_what_stays_slow_waits_for_near_cores_and_goes_on_with_the_orders(
+    quick_machine, monkeypatch
+):
     starts, waited = [], []
 
     def alternate(functions, *, start, **_):
         starts.append(start)
-        return {key: timing.Timing((2.0 if key[1] == "ours" else 1.0,) * 3, watched=(0.1,) * 3) for key in functions}
+        return {
+            key: timing.Timing((2.0 if key[1] == "ours" else 1.0,) * 3, watched=(0.1,) * 3)
+            for key in functions
+        }
 
     monkeypatch.setattr(timing, "alternate", alternate)
     cores = Cores()
     monkeypatch.setattr(cores, "wait", lambda: waited.append(len(starts)))
-    case = segments.Case(segments.Bench(16, 3, "float32", "forward", CEILINGS, timing.CPU, {"rounds": 3}, cores), 4)
+    case = segments.Case(
+        segments.Bench(16, 3, "float32", "forward", CEILINGS, timing.CPU, {"rounds": 3}, cores), 4
+    )
     case.look()
     assert case.slower()
     case.look(again=True)
@@ -249,14 +343,18 @@ def test_the_tensors_lie_at_another_place_in_each_part_of_a_measurement(quick_ma
         return dict.fromkeys(functions, timing.Timing((1.0,)))
 
     monkeypatch.setattr(timing, "alternate", alternate)
-    bench = segments.Bench(128, 56, "float32", "forward", CEILINGS, timing.CPU, {"rounds": 1}, Cores())
+    bench = segments.Bench(
+        128, 56, "float32", "forward", CEILINGS, timing.CPU, {"rounds": 1}, Cores()
+    )
     for count in (2, 4, 8):
         segments.Case(bench, count).look()
     assert len(set(places)) > 1
 
 
 def test_the_ratio_of_near_cores_leaves_out_the_rounds_of_cores_that_lay_apart():
-    """While they lie apart ours takes twice as long as the first form; near, as long as that one, which then is the fastest."""
+    """While they lie apart ours takes twice as long as the first form; near, as long as that one,
+    which then is the fastest.
+    """
     handovers = (4.0, 6.0, 4.1, 6.0, 4.7, 6.0, 6.0)
     ours = timing.Timing((1.0, 2.0, 1.1, 2.0, 1.0, 2.0, 2.0), watched=handovers)
     forms = [
@@ -267,7 +365,8 @@ def test_the_ratio_of_near_cores_leaves_out_the_rounds_of_cores_that_lay_apart()
     cores.handovers += handovers
     assert cores.ratio(ours, forms) == 1.0
     assert cores.record() == {"handover_ms": 4.0, "rounds": 7, "apart": 4}
-    cores.handovers.append(3.5)  # seen later: 4.7 is more than 1.2 times that, so two rounds are left
+    # seen later: 4.7 is more than 1.2 times that, so two rounds are left
+    cores.handovers.append(3.5)
     assert cores.ratio(ours, forms) is None
     assert Cores().record() == {"handover_ms": 0.0, "rounds": 0, "apart": 0}
 
@@ -309,7 +408,8 @@ def test_load_and_facts_of_the_machine():
 def test_a_process_that_was_started_and_ended_is_no_other(monkeypatch):
     seconds = iter([10.0, 14.0])  # of all processors, before and after: four between
     monkeypatch.setattr(machine, "busy_seconds", lambda: next(seconds))
-    times = iter([(1.0, 0.0, 0.0, 0.0, 5.0), (2.0, 0.5, 1.5, 0.5, 7.0)])  # 1.5 of its own, 2 of its children
+    # 1.5 of its own, 2 of its children
+    times = iter([(1.0, 0.0, 0.0, 0.0, 5.0), (2.0, 0.5, 1.5, 0.5, 7.0)])
     monkeypatch.setattr(machine.os, "times", lambda: next(times))
     clock = iter([5.0, 7.0])
     monkeypatch.setattr(machine.time, "perf_counter", lambda: next(clock))
@@ -327,7 +427,9 @@ def test_without_git_the_commit_is_unknown(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["segments", "layers"])
-def test_ctrl_c_keeps_what_was_measured_and_says_how_much_is_left_out(name, quick_machine, monkeypatch, capsys, tmp_path):
+def test_ctrl_c_keeps_what_was_measured_and_says_how_much_is_left_out(
+    name, quick_machine, monkeypatch, capsys, tmp_path
+):
     module, real, taken = command.BENCHMARKS[name], timing.alternate, []
 
     def interrupted_at_the_third(*args, **kwargs):
@@ -342,10 +444,14 @@ def test_ctrl_c_keeps_what_was_measured_and_says_how_much_is_left_out(name, quic
     assert main(["benchmark", name, "--quick", "--out", str(tmp_path)]) == 130
     record = json.loads((tmp_path / module.FILE).read_text())
     # A 1x1 comes before the segments of its map; a case is both layouts.
-    measured, wanted = (2, 2 * (3 + 3) * 4) if name == "segments" else (2, len(list(every_sixth_layer())))
+    measured, wanted = (
+        (2, 2 * (3 + 3) * 4) if name == "segments" else (2, len(list(every_sixth_layer())))
+    )
     assert len(record["cases" if name == "segments" else "layers"]) == measured
     assert record["left_out"] == wanted - measured
-    assert f"interrupted: {wanted - measured} cases of {name} are left out" in capsys.readouterr().err
+    assert (
+        f"interrupted: {wanted - measured} cases of {name} are left out" in capsys.readouterr().err
+    )
 
 
 def every_sixth_layer():
@@ -385,7 +491,9 @@ def test_a_new_layer_each_round_and_its_first_call_against_its_third(monkeypatch
     monkeypatch.setattr(mistakes, "convolution", lambda channels, *_: (seen.append, channels))
     mistakes.no_warm_up(timing.CPU, 3)
     first = mistakes.NEW[0]
-    assert seen == [channels for channels in (first, first + 2, first + 4, first + 6) for _ in range(3)]
+    assert seen == [
+        channels for channels in (first, first + 2, first + 4, first + 6) for _ in range(3)
+    ]
 
 
 def test_startup_has_a_row_for_each_import_explorer_and_notebook(monkeypatch, tmp_path):
@@ -401,7 +509,10 @@ def test_startup_has_a_row_for_each_import_explorer_and_notebook(monkeypatch, tm
     assert [row["statement"] for row in record["imports"]] == ["pass", "import torch_of_the_test"]
     assert record["imports"][0]["times_as_long"] < record["imports"][1]["times_as_long"] == 1
     assert record["imports"][1]["median_ms"] > 500
-    assert [row["explorer"] for row in record["explorers"]] == ["budget_explorer", "kernel_explorer"]
+    assert [row["explorer"] for row in record["explorers"]] == [
+        "budget_explorer",
+        "kernel_explorer",
+    ]
     assert all(set(row["make"]) == set(row["picture"]) == TIMES for row in record["explorers"])
     (notebook,) = record["notebooks"]
     assert notebook["notebook"] == "01_small"

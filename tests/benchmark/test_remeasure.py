@@ -1,4 +1,6 @@
-"""The button measures when it is clicked, says so meanwhile, and shows what it found beside what was measured before."""
+"""The button measures when it is clicked, says so meanwhile, and shows what it found beside what
+was measured before.
+"""
 
 import base64
 import io
@@ -25,7 +27,10 @@ def button(monkeypatch):
 
 
 def cells(made):
-    return [re.findall(r"<td>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", made.shown.value)][1:]
+    return [
+        re.findall(r"<td>(.*?)</td>", row)
+        for row in re.findall(r"<tr>(.*?)</tr>", made.shown.value)
+    ][1:]
 
 
 def test_before_a_click_the_committed_measurements_are_shown(button):
@@ -69,7 +74,10 @@ def test_after_an_error_it_can_be_clicked_again(button, monkeypatch):
 
 def test_a_saved_notebook_has_the_table_as_a_picture(button):
     data = button._repr_mimebundle_()
-    assert data["text/plain"] == "Button that times a 3×3 of 728 channels at 1, 91, 364, 728 segments: remeasure_button()"
+    assert (
+        data["text/plain"]
+        == "Button that times a 3×3 of 728 channels at 1, 91, 364, 728 segments: remeasure_button()"
+    )
     assert any("widget-view" in kind for kind in data)
     assert Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).width == 830
 

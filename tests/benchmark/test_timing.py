@@ -42,18 +42,30 @@ def test_quartiles_of_five_rounds_are_the_second_and_the_fourth():
 
 def test_a_record_shows_the_disturbed_rounds_and_leaves_none_out():
     slow = Timing((1.0, 9.0, 1.0, 1.0), (0, 3, None, 0))
-    assert slow.record() == {"median_ms": 1.0, "q1_ms": 1.0, "q3_ms": 3.0, "rounds": 4, "disturbed": 1}
+    assert slow.record() == {
+        "median_ms": 1.0,
+        "q1_ms": 1.0,
+        "q3_ms": 3.0,
+        "rounds": 4,
+        "disturbed": 1,
+    }
 
 
 def test_two_timings_together_have_the_rounds_of_both():
-    assert Timing((1.0, 2.0), (0, None)) + Timing((5.0,), (3,)) == Timing((1.0, 2.0, 5.0), (0, None, 3))
+    assert Timing((1.0, 2.0), (0, None)) + Timing((5.0,), (3,)) == Timing(
+        (1.0, 2.0, 5.0), (0, None, 3)
+    )
     assert (Timing((1.0,), (0,), (7.0,)) + Timing((2.0,), (0,), (8.0,))).watched == (7.0, 8.0)
 
 
 def test_a_measurement_goes_on_with_the_orders_where_another_one_ended():
     def order(rounds, start):
         said = []
-        alternate({name: lambda name=name: said.append(name) for name in "abcdef"}, rounds=rounds, start=start)
+        alternate(
+            {name: lambda name=name: said.append(name) for name in "abcdef"},
+            rounds=rounds,
+            start=start,
+        )
         return said[6:]  # after the warm-up
 
     whole = order(6, 0)
@@ -68,9 +80,13 @@ def test_what_is_watched_is_asked_once_before_every_round():
         asked.append(len(said))
         return float(len(asked))
 
-    times = alternate({name: lambda name=name: said.append(name) for name in "ab"}, rounds=3, watch=watch)
+    times = alternate(
+        {name: lambda name=name: said.append(name) for name in "ab"}, rounds=3, watch=watch
+    )
     assert asked == [0, 2, 4, 6]
-    assert times["a"].watched == times["b"].watched == (2.0, 3.0, 4.0), "the first was before the warm-up"
+    assert times["a"].watched == times["b"].watched == (2.0, 3.0, 4.0), (
+        "the first was before the warm-up"
+    )
 
 
 def test_a_ratio_is_the_median_over_rounds_and_not_the_ratio_of_medians():
@@ -96,8 +112,11 @@ def test_rounds_alternate_after_the_warm_up(functions, rounds, warmup):
 def test_every_function_comes_right_after_every_other_equally_often(functions):
     calls = []
     rounds = functions * (1 + functions % 2)
-    alternate({name: lambda name=name: calls.append(name) for name in range(functions)}, rounds=rounds)
-    turns = [calls[i : i + functions] for i in range(functions, len(calls), functions)]  # after the warm-up
+    alternate(
+        {name: lambda name=name: calls.append(name) for name in range(functions)}, rounds=rounds
+    )
+    # after the warm-up
+    turns = [calls[i : i + functions] for i in range(functions, len(calls), functions)]
     followed = Counter(pair for turn in turns for pair in itertools.pairwise(turn))
     assert len(followed) == functions * (functions - 1)
     assert set(followed.values()) == {1 + functions % 2}
@@ -169,7 +188,10 @@ ALLOCATIONS = {
     "none": (lambda: None, 0),
     "one": (lambda: torch.empty(MIB), 4 * MIB),
     "three at once": (lambda: [torch.empty(MIB) for _ in range(3)], 12 * MIB),
-    "three, one after another": (lambda: [None for _ in range(3) if torch.empty(MIB) is None], 4 * MIB),
+    "three, one after another": (
+        lambda: [None for _ in range(3) if torch.empty(MIB) is None],
+        4 * MIB,
+    ),
 }
 
 
@@ -217,16 +239,27 @@ def test_the_roof_is_memorys_below_the_ridge_and_arithmetics_above():
     for wrong in (-1, float("nan"), "3"):
         with pytest.raises(ValueError, match="intensity is"):
             MACHINE.attainable(wrong)
-    with pytest.raises(ValueError, match="dtype is 'int8', but must be one of 'float32', 'bfloat16'"):
+    with pytest.raises(
+        ValueError, match="dtype is 'int8', but must be one of 'float32', 'bfloat16'"
+    ):
         MACHINE.attainable(1, "int8")
 
 
-@given(st.integers(1, 8), st.sampled_from(["float32", "bfloat16"]), st.integers(1, 64), st.integers(1, 3))
-def test_a_layers_shortest_time_and_its_attainable_speed_are_the_same_claim(batch, dtype, channels, kernel):
+@given(
+    st.integers(1, 8),
+    st.sampled_from(["float32", "bfloat16"]),
+    st.integers(1, 64),
+    st.integers(1, 3),
+)
+def test_a_layers_shortest_time_and_its_attainable_speed_are_the_same_claim(
+    batch, dtype, channels, kernel
+):
     cost = cost_of(ConvSpec(channels, channels, 2 * kernel - 1), Shape(channels, 9, 9))
     size = getattr(torch, dtype).itemsize
     speed = MACHINE.attainable(cost.intensity(batch=batch, bytes_per_element=size), dtype)
-    assert MACHINE.milliseconds(cost, batch=batch, dtype=dtype) == pytest.approx(1e3 * batch * cost.macs / speed)
+    assert MACHINE.milliseconds(cost, batch=batch, dtype=dtype) == pytest.approx(
+        1e3 * batch * cost.macs / speed
+    )
 
 
 def test_a_layer_without_arithmetic_takes_its_traffics_time():
@@ -242,12 +275,21 @@ def test_measured_ceilings_are_positive_and_of_what_was_asked(monkeypatch):
         for function in functions.values():
             function()
         asked.update(arguments)
-        return {"float32": Timing((4.0, 2.0)), "bfloat16": Timing((1.0,)), "memory": Timing((10.0,)), "cache": Timing((0.1,))}
+        return {
+            "float32": Timing((4.0, 2.0)),
+            "bfloat16": Timing((1.0,)),
+            "memory": Timing((10.0,)),
+            "cache": Timing((0.1,)),
+        }
 
     monkeypatch.setattr(timing, "alternate", fixed)
     found = timing.measure_ceilings(side=100, megabytes=1, rounds=3, threads=1)
-    assert found.macs_per_second == pytest.approx({"float32": 100**3 / 2e-3, "bfloat16": 100**3 / 1e-3})  # the fastest round
-    assert found.memory == pytest.approx(2 * 2**20 / 10e-3)  # a byte copied is a byte read and a byte written
+    # the fastest round
+    assert found.macs_per_second == pytest.approx(
+        {"float32": 100**3 / 2e-3, "bfloat16": 100**3 / 1e-3}
+    )
+    # a byte copied is a byte read and a byte written
+    assert found.memory == pytest.approx(2 * 2**20 / 10e-3)
     assert found.cache == pytest.approx(2 * 2**19 / 0.1e-3)
     assert asked["rounds"] == 3
     for wrong in ({"side": 0}, {"megabytes": 0}):
@@ -257,7 +299,10 @@ def test_measured_ceilings_are_positive_and_of_what_was_asked(monkeypatch):
 
 def test_a_network_at_its_roof_takes_longer_than_its_macs_at_the_peak():
     costs = [cost_of(*pair) for pair in architectures.xception()]
-    assert sum(MACHINE.milliseconds(cost) for cost in costs) > 1e3 * sum(cost.macs for cost in costs) / 1e9
+    assert (
+        sum(MACHINE.milliseconds(cost) for cost in costs)
+        > 1e3 * sum(cost.macs for cost in costs) / 1e9
+    )
 
 
 def test_a_short_function_fills_a_round_with_calls_and_a_long_one_is_called_once(monkeypatch):
@@ -266,10 +311,12 @@ def test_a_short_function_fills_a_round_with_calls_and_a_long_one_is_called_once
 
     def call(name, seconds):
         calls[name] += 1
-        clock[0] += seconds * (100 if calls[name] == 1 else 1)  # the first one finds kernels and memory
+        # the first one finds kernels and memory
+        clock[0] += seconds * (100 if calls[name] == 1 else 1)
 
     functions = {"short": lambda: call("short", 0.0005), "long": lambda: call("long", 0.03)}
     times = alternate(functions, rounds=2, warmup=1, fill=10)
     assert calls["long"] == 2 + 2
-    assert calls["short"] == 2 + 2 * (1 + 20)  # of the warm-up; then 20 in each round, after one that is not timed
+    # of the warm-up; then 20 in each round, after one that is not timed
+    assert calls["short"] == 2 + 2 * (1 + 20)
     assert times["short"].median == pytest.approx(0.5)  # of one call, not of all

@@ -1,4 +1,6 @@
-"""A real browser, one Jupyter for all tests, a page in JupyterLab with every explorer, and pages without a kernel."""
+"""A real browser, one Jupyter for all tests, a page in JupyterLab with every explorer, and pages
+without a kernel.
+"""
 
 import json
 import os
@@ -13,18 +15,26 @@ from tests.browser import explored, servers
 from tests.helpers.explorer_notebooks import FIRST_CELL, NAMES, code_of
 
 ROOT = Path(__file__).parents[2]
-# What anywidget throws after 2 s, also of a model that a busy machine still loads: the tests wait for the explorer itself.
+# What anywidget throws after 2 s, also of a model that a busy machine still loads: the tests wait
+# for the explorer itself.
 LATE = "[anywidget] Failed to initialize model."
 NO_BROWSER = (
-    "no Chromium found, so nothing was moved in a browser: `apt-get install chromium` (Debian, Ubuntu) or "
-    "`python -m playwright install chromium`, or set the environment variable CHROMIUM to its path"
+    "no Chromium found, so nothing was moved in a browser: `apt-get install chromium` (Debian,"
+    " Ubuntu) or `python -m playwright install chromium`, or set the environment variable CHROMIUM"
+    " to its path"
 )
 
 
 def chromium(playwright):
-    """Path of a Chromium: the one named by CHROMIUM, the system's, or Playwright's own. None where there is none."""
+    """Path of a Chromium: the one named by CHROMIUM, the system's, or Playwright's own. None where
+    there is none.
+    """
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    found = [os.environ.get("CHROMIUM"), *map(shutil.which, names), playwright.chromium.executable_path]
+    found = [
+        os.environ.get("CHROMIUM"),
+        *map(shutil.which, names),
+        playwright.chromium.executable_path,
+    ]
     return next((path for path in found if path and Path(path).exists()), None)
 
 
@@ -34,22 +44,41 @@ def browser():
         path = chromium(playwright)
         if path is None:
             (pytest.fail if os.environ.get("CI") else pytest.skip)(NO_BROWSER)
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
         yield browser
         browser.close()
 
 
 @contextmanager
 def open_page(browser):
-    """A page that keeps what went wrong: `page.problems` has console errors, exceptions, failed and foreign requests."""
+    """A page that keeps what went wrong: `page.problems` has console errors, exceptions, failed and
+    foreign requests.
+    """
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     page.problems = []
-    page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: None if LATE in str(error) else page.problems.append(str(error)))
+    page.on(
+        "console",
+        lambda message: page.problems.append(message.text) if message.type == "error" else None,
+    )
+    page.on(
+        "pageerror", lambda error: None if LATE in str(error) else page.problems.append(str(error))
+    )
     page.on("requestfailed", lambda request: page.problems.append(f"failed: {request.url}"))
-    page.on("response", lambda reply: page.problems.append(f"{reply.status}: {reply.url}") if reply.status >= 400 else None)
-    page.on("request", lambda request: None if _is_local(request.url) else page.problems.append(f"foreign: {request.url}"))
+    page.on(
+        "response",
+        lambda reply: (
+            page.problems.append(f"{reply.status}: {reply.url}") if reply.status >= 400 else None
+        ),
+    )
+    page.on(
+        "request",
+        lambda request: (
+            None if _is_local(request.url) else page.problems.append(f"foreign: {request.url}")
+        ),
+    )
     yield page
     context.close()
 
@@ -85,7 +114,8 @@ def lab_page(browser, jupyter):
         jupyter.shut_down(page)
 
 
-# A page from disk with no kernel: the saved state of one explorer, and the few lines that anywidget would be.
+# A page from disk with no kernel: the saved state of one explorer, and the few lines that anywidget
+# would be.
 HOST = """<!doctype html><html lang="en"><meta charset="utf-8"><title>explorer</title><body style="margin: 8px"><main></main>
 <script type="module">
 const state = %s, listeners = {};

@@ -1,4 +1,6 @@
-"""What an explorer shows on a page, read from its elements, and what it should show, told by Python."""
+"""What an explorer shows on a page, read from its elements, and what it should show, told by
+Python.
+"""
 
 import json
 import re
@@ -29,17 +31,23 @@ def explorer(name):
 
 
 def go(made, state):
-    """Take an explorer of this process to a state: the choices first, which say what stops there are."""
+    """Take an explorer of this process to a state: the choices first, which say what stops there
+    are.
+    """
     for control in [*made.table["controls"][1:], made.table["controls"][0]]:
         setattr(made, control["name"], state[control["name"]])
 
 
 def stops(made):
     """The slider's stops under the choices that are made."""
-    return made.table["stops"][made._key()] if hasattr(made, "view") else list(range(1, made.channels + 1))
+    return (
+        made.table["stops"][made._key()]
+        if hasattr(made, "view")
+        else list(range(1, made.channels + 1))
+    )
 
 
-# ---- read from the page ---------------------------------------------------------------------------------------------
+# ---- read from the page --------------------------------------------------------------------------
 
 # What every explorer shows, and its own part.
 READ = """(root) => {
@@ -67,10 +75,14 @@ READ = """(root) => {
 
 
 def wait_for(root, state, seconds=10):
-    """Wait until the page has drawn a state, which a busy machine may do late; what it shows is left to `check`."""
+    """Wait until the page has drawn a state, which a busy machine may do late; what it shows is
+    left to `check`.
+    """
     told = json.dumps(state, separators=(",", ":"), ensure_ascii=False)
     root.page.wait_for_function(
-        "([root, told]) => root.dataset.state === told", arg=[root.element_handle(), told], timeout=1000 * seconds
+        "([root, told]) => root.dataset.state === told",
+        arg=[root.element_handle(), told],
+        timeout=1000 * seconds,
     )
 
 
@@ -106,17 +118,23 @@ OVERLAPS = """(root) => {
 def plain(element):
     """An element's tag, attributes and text, with numbers as numbers."""
     tag, attributes, text = element
-    return tag, {name: numbers(value) if name != "href" else value for name, value in attributes.items()}, text
+    return (
+        tag,
+        {name: numbers(value) if name != "href" else value for name, value in attributes.items()},
+        text,
+    )
 
 
 @cache
 def numbers(value):
-    """Text as numbers and what stands between them, so that 7 equals 7.0 and sums of fractions need not round alike."""
+    """Text as numbers and what stands between them, so that 7 equals 7.0 and sums of fractions need
+    not round alike.
+    """
     parts = re.split(r"(-?\d+(?:\.\d+)?(?:e-?\d+)?)", str(value))
     return tuple(round(float(part), 4) if i % 2 else part.strip() for i, part in enumerate(parts))
 
 
-# ---- told by Python -------------------------------------------------------------------------------------------------
+# ---- told by Python ------------------------------------------------------------------------------
 
 
 def expected(made):
@@ -131,24 +149,41 @@ def expected(made):
         }
     else:
         view = position(made.table, **state)
-        words = {"title": f"{view['name']} {view['words']}", "spoken": f"{view['name']}; {view['words']}"}
+        words = {
+            "title": f"{view['name']} {view['words']}",
+            "spoken": f"{view['name']}; {view['words']}",
+        }
         words["output"] = f"{made.segments} of {made.channels}"
     slider, *choices = state.values()
-    return words | {"code": repr(made), "slider": [now.index(slider) + 1, 1, len(now)], "chosen": list(map(str, choices))}
+    return words | {
+        "code": repr(made),
+        "slider": [now.index(slider) + 1, 1, len(now)],
+        "chosen": list(map(str, choices)),
+    }
 
 
 def scenes(made):
     """The picture and the readouts of an explorer with scenes."""
     view = made.view()
-    shapes = [[plain(element) for shape in panel for element in ELEMENTS[shape[0]](*shape[1:])] for panel in made.shapes()]
-    return {"values": view["values"], "alts": view["alts"], "panels": made.table["panels"], "shapes": shapes}
+    shapes = [
+        [plain(element) for shape in panel for element in ELEMENTS[shape[0]](*shape[1:])]
+        for panel in made.shapes()
+    ]
+    return {
+        "values": view["values"],
+        "alts": view["alts"],
+        "panels": made.table["panels"],
+        "shapes": shapes,
+    }
 
 
 def segments(made):
     """The picture and the numbers of the segments explorer, counted by costs."""
     s, c, k, side, order = made.state().values()
     shape, sizes, pitch = Shape(c, side, side), segment_sizes(c, s), 288 // c
-    module_of = {n: module(ModuleConfig(c, c, n, kernel_size=k, order=order), shape) for n in (s, c)}
+    module_of = {
+        n: module(ModuleConfig(c, c, n, kernel_size=k, order=order), shape) for n in (s, c)
+    }
     return {
         "count": costs(module_of[s]),
         "regular": costs(regular_convolution(c, c, shape, kernel_size=k)),
@@ -166,7 +201,7 @@ def costs(layers):
     return [*(f"{count:,}" for count in counts), f"{cost.intensity():,.2f}"]
 
 
-# ---- the SVG elements of each shape of explorers/scene.py -----------------------------------------------------------
+# ---- the SVG elements of each shape of explorers/scene.py ----------------------------------------
 
 
 def ink(color):
@@ -182,7 +217,12 @@ def path(run):
 
 
 def _rect(color, x, y, width, height, opacity, edge):
-    yield "rect", {"x": x, "y": y, "width": width, "height": height, "fill": ink(color), "opacity": opacity} | rim(edge), ""
+    yield (
+        "rect",
+        {"x": x, "y": y, "width": width, "height": height, "fill": ink(color), "opacity": opacity}
+        | rim(edge),
+        "",
+    )
 
 
 def _line(color, runs, width, opacity, dash):
@@ -207,7 +247,11 @@ def _dot(color, x, y, radius, edge):
 def _text(color, x, y, words, size, anchor, bold, halo, up):
     classes = f"xe-words xe-words-{size}" + " xe-bold" * bold + " xe-halo" * halo
     turned = {"transform": f"rotate(-90 {x} {y})"} if up else {}
-    yield "text", {"x": x, "y": y, "class": classes, "fill": ink(color), "text-anchor": anchor} | turned, words
+    yield (
+        "text",
+        {"x": x, "y": y, "class": classes, "fill": ink(color), "text-anchor": anchor} | turned,
+        words,
+    )
 
 
 def _cells(names, x, y, pitch, columns, codes, levels):
@@ -221,7 +265,11 @@ def _cells(names, x, y, pitch, columns, codes, levels):
 
 def _image(png, x, y, width, height):
     place = {"x": x, "y": y, "width": width, "height": height}
-    yield "image", {"href": f"data:image/png;base64,{png}"} | place | {"preserveAspectRatio": "none"}, ""
+    yield (
+        "image",
+        {"href": f"data:image/png;base64,{png}"} | place | {"preserveAspectRatio": "none"},
+        "",
+    )
 
 
 def _click(stop, x, y, width, height, words):

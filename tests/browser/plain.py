@@ -1,4 +1,6 @@
-"""What the explorers are compared with: their pictures through ipywidgets' `interact`, a new matplotlib figure each move."""
+"""What the explorers are compared with: their pictures through ipywidgets' `interact`, a new
+matplotlib figure each move.
+"""
 
 from IPython.display import display
 from ipywidgets import IntSlider, interact
@@ -14,12 +16,21 @@ def figure(made):
     table, state = made.table, made.state()
     with style.context():
         if hasattr(made, "view"):
-            return scene_picture.draw(made.view(), made.shapes(), table["panels"], table["columns"], table["palette"])
-        return segments_panel.draw(position(table, **state), table["columns"], kernel_size=made.kernel_size, order=made.order)
+            return scene_picture.draw(
+                made.view(), made.shapes(), table["panels"], table["columns"], table["palette"]
+            )
+        return segments_panel.draw(
+            position(table, **state),
+            table["columns"],
+            kernel_size=made.kernel_size,
+            order=made.order,
+        )
 
 
 def plain(name, state):
-    """Show a slider over the stops of an explorer, under the choices of a state, and the figure below it."""
+    """Show a slider over the stops of an explorer, under the choices of a state, and the figure
+    below it.
+    """
     made = explored.new(name)
     explored.go(made, state)
     stops, dial = explored.stops(made), next(iter(state))

@@ -1,4 +1,6 @@
-"""A Jupyter of our own with JupyterLab, Notebook 7 and Voila: on this machine, with scratch settings and a token."""
+"""A Jupyter of our own with JupyterLab, Notebook 7 and Voila: on this machine, with scratch
+settings and a token.
+"""
 
 import json
 import os
@@ -40,12 +42,20 @@ class Jupyter:
 
     def write(self, name, *cells):
         """A notebook of the given cells."""
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(cell) for cell in cells]
+        )
+        notebook.metadata["kernelspec"] = {
+            "name": "python3",
+            "display_name": "Python 3",
+            "language": "python",
+        }
         nbformat.write(notebook, self.folder / f"{name}.ipynb")
 
     def trust(self, path):
-        """A copy of a notebook, trusted as `jupyter trust` would, so that its saved explorers move; gives its name."""
+        """A copy of a notebook, trusted as `jupyter trust` would, so that its saved explorers move;
+        gives its name.
+        """
         notebook = nbformat.read(path, 4)
         notary(self.home).sign(notebook)
         nbformat.write(notebook, self.folder / path.name)
@@ -55,7 +65,9 @@ class Jupyter:
         """Open a notebook in JupyterLab, in Notebook 7 or, which runs it, in Voila."""
         page.goto(f"{self.url}/{PAGES[place].format(name=name)}token={self.token}", timeout=90_000)
         if place != "voila":
-            page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.sessionContext", timeout=60_000)
+            page.wait_for_function(
+                "() => window.jupyterapp?.shell?.currentWidget?.sessionContext", timeout=60_000
+            )
             page.evaluate(READY)
 
     def run(self, page):
@@ -105,7 +117,10 @@ def jupyter(home, folder):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server, log = Jupyter(f"{HERE}:{port}", secrets.token_hex(16), home, folder), home / "jupyter.log"
+    server, log = (
+        Jupyter(f"{HERE}:{port}", secrets.token_hex(16), home, folder),
+        home / "jupyter.log",
+    )
     with log.open("w") as output:
         streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
         with subprocess.Popen(_command(port, server), env=_environment(home), **streams) as process:
@@ -131,7 +146,8 @@ def _command(port, server):
         "ServerApp.port_retries": 0,
         "IdentityProvider.token": server.token,
         "ServerApp.root_dir": server.folder,
-        "LabApp.expose_app_in_browser": True,  # window.jupyterapp, whose commands say when they are done
+        # window.jupyterapp, whose commands say when they are done
+        "LabApp.expose_app_in_browser": True,
         "JupyterNotebookApp.expose_app_in_browser": True,
         "LabApp.extension_manager": "readonly",
     }
@@ -140,7 +156,10 @@ def _command(port, server):
 
 
 def _environment(home):
-    scratch = {f"JUPYTER_{kind}_DIR": str(home / name) for kind, name in (("CONFIG", ""), ("RUNTIME", "run"), ("DATA", "data"))}
+    scratch = {
+        f"JUPYTER_{kind}_DIR": str(home / name)
+        for kind, name in (("CONFIG", ""), ("RUNTIME", "run"), ("DATA", "data"))
+    }
     package = str(Path(__file__).parents[2])
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     return {

@@ -1,9 +1,11 @@
-"""How long an explorer takes from a key to the new picture, and from running its cell to the first one, in JupyterLab.
+"""How long an explorer takes from a key to the new picture, and from running its cell to the first
+one, in JupyterLab.
 
-On a machine with more work than cores, a move and an appearance that take too long may not take so long of processor time.
+On a machine with more work than cores, a move and an appearance that take too long may not take so
+long of processor time.
 
-XCEPTION_EDU_RECORD=1 measures `interact` as well, and writes results/explorer_latency.json: two or three minutes on an idle
-machine, ten on a busy one.
+XCEPTION_EDU_RECORD=1 measures `interact` as well, and writes results/explorer_latency.json: two or
+three minutes on an idle machine, ten on a busy one.
 """
 
 import json
@@ -39,14 +41,21 @@ def best(rounds):
 
 
 def heaviest(name):
-    """A state of an explorer under the choices whose views have the most to paint, at the first stop."""
+    """A state of an explorer under the choices whose views have the most to paint, at the first
+    stop.
+    """
     made = explored.new(name)
     dial, *choices = made.table["controls"]
     if hasattr(made, "view"):
         all_of_them = product(*(choice["options"] for choice in choices))
-        chosen = [dict(zip([choice["name"] for choice in choices], options, strict=True)) for options in all_of_them]
+        chosen = [
+            dict(zip([choice["name"] for choice in choices], options, strict=True))
+            for options in all_of_them
+        ]
         fullest = max(chosen, key=lambda one: _weight(made.table, scene_explorer.key(one)))
-        explored.go(made, fullest | {dial["name"]: made.table["stops"][scene_explorer.key(fullest)][0]})
+        explored.go(
+            made, fullest | {dial["name"]: made.table["stops"][scene_explorer.key(fullest)][0]}
+        )
     return made.state() | {dial["name"]: explored.stops(made)[0]}
 
 
@@ -56,12 +65,14 @@ def _weight(table, where):
 
 
 def moves(count):
-    """Keys for as many moves: up and down the slider, never beyond its ends, over no more than 45 stops."""
+    """Keys for as many moves: up and down the slider, never beyond its ends, over no more than 45
+    stops.
+    """
     turn = min(count - 1, 45)
     return ["ArrowRight" if i // turn % 2 == 0 else "ArrowLeft" for i in range(MOVES)]
 
 
-# ---- the explorers --------------------------------------------------------------------------------------------------
+# ---- the explorers -------------------------------------------------------------------------------
 
 APPEAR = """async (cell) => {
   const notebook = jupyterapp.shell.currentWidget.content;
@@ -87,12 +98,16 @@ WATCH = """(root) => {
 }"""
 
 # Two frames on, so that whatever the last key started is in a frame.
-NEXT_FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
+NEXT_FRAME = (
+    "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
+)
 FORGET = f"async () => {{ await ({NEXT_FRAME})(); moves.length = 0; }}"
 
 
 def measure(page, keys):
-    """Milliseconds from each key to the first frame with its picture, as fast as a held key repeats."""
+    """Milliseconds from each key to the first frame with its picture, as fast as a held key
+    repeats.
+    """
     page.keyboard.press("Home")
     page.evaluate(FORGET)
     for pressed in keys:
@@ -105,7 +120,9 @@ def measure(page, keys):
 
 
 def appearance(page, name, enough):
-    """Milliseconds from running the cell, which makes the table, to the picture: the best of up to five."""
+    """Milliseconds from running the cell, which makes the table, to the picture: the best of up to
+    five.
+    """
     times = []
     while not times or (min(times) > enough and len(times) < ROUNDS):
         times.append(page.evaluate(APPEAR, NAMES.index(name) + 1))
@@ -113,20 +130,28 @@ def appearance(page, name, enough):
 
 
 def is_busy():
-    """Whether more wants to run than there are cores: then the clock on the wall measures the others, too."""
+    """Whether more wants to run than there are cores: then the clock on the wall measures the
+    others, too.
+    """
     return not RECORD and os.getloadavg()[0] > os.cpu_count()
 
 
 @pytest.fixture(scope="module")
 def processor(lab_page):
-    """Function that gives the milliseconds of processor time that the page's main thread and the kernel have taken so far."""
+    """Function that gives the milliseconds of processor time that the page's main thread and the
+    kernel have taken so far.
+    """
     browser = lab_page.context.new_cdp_session(lab_page)
     browser.send("Performance.enable", {"timeDomain": "threadTicks"})
 
     def taken():
-        kernel = float(lab_page.evaluate("run_in_kernel('import time; print(time.process_time())')"))
+        kernel = float(
+            lab_page.evaluate("run_in_kernel('import time; print(time.process_time())')")
+        )
         metrics = browser.send("Performance.getMetrics")["metrics"]
-        return 1000 * (kernel + next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration"))
+        return 1000 * (
+            kernel + next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")
+        )
 
     return taken
 
@@ -148,10 +173,16 @@ def test_an_explorer_appears_and_moves_at_once(lab_page, name, table, processor)
         rounds.append(measure(lab_page, keys))
         taken.append(processor())
     table[name] = row(rounds, first, state)
-    moved = min(after - before for before, after in pairwise(taken)) / MOVES  # another load also empties caches, in some rounds
-    found = f"95th percentile of each round: {[round(p95(times), 1) for times in rounds]} ms; processor: {moved:.1f} ms a move"
+    # another load also empties caches, in some rounds
+    moved = min(after - before for before, after in pairwise(taken)) / MOVES
+    found = (
+        f"95th percentile of each round: {[round(p95(times), 1) for times in rounds]} ms;"
+        f" processor: {moved:.1f} ms a move"
+    )
     assert p95(best(rounds)) <= most(name) or (is_busy() and moved <= most(name)), found
-    assert first <= FIRST or (is_busy() and appeared <= ROUNDS * FIRST), f"processor: {appeared:.0f} ms, {ROUNDS} times"
+    assert first <= FIRST or (is_busy() and appeared <= ROUNDS * FIRST), (
+        f"processor: {appeared:.0f} ms, {ROUNDS} times"
+    )
     assert lab_page.problems == []
 
 
@@ -162,7 +193,9 @@ def set_state(name, state):
 
 
 def row(rounds, first, state):
-    """What is written of an explorer: of one whole round, the one with the lowest 95th percentile, and how the others were."""
+    """What is written of an explorer: of one whole round, the one with the lowest 95th percentile,
+    and how the others were.
+    """
     times = min(rounds, key=p95)
     return {
         "state": state,
@@ -174,9 +207,10 @@ def row(rounds, first, state):
     }
 
 
-# ---- plain interact, for comparison ---------------------------------------------------------------------------------
+# ---- plain interact, for comparison --------------------------------------------------------------
 
-# Presses no key by itself: waits until the output below the slider has another picture, decoded and in a frame.
+# Presses no key by itself: waits until the output below the slider has another picture, decoded and
+# in a frame.
 NEXT_PICTURE = """(cell) => {
   const node = jupyterapp.shell.currentWidget.content.widgets[cell].node, output = node.querySelector('.jp-OutputArea');
   const picture = () => [...output.querySelectorAll('img')].at(-1);
@@ -196,7 +230,9 @@ NEXT_PICTURE = """(cell) => {
 
 
 def measure_plain(page, cell, count, number):
-    """Milliseconds from each key to the frame with the new figure, each key pressed when the last one's figure is there."""
+    """Milliseconds from each key to the frame with the new figure, each key pressed when the last
+    one's figure is there.
+    """
     handle = page.locator(".jp-Cell").nth(cell).get_by_role("slider")
     handle.focus()
     times = []
@@ -218,7 +254,9 @@ def table(browser, jupyter):
 
 @pytest.fixture(scope="module")
 def plain_page(browser, jupyter):
-    """A notebook in JupyterLab with `interact` for each explorer that is measured: all of them when they are written."""
+    """A notebook in JupyterLab with `interact` for each explorer that is measured: all of them when
+    they are written.
+    """
     names = NAMES if RECORD else NAMES[-1:]
     cells = [f"plain({name!r}, {heaviest(name)!r})" for name in names]
     jupyter.write("plain", "%matplotlib inline\nfrom tests.browser.plain import plain", *cells)
@@ -242,9 +280,10 @@ def test_plain_interact_takes_longer(plain_page, table):
 
 
 WHAT = (
-    "milliseconds from a key press to the first animation frame after the new picture was drawn, in JupyterLab, in a notebook "
-    "with all explorers; first_appearance_ms from running the cell, which makes the table; plain_interact: the same states as "
-    "a new matplotlib figure in ipywidgets' interact"
+    "milliseconds from a key press to the first animation frame after the new picture was drawn, in"
+    " JupyterLab, in a notebook with all explorers; first_appearance_ms from running the cell,"
+    " which makes the table; plain_interact: the same states as a new matplotlib figure in"
+    " ipywidgets' interact"
 )
 
 
@@ -254,7 +293,9 @@ def write(rows, chromium):
         "what": WHAT,
         "moves": MOVES,
         "explorers": rows,
-        "machine": machine.facts("anywidget", "ipywidgets", "jupyterlab", "matplotlib", "playwright"),
+        "machine": machine.facts(
+            "anywidget", "ipywidgets", "jupyterlab", "matplotlib", "playwright"
+        ),
         "chromium": chromium,
         "load_average": round(os.getloadavg()[0], 1),
         "date": datetime.now(UTC).date().isoformat(),

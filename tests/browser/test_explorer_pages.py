@@ -1,4 +1,6 @@
-"""Claims about every explorer on a page without a kernel: its names, its data table, narrow and wide columns."""
+"""Claims about every explorer on a page without a kernel: its names, its data table, narrow and
+wide columns.
+"""
 
 import json
 
@@ -18,7 +20,9 @@ def test_controls_and_pictures_are_named(static, name):
     slider, *choices = made.table["controls"]
     assert root.get_by_role("slider", name=slider["label"], exact=True).count() == 1
     for word in ("previous", "next"):
-        assert root.get_by_role("button", name=f"{slider['label']}: {word}", exact=True).count() == 1
+        assert (
+            root.get_by_role("button", name=f"{slider['label']}: {word}", exact=True).count() == 1
+        )
     for choice in choices:
         options = root.get_by_role("group", name=choice["label"], exact=True).get_by_role("radio")
         assert options.count() == len(choice["options"])
@@ -37,14 +41,25 @@ def test_the_data_table_lists_every_position(static, name):
     page.get_by_text(f"Table of all {len(now)} positions").click()
     rows = page.locator(".xe-scroll tbody tr")
     rows.first.wait_for()
-    texts = rows.evaluate_all("rows => rows.map((row) => [...row.cells].map((cell) => cell.textContent))")
+    texts = rows.evaluate_all(
+        "rows => rows.map((row) => [...row.cells].map((cell) => cell.textContent))"
+    )
     dial, marked = next(iter(made.state())), now.index(next(iter(made.state().values())))
     for stop, row in zip(now, texts, strict=True):
         setattr(made, dial, stop)
-        values = list(made.view()["values"]) if hasattr(made, "view") else explored.segments(made)["count"]
+        values = (
+            list(made.view()["values"])
+            if hasattr(made, "view")
+            else explored.segments(made)["count"]
+        )
         assert row[0] == str(stop)
         assert row[-len(values) :] == values
-    assert rows.evaluate_all("rows => rows.findIndex((row) => row.getAttribute('aria-current') === 'true')") == marked
+    assert (
+        rows.evaluate_all(
+            "rows => rows.findIndex((row) => row.getAttribute('aria-current') === 'true')"
+        )
+        == marked
+    )
 
 
 @every
@@ -86,7 +101,9 @@ def test_the_page_follows_the_table_and_knows_no_formula(static, name):
     where = made._key()
     view = table["views"][where][table["stops"][where].index(next(iter(made.state().values())))]
     view["values"] = [f"value {i}" for i, _ in enumerate(view["values"])]
-    view["shapes"][0].append(["text", "ink", 5, 5, '<planted> & "quoted"', "small", "start", False, False, False])
+    view["shapes"][0].append(
+        ["text", "ink", 5, 5, '<planted> & "quoted"', "small", "start", False, False, False]
+    )
     made.table = table
     page = static(made)
     assert page.locator(".xe-readouts strong").all_text_contents() == view["values"]

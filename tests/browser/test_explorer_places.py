@@ -1,4 +1,6 @@
-"""Claims about the notebooks with explorers: saved and run in JupyterLab, in Notebook 7 and in Voila, all move."""
+"""Claims about the notebooks with explorers: saved and run in JupyterLab, in Notebook 7 and in
+Voila, all move.
+"""
 
 from pathlib import Path
 
@@ -14,24 +16,40 @@ WITH_EXPLORERS = [path for path in NOTEBOOKS if explorers_of(nbformat.read(path,
 each_notebook = pytest.mark.parametrize("path", WITH_EXPLORERS, ids=lambda path: path.stem)
 
 
-# What goes wrong on a page of theirs with nothing but 1 + 1 in it. Voila's template asks for icons and MathJax from outside,
-# which fails here, and cannot load Notebook 7's extension; Notebook 7 stumbles over a setting, a command and a font of its own.
-# The console does not name what failed to load: the request does, and is another problem in the list.
+# What goes wrong on a page of theirs with nothing but 1 + 1 in it. Voila's template asks for icons
+# and MathJax from outside, which fails here, and cannot load Notebook 7's extension; Notebook 7
+# stumbles over a setting, a command and a font of its own. The console does not name what failed to
+# load: the request does, and is another problem in the list.
 THEIR_OWN = {
-    "voila": ("fortawesome", "mathjax", "Failed to load resource: net::ERR", "@jupyter-notebook/lab-extension"),
-    "notebook": ("reading 'schema'", "Command 'filebrowser:open-path'", ".woff2", "Failed to load resource: the server"),
+    "voila": (
+        "fortawesome",
+        "mathjax",
+        "Failed to load resource: net::ERR",
+        "@jupyter-notebook/lab-extension",
+    ),
+    "notebook": (
+        "reading 'schema'",
+        "Command 'filebrowser:open-path'",
+        ".woff2",
+        "Failed to load resource: the server",
+    ),
 }
 
 
 def ours(problems, place):
     """The problems of a page that are not the place's own."""
-    return [problem for problem in problems if not any(words in problem for words in THEIR_OWN[place])]
+    return [
+        problem for problem in problems if not any(words in problem for words in THEIR_OWN[place])
+    ]
 
 
 def moves(page, saved):
-    """Move each explorer of a page by key and by mouse; what it shows is what the table that it was saved with says."""
+    """Move each explorer of a page by key and by mouse; what it shows is what the table that it was
+    saved with says.
+    """
     roots = page.locator(".xe")
-    roots.nth(len(saved) - 1).wait_for(timeout=180_000)  # a busy machine loads JupyterLab in minutes
+    # a busy machine loads JupyterLab in minutes
+    roots.nth(len(saved) - 1).wait_for(timeout=180_000)
     for i, made in enumerate(map(restored, saved)):
         root = roots.nth(i)
         dial, stops = next(iter(made.state())), explored.stops(made)
@@ -51,7 +69,9 @@ def moves(page, saved):
 
 
 def run_all(page, jupyter, count):
-    """Run all cells, an error in none, and wait until as many new explorers stand where the saved ones stood."""
+    """Run all cells, an error in none, and wait until as many new explorers stand where the saved
+    ones stood.
+    """
     page.evaluate("document.querySelectorAll('.xe').forEach((root) => root.classList.add('saved'))")
     jupyter.run(page)
     page.wait_for_function(f"document.querySelectorAll('.xe:not(.saved)').length === {count}")
@@ -59,7 +79,9 @@ def run_all(page, jupyter, count):
 
 @pytest.mark.timeout(900)  # the longest notebook trains a network, more than once
 @each_notebook
-def test_a_saved_and_trusted_notebook_moves_in_jupyterlab_before_a_cell_is_run_and_after_all_are(browser, jupyter, path):
+def test_a_saved_and_trusted_notebook_moves_in_jupyterlab_before_a_cell_is_run_and_after_all_are(
+    browser, jupyter, path
+):
     with open_page(browser) as page:
         jupyter.open(page, jupyter.trust(path))
         saved = explorers_of(nbformat.read(path, 4))
@@ -72,7 +94,9 @@ def test_a_saved_and_trusted_notebook_moves_in_jupyterlab_before_a_cell_is_run_a
 
 
 def by_key_and_by_mouse(page, root):
-    """An explorer in any state: its slider goes to the last stop and to the first, and shows another picture there."""
+    """An explorer in any state: its slider goes to the last stop and to the first, and shows
+    another picture there.
+    """
     slider = root.locator(explored.SLIDER)
     picture = "(root) => [...root.querySelectorAll('svg')].map((svg) => svg.outerHTML).join()"
     slider.press("Home")

@@ -1,6 +1,8 @@
-"""Claims about every explorer in JupyterLab: by key, by mouse and from Python, the page shows what Python says.
+"""Claims about every explorer in JupyterLab: by key, by mouse and from Python, the page shows what
+Python says.
 
-XCEPTION_EDU_SHOTS=1 writes a picture of each explorer at three positions of its slider to test-artifacts/.
+XCEPTION_EDU_SHOTS=1 writes a picture of each explorer at three positions of its slider to
+test-artifacts/.
 """
 
 import json
@@ -28,7 +30,9 @@ class Shown:
 
     def in_kernel(self, code):
         """What code prints in the notebook's kernel, where `e` is the explorer."""
-        return self.page.evaluate("(code) => run_in_kernel(code)", f"e = made[{json.dumps(self.name)}]\n{code}")
+        return self.page.evaluate(
+            "(code) => run_in_kernel(code)", f"e = made[{json.dumps(self.name)}]\n{code}"
+        )
 
     def set_from_python(self, state):
         """Set the state in the kernel, the choices first, and wait until the page shows it."""
@@ -39,7 +43,8 @@ class Shown:
     def check(self, **change):
         """The page shows the state that it had when last checked, but for the changes."""
         for name, value in change.items():
-            setattr(self.made, name, value)  # with another choice, the slider goes to the nearest stop below
+            # with another choice, the slider goes to the nearest stop below
+            setattr(self.made, name, value)
         return check(self.root, self.made)
 
     def stop(self):
@@ -96,10 +101,14 @@ def test_every_key_of_the_slider_moves_it_and_the_picture_is_pythons(shown):
 @every
 def test_the_keys_of_a_choice_go_through_its_options(shown):
     for control in shown.made.table["controls"][1:]:
-        options, group = control["options"], shown.root.get_by_role("group", name=control["label"], exact=True)
+        options, group = (
+            control["options"],
+            shown.root.get_by_role("group", name=control["label"], exact=True),
+        )
         group.locator("input:checked").focus()
         start = options.index(shown.first[control["name"]])
-        for option in [*options[start + 1 :], *options[: start + 1]]:  # from the last option on to the first again
+        # from the last option on to the first again
+        for option in [*options[start + 1 :], *options[: start + 1]]:
             shown.page.keyboard.press("ArrowRight")
             shown.check(**{control["name"]: option})
 
@@ -107,10 +116,12 @@ def test_the_keys_of_a_choice_go_through_its_options(shown):
 @every
 def test_jupyterlab_takes_no_key_and_the_focus_is_always_seen(shown):
     page, cells = shown.page, "jupyterapp.shell.currentWidget.content"
-    first = shown.root.locator("input:checked, button").first  # of radio buttons, Tab stops at the one that is chosen
+    # of radio buttons, Tab stops at the one that is chosen
+    first = shown.root.locator("input:checked, button").first
     first.focus()
     page.keyboard.press("Tab")
-    page.keyboard.press("Shift+Tab")  # back, by key, so that the focus is seen, and never out of the explorer
+    # back, by key, so that the focus is seen, and never out of the explorer
+    page.keyboard.press("Shift+Tab")
     assert first.evaluate("control => control === document.activeElement")
     before = page.evaluate(f"[{cells}.widgets.length, {cells}.activeCellIndex]")
     seen = []
@@ -119,16 +130,20 @@ def test_jupyterlab_takes_no_key_and_the_focus_is_always_seen(shown):
         assert focus["name"], focus
         assert (focus["style"], focus["width"]) == ("solid", "3px"), focus
         state = shown.root.get_attribute("data-state")
-        for key in ("d", "d", "x", "a", "b", "m"):  # JupyterLab's own: delete, cut, insert, into Markdown
+        # JupyterLab's own: delete, cut, insert, into Markdown
+        for key in ("d", "d", "x", "a", "b", "m"):
             page.keyboard.press(key)
         assert shown.root.get_attribute("data-state") == state
         assert page.evaluate(f"[{cells}.widgets.length, {cells}.activeCellIndex]") == before
         page.keyboard.press("Tab")
         assert len(seen) < 20, "the Tab key never leaves"
-    assert {"button", "range", "summary"} | ({"radio"} if len(shown.first) > 1 else set()) == set(seen)
+    assert {"button", "range", "summary"} | ({"radio"} if len(shown.first) > 1 else set()) == set(
+        seen
+    )
 
 
-# The element with the focus: what it is, its name, and the line around it or, of a radio button, around its words.
+# The element with the focus: what it is, its name, and the line around it or, of a radio button,
+# around its words.
 FOCUS = """(root) => {
   const e = document.activeElement, style = getComputedStyle(e.type === 'radio' ? e.nextElementSibling : e);
   if (!root.contains(e)) return null;
@@ -158,7 +173,8 @@ def test_the_mouse_drags_the_slider_and_presses_its_buttons(shown):
         shown.check(**{shown.dial: now[at]})
     button = shown.root.get_by_role("button", name="previous")
     assert button.get_attribute("aria-disabled") == "true"
-    assert button.evaluate("button => button === document.activeElement")  # else the next key would be JupyterLab's
+    # else the next key would be JupyterLab's
+    assert button.evaluate("button => button === document.activeElement")
     page.keyboard.press("Tab")
     page.keyboard.press("End")
     shown.check(**{shown.dial: now[-1]})
@@ -208,7 +224,10 @@ def test_colors_and_letters_are_those_of_the_shapes_also_beside_other_explorers(
     if hasattr(shown.made, "view"):
         assert shown.root.evaluate(STYLES, shown.made.table["palette"]) == []
     else:
-        blocks = "e => [...e.querySelectorAll('.xe-matrix .xe-moving rect')].map((b) => getComputedStyle(b).fill)"
+        blocks = (
+            "e => [...e.querySelectorAll('.xe-matrix .xe-moving rect')].map((b) =>"
+            " getComputedStyle(b).fill)"
+        )
         assert len(set(shown.root.evaluate(blocks))) == 4
 
 

@@ -1,4 +1,6 @@
-"""Claims about the segments explorer's own picture, on a page without a kernel; what all share is in test_explorers.py."""
+"""Claims about the segments explorer's own picture, on a page without a kernel; what all share is
+in test_explorers.py.
+"""
 
 import json
 from itertools import product
@@ -13,7 +15,12 @@ from xception_edu.explorers import segments_explorer
 def test_every_position_of_every_choice_shows_what_costs_counts(static):
     made = segments_explorer()
     page = static(made)
-    options = {"channels": (48, 24, 12), "kernel_size": (1, 3, 5), "input_side": (8, 19, 37), "order": ORDERS}
+    options = {
+        "channels": (48, 24, 12),
+        "kernel_size": (1, 3, 5),
+        "input_side": (8, 19, 37),
+        "order": ORDERS,
+    }
     for values in product(*options.values()):
         choices = dict(zip(options, values, strict=True))
         for name, value in choices.items() - made.state().items():
@@ -46,6 +53,8 @@ def test_the_page_follows_the_table_and_knows_no_formula(static):
     page = static(explorer)
     assert page.locator(".xe-count").first.text_content() == "123,456,789"
     assert page.locator(".xe-ratio").first.text_content() == "1.234×"
-    bar, track = (page.locator(f".xe-bar{name}").first.bounding_box()["width"] for name in (" .xe-all", ""))
+    bar, track = (
+        page.locator(f".xe-bar{name}").first.bounding_box()["width"] for name in (" .xe-all", "")
+    )
     assert bar / track == pytest.approx(1.234 / 2, abs=0.01)
     assert page.locator(".xe").evaluate(explored.READ)["segments"]["blocks"] == [6, 282]

@@ -1,4 +1,6 @@
-"""Claims about the static site: it lives from its own folder alone, moves, reads well on a telephone, and shuts nobody out."""
+"""Claims about the static site: it lives from its own folder alone, moves, reads well on a
+telephone, and shuts nobody out.
+"""
 
 import subprocess
 import sys
@@ -13,7 +15,8 @@ from tests.browser.servers import HERE
 ROOT = Path(__file__).parents[2]
 NAMES = ["index", *sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))]
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
-# All of the page, but for code beyond the first blocks: it has the same colors again, and each word takes its time.
+# All of the page, but for code beyond the first blocks: it has the same colors again, and each word
+# takes its time.
 FINDINGS = """async () => {
   const exclude = [...document.querySelectorAll('.highlight')].slice(4);
   const { violations } = await axe.run({ exclude }, { preload: false });
@@ -39,13 +42,17 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def context(browser, site):
-    """Pages that reach nothing but the site's folder; whatever else they ask for is in `problems`."""
+    """Pages that reach nothing but the site's folder; whatever else they ask for is in
+    `problems`.
+    """
     context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
     context.problems = []
 
     def guard(route):
         url = urlparse(route.request.url)
-        inside = url.scheme in ("data", "blob") or (url.scheme == "file" and Path(unquote(url.path)).is_relative_to(site))
+        inside = url.scheme in ("data", "blob") or (
+            url.scheme == "file" and Path(unquote(url.path)).is_relative_to(site)
+        )
         if not inside:
             context.problems.append(f"outside: {route.request.url}")
         route.continue_() if inside else route.abort()
@@ -59,7 +66,10 @@ def context(browser, site):
 def page(context):
     context.problems.clear()
     page = context.new_page()
-    page.on("console", lambda message: context.problems.append(message.text) if message.type == "error" else None)
+    page.on(
+        "console",
+        lambda message: context.problems.append(message.text) if message.type == "error" else None,
+    )
     page.on("pageerror", lambda error: context.problems.append(str(error)))
     page.on("requestfailed", lambda request: context.problems.append(f"failed: {request.url}"))
     yield page
@@ -69,7 +79,9 @@ def page(context):
 def go(page, site, name):
     page.goto((site / f"{name}.html").as_uri())
     count = page.locator("script[data-explorer]").count()
-    page.wait_for_function("(count) => document.querySelectorAll('.explorer .xe').length === count", arg=count)
+    page.wait_for_function(
+        "(count) => document.querySelectorAll('.explorer .xe').length === count", arg=count
+    )
     return count
 
 
@@ -87,12 +99,17 @@ def test_a_page_lives_from_its_folder_alone_and_its_explorers_move(page, context
         page.keyboard.press("Home")
         first = page.evaluate(MARKS)
         assert first[i] != after[i], "the slider moves the picture"
-        assert [a == b for a, b in zip(before, after, strict=True)].count(False) <= 1, "and no other explorer's"
+        assert [a == b for a, b in zip(before, after, strict=True)].count(False) <= 1, (
+            "and no other explorer's"
+        )
     assert context.problems == []
 
 
 def test_every_saved_explorer_is_on_a_page(page, site):
-    saved = sum((ROOT / "notebooks" / f"{name}.ipynb").read_text().count('"model_name": "AnyModel"') for name in NAMES[1:])
+    saved = sum(
+        (ROOT / "notebooks" / f"{name}.ipynb").read_text().count('"model_name": "AnyModel"')
+        for name in NAMES[1:]
+    )
     assert sum(go(page, site, name) for name in NAMES[1:]) == saved >= 1
     assert go(page, site, "index") == 1
 
@@ -105,7 +122,10 @@ def test_axe_finds_nothing_serious(page, site, name, theme):
     assert page.evaluate("document.documentElement.dataset.theme") == theme
     for summary in page.locator(".xe-data summary").all():
         summary.click()
-    page.wait_for_function("() => [...document.querySelectorAll('.xe-data')].every((data) => data.querySelector('table'))")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.xe-data')].every((data) =>"
+        " data.querySelector('table'))"
+    )
     page.evaluate(AXE)
     assert page.evaluate(FINDINGS) == []
 
@@ -122,7 +142,10 @@ def test_a_telephone_shows_a_page_without_scrolling_sideways(page, site, name):
     page.set_viewport_size({"width": 400, "height": 800})
     go(page, site, name)
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
-    assert page.evaluate("parseFloat(getComputedStyle(document.querySelector('main p')).fontSize)") >= 14
+    assert (
+        page.evaluate("parseFloat(getComputedStyle(document.querySelector('main p')).fontSize)")
+        >= 14
+    )
 
 
 def test_the_reader_chooses_light_or_dark_and_the_next_page_remembers(page, site):
@@ -143,7 +166,9 @@ def test_one_click_runs_a_notebook_or_says_how_to(page, context, site):
     assert not page.get_by_text("No JupyterLab answers").is_visible()
     run.click()
     page.get_by_text("No JupyterLab answers on this computer. Type make lab").wait_for()
-    assert [problem for problem in context.problems if problem.startswith("outside")] == ["outside: http://localhost:8888/api"]
+    assert [problem for problem in context.problems if problem.startswith("outside")] == [
+        "outside: http://localhost:8888/api"
+    ]
 
 
 def test_where_a_jupyterlab_answers_the_click_opens_the_notebook_in_it(site, jupyter, browser):
@@ -152,7 +177,8 @@ def test_where_a_jupyterlab_answers_the_click_opens_the_notebook_in_it(site, jup
         page = context.new_page()
         page.goto((site / f"{NAMES[1]}.html").as_uri())
         page.evaluate(
-            "(url) => { document.querySelector('[data-run]').href = url; }", f"{jupyter.url}/lab/tree/{NAMES[1]}.ipynb"
+            "(url) => { document.querySelector('[data-run]').href = url; }",
+            f"{jupyter.url}/lab/tree/{NAMES[1]}.ipynb",
         )
         page.get_by_role("link", name="Run it in JupyterLab").click()
         page.wait_for_url(f"{HERE}:*/**")
@@ -164,11 +190,14 @@ def test_where_a_jupyterlab_answers_the_click_opens_the_notebook_in_it(site, jup
 def test_links_lead_somewhere_and_each_page_has_its_source(page, site):
     for name in NAMES:
         go(page, site, name)
-        links = page.locator("a").evaluate_all("(links) => links.map((link) => link.getAttribute('href'))")
+        links = page.locator("a").evaluate_all(
+            "(links) => links.map((link) => link.getAttribute('href'))"
+        )
         for link in links:
-            assert link.startswith(("https://", "http://localhost:8888/", "#")) or (site / link.partition("#")[0]).exists(), (
-                link
-            )
+            assert (
+                link.startswith(("https://", "http://localhost:8888/", "#"))
+                or (site / link.partition("#")[0]).exists()
+            ), link
         if name != "index":
             source = site / "notebooks" / f"{name}.ipynb"
             assert f"notebooks/{name}.ipynb" in links
@@ -178,13 +207,21 @@ def test_links_lead_somewhere_and_each_page_has_its_source(page, site):
 def test_the_same_notebooks_give_the_same_bytes(site, tmp_path):
     assert build(tmp_path / "again").returncode == 0
     for file in (path for path in site.rglob("*") if path.is_file()):
-        assert file.read_bytes() == (tmp_path / "again" / file.relative_to(site)).read_bytes(), file.name
+        assert file.read_bytes() == (tmp_path / "again" / file.relative_to(site)).read_bytes(), (
+            file.name
+        )
 
 
 def test_a_public_copy_gives_links_that_run_there(tmp_path):
-    assert build(tmp_path / "pages", "--repository", "https://example.org/xception_edu").returncode == 0
+    assert (
+        build(tmp_path / "pages", "--repository", "https://example.org/xception_edu").returncode
+        == 0
+    )
     page = (tmp_path / "pages" / f"{NAMES[1]}.html").read_text()
-    assert f"https://mybinder.org/v2/git/https%3A%2F%2Fexample.org%2Fxception_edu/HEAD?labpath=notebooks%2F{NAMES[1]}" in page
+    assert (
+        f"https://mybinder.org/v2/git/https%3A%2F%2Fexample.org%2Fxception_edu/HEAD?labpath=notebooks%2F{NAMES[1]}"
+        in page
+    )
 
 
 def test_a_wrong_argument_is_one_line_and_nothing_is_overwritten(tmp_path):

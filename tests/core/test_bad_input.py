@@ -1,4 +1,6 @@
-"""Every public constructor answers a wrong value with a ValueError that names the argument and the value."""
+"""Every public constructor answers a wrong value with a ValueError that names the argument and the
+value.
+"""
 
 import dataclasses
 
@@ -9,7 +11,13 @@ from hypothesis import strategies as st
 
 from tests.helpers.configurations import not_positive_integers
 from xception_edu import checks
-from xception_edu.architectures import ModuleConfig, VGGConfig, XceptionConfig, canonical_inception, simplified_inception
+from xception_edu.architectures import (
+    ModuleConfig,
+    VGGConfig,
+    XceptionConfig,
+    canonical_inception,
+    simplified_inception,
+)
 from xception_edu.costs import Cost, block_diagonal_weights
 from xception_edu.layers import (
     ExtremeInception,
@@ -20,7 +28,16 @@ from xception_edu.layers import (
     SimplifiedInception,
     SpatiallySeparableConv2d,
 )
-from xception_edu.specs import ActivationSpec, AddSpec, BatchNormSpec, ConvSpec, LinearSpec, PoolSpec, Shape, segment_sizes
+from xception_edu.specs import (
+    ActivationSpec,
+    AddSpec,
+    BatchNormSpec,
+    ConvSpec,
+    LinearSpec,
+    PoolSpec,
+    Shape,
+    segment_sizes,
+)
 
 not_text = st.one_of(st.integers(), st.none(), st.booleans())
 not_boolean = st.one_of(st.integers(), st.text(max_size=3), st.none())
@@ -34,23 +51,50 @@ not_a_pair = st.one_of(
     st.tuples(*[st.just(1)] * 3),
 )
 not_padding = st.one_of(
-    st.integers(max_value=-1), st.floats(), st.booleans(), st.text(max_size=3), st.tuples(st.just(-1), st.just(1))
+    st.integers(max_value=-1),
+    st.floats(),
+    st.booleans(),
+    st.text(max_size=3),
+    st.tuples(st.just(-1), st.just(1)),
 )
 not_even_one_size = st.one_of(
-    st.none(), st.integers(), st.text(max_size=3), st.just(()), st.lists(st.integers(max_value=0), min_size=3)
+    st.none(),
+    st.integers(),
+    st.text(max_size=3),
+    st.just(()),
+    st.lists(st.integers(max_value=0), min_size=3),
 )
 too_many_segments = st.one_of(
-    st.integers(max_value=0), st.integers(min_value=9), st.floats(), st.booleans(), st.none(), st.text(max_size=3)
+    st.integers(max_value=0),
+    st.integers(min_value=9),
+    st.floats(),
+    st.booleans(),
+    st.none(),
+    st.text(max_size=3),
 )
-fraction = st.one_of(st.floats(max_value=-1e-9), st.floats(min_value=1), st.just(float("nan")), st.text(max_size=3), st.none())
+fraction = st.one_of(
+    st.floats(max_value=-1e-9),
+    st.floats(min_value=1),
+    st.just(float("nan")),
+    st.text(max_size=3),
+    st.none(),
+)
 not_positive = st.one_of(
-    st.floats(max_value=0), st.just(float("nan")), st.just(float("inf")), st.text(max_size=3), st.booleans()
+    st.floats(max_value=0),
+    st.just(float("nan")),
+    st.just(float("inf")),
+    st.text(max_size=3),
+    st.booleans(),
 )
 
 # Each constructor with arguments that are right, and for each argument the values that are wrong.
 CONV = {"in_channels": 8, "out_channels": 8}
 CASES = [
-    (Shape, dict(channels=3, height=4, width=5), dict.fromkeys(("channels", "height", "width"), not_positive_integers)),
+    (
+        Shape,
+        dict(channels=3, height=4, width=5),
+        dict.fromkeys(("channels", "height", "width"), not_positive_integers),
+    ),
     (
         ConvSpec,
         {**CONV, "kernel_size": 3, "segments": 2},
@@ -68,7 +112,12 @@ CASES = [
     (
         LinearSpec,
         dict(in_features=3, out_features=4),
-        dict(in_features=not_positive_integers, out_features=not_positive_integers, bias=not_boolean, name=not_text),
+        dict(
+            in_features=not_positive_integers,
+            out_features=not_positive_integers,
+            bias=not_boolean,
+            name=not_text,
+        ),
     ),
     (
         PoolSpec,
@@ -81,17 +130,26 @@ CASES = [
             name=not_text,
         ),
     ),
-    (BatchNormSpec, dict(channels=3), dict(channels=not_positive_integers, scale=not_boolean, name=not_text)),
+    (
+        BatchNormSpec,
+        dict(channels=3),
+        dict(channels=not_positive_integers, scale=not_boolean, name=not_text),
+    ),
     (ActivationSpec, dict(kind="relu"), dict(kind=not_an_option, name=not_text)),
     (AddSpec, {}, dict(name=not_text)),
     (
         Cost,
         {},
         dict.fromkeys(
-            ("params", "buffers", "macs", "inputs", "activations"), st.one_of(st.integers(max_value=-1), st.floats(), st.none())
+            ("params", "buffers", "macs", "inputs", "activations"),
+            st.one_of(st.integers(max_value=-1), st.floats(), st.none()),
         ),
     ),
-    (segment_sizes, dict(channels=8, segments=3), dict(channels=not_positive_integers, segments=too_many_segments)),
+    (
+        segment_sizes,
+        dict(channels=8, segments=3),
+        dict(channels=not_positive_integers, segments=too_many_segments),
+    ),
     (block_diagonal_weights, {**CONV, "segments": 3}, dict(segments=too_many_segments)),
     (
         ModuleConfig,
@@ -126,7 +184,12 @@ CASES = [
             entry_widths=st.one_of(not_even_one_size, st.just((3, 4))),
             middle_blocks=st.one_of(st.integers(max_value=-1), st.floats(), st.booleans()),
             exit_widths=st.one_of(not_even_one_size, st.just((3, 4))),
-            segments=st.one_of(st.integers(max_value=0), st.integers(min_value=65), st.text(max_size=3), st.booleans()),
+            segments=st.one_of(
+                st.integers(max_value=0),
+                st.integers(min_value=65),
+                st.text(max_size=3),
+                st.booleans(),
+            ),
             order=not_an_option,
             activation=not_an_option,
             residual=not_boolean,
@@ -184,7 +247,11 @@ CASES = [
     (
         ExtremeInception,
         CONV,
-        dict(in_channels=not_positive_integers, out_channels=not_positive_integers, activation=not_an_option),
+        dict(
+            in_channels=not_positive_integers,
+            out_channels=not_positive_integers,
+            activation=not_an_option,
+        ),
     ),
     (
         SpatiallySeparableConv2d,
@@ -214,13 +281,17 @@ def test_a_wrong_value_is_named(call, right, name, wrong, data):
     assert "must be" in message or "must have" in message, message
 
 
-@pytest.mark.parametrize(("call", "right"), [pytest.param(c, r, id=c.__name__) for c, r, _ in CASES])
+@pytest.mark.parametrize(
+    ("call", "right"), [pytest.param(c, r, id=c.__name__) for c, r, _ in CASES]
+)
 def test_the_right_values_beside_them_are_taken(call, right):
     with torch.device("meta"):
         call(**right)
 
 
-@pytest.mark.parametrize("config", [XceptionConfig, VGGConfig, ModuleConfig, ConvSpec, PoolSpec, LinearSpec])
+@pytest.mark.parametrize(
+    "config", [XceptionConfig, VGGConfig, ModuleConfig, ConvSpec, PoolSpec, LinearSpec]
+)
 def test_every_dial_is_among_the_wrong_values_above(config):
     tried = {name for call, _, wrongs in CASES if call is config for name in wrongs}
     assert tried == {field.name for field in dataclasses.fields(config) if field.init}
@@ -237,5 +308,7 @@ def test_figures_refuse_dials_that_they_do_not_have():
         VGGConfig(depths=(1,))
     with pytest.raises(ValueError, match="shape is"):
         Shape.of((1, 2))
-    with pytest.raises(ValueError, match="x is 3.5, but must be a finite number above 0 and below 2"):
+    with pytest.raises(
+        ValueError, match="x is 3.5, but must be a finite number above 0 and below 2"
+    ):
         checks.number("x", 3.5, above=0, below=2)

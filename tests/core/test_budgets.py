@@ -11,7 +11,8 @@ from xception_edu.budgets import width_for
 from xception_edu.configs import ORDERS, XceptionConfig
 from xception_edu.costs import total
 
-PARAMS, MACS = 22_855_952, 8_357_403_496  # Xception at 299x299: Table 3, and counted in the project's reference
+# Xception at 299x299: Table 3, and counted in the project's reference
+PARAMS, MACS = 22_855_952, 8_357_403_496
 
 
 def cost(config, input_size=299):
@@ -20,7 +21,9 @@ def cost(config, input_size=299):
 
 @pytest.mark.parametrize("segments", ["channels", 1, 2, 3, 4, 5, 7, 8, 16, 23, 32, 47, 61])
 @pytest.mark.parametrize(("name", "budget"), [("params", PARAMS), ("macs", MACS)])
-def test_every_number_of_segments_meets_xceptions_budget_within_half_a_percent(segments, name, budget):
+def test_every_number_of_segments_meets_xceptions_budget_within_half_a_percent(
+    segments, name, budget
+):
     config = XceptionConfig(segments=segments)
     found = width_for(config, **{name: budget})
     assert abs(getattr(cost(found), name) - budget) <= 0.005 * budget
@@ -59,7 +62,11 @@ def test_a_wider_network_never_costs_less(segments, order, one, other, side):
     assert less.macs <= more.macs
 
 
-@given(st.sampled_from(["channels", 1, 2, 3, 5, 7, 11]), st.floats(0.5, 1.5), st.sampled_from(["params", "macs"]))
+@given(
+    st.sampled_from(["channels", 1, 2, 3, 5, 7, 11]),
+    st.floats(0.5, 1.5),
+    st.sampled_from(["params", "macs"]),
+)
 @settings(max_examples=15, deadline=None)
 def test_a_budget_that_a_width_gives_is_found_exactly(segments, width, name):
     config = XceptionConfig(segments=segments, width=round(width, 3))
@@ -72,12 +79,15 @@ def test_a_budget_that_a_width_gives_is_found_exactly(segments, width, name):
     [
         ("channels", 1_000, "2460 at width 1e-05"),
         ("channels", 10**30, "at width 1000"),
-        (64, PARAMS, "24777843 at width 0.9922"),  # narrower, and the first separable layer has fewer than 64 channels
+        # narrower, and the first separable layer has fewer than 64 channels
+        (64, PARAMS, "24777843 at width 0.9922"),
         (64, 1_000_000, "24777843 at width 0.9922"),
     ],
 )
 def test_a_budget_out_of_reach_is_an_error_that_says_what_was_reached(segments, budget, reached):
-    with pytest.raises(ValueError, match=rf"params is {budget}, but must be within 0.5 % .*{reached}"):
+    with pytest.raises(
+        ValueError, match=rf"params is {budget}, but must be within 0.5 % .*{reached}"
+    ):
         width_for(XceptionConfig(segments=segments), params=budget)
 
 

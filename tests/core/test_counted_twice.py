@@ -1,4 +1,6 @@
-"""The house's one idea: what is counted by hand from specs equals what is counted by machine from the torch model."""
+"""The house's one idea: what is counted by hand from specs equals what is counted by machine from
+the torch model.
+"""
 
 import pytest
 import torch
@@ -47,7 +49,9 @@ def assert_counted_alike(layers, model, shape):
 def test_xception_with_any_dials(config, height, width):
     with without_memory():
         model = xception(config)
-    assert_counted_alike(architectures.xception(config, (height, width)), model, (config.in_channels, height, width))
+    assert_counted_alike(
+        architectures.xception(config, (height, width)), model, (config.in_channels, height, width)
+    )
 
 
 @pytest.mark.parametrize("segments", ["channels", 1, 3, 4, 64])
@@ -66,7 +70,12 @@ def test_the_module_of_the_paper(config, height, width):
     assert_counted_alike(architectures.module(config, shape), model, shape)
 
 
-@given(channels_and_segments(), st.sampled_from([1, 2, 3, (1, 7)]), st.sampled_from([1, 2]), st.booleans())
+@given(
+    channels_and_segments(),
+    st.sampled_from([1, 2, 3, (1, 7)]),
+    st.sampled_from([1, 2]),
+    st.booleans(),
+)
 def test_a_segmented_convolution(case, kernel_size, stride, bias):
     ins, outs, segments = case
     spec = ConvSpec(ins, outs, kernel_size, segments=segments, stride=stride, bias=bias)
@@ -78,18 +87,24 @@ def test_a_segmented_convolution(case, kernel_size, stride, bias):
 @pytest.mark.parametrize("segments", [1, 3, 7, 16])
 def test_the_towers_of_figure_2(segments):
     shape = Shape(8, 5, 5)
-    towers = architectures.simplified_inception(ModuleConfig(8, 16, segments, activation="relu"), shape)
+    towers = architectures.simplified_inception(
+        ModuleConfig(8, 16, segments, activation="relu"), shape
+    )
     with without_memory():
         model = SimplifiedInception(8, 16, segments=segments)
     hand = total(pair for tower in towers for pair in tower if isinstance(pair[0], ConvSpec))
     assert hand == measured_cost(model, shape)
 
 
-@pytest.mark.parametrize("config", [VGGConfig(), VGGConfig(widths=(3, 5), depths=(1, 2), fc_widths=(), input_size=13)])
+@pytest.mark.parametrize(
+    "config", [VGGConfig(), VGGConfig(widths=(3, 5), depths=(1, 2), fc_widths=(), input_size=13)]
+)
 def test_vgg(config):
     with without_memory():
         model = vgg(config)
-    assert_counted_alike(architectures.vgg(config), model, (3, config.input_size, config.input_size))
+    assert_counted_alike(
+        architectures.vgg(config), model, (3, config.input_size, config.input_size)
+    )
 
 
 def test_macs_are_half_of_what_torchs_counter_calls_flops():
@@ -112,7 +127,9 @@ class Net(nn.Module):
 
 
 def test_what_a_model_computes_itself_is_counted_at_its_root_however_short_its_name():
-    assert [(layer.name, layer.operator) for layer in measured_layers(Net(), (4, 2, 2))] == [("", "relu")]
+    assert [(layer.name, layer.operator) for layer in measured_layers(Net(), (4, 2, 2))] == [
+        ("", "relu")
+    ]
 
 
 def test_measuring_leaves_the_model_as_it_was():

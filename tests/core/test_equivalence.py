@@ -18,12 +18,24 @@ from xception_edu.equivalence import (
     set_segment_weights,
     towers_to_segments,
 )
-from xception_edu.layers import ExtremeInception, ReformulatedInception, SegmentedConv2d, SeparableConv2d, SimplifiedInception
+from xception_edu.layers import (
+    ExtremeInception,
+    ReformulatedInception,
+    SegmentedConv2d,
+    SeparableConv2d,
+    SimplifiedInception,
+)
 
 
 def images(channels, side=6):
     return torch.randn(
-        2, channels, side, side, dtype=torch.float64, generator=torch.Generator().manual_seed(1), requires_grad=True
+        2,
+        channels,
+        side,
+        side,
+        dtype=torch.float64,
+        generator=torch.Generator().manual_seed(1),
+        requires_grad=True,
     )
 
 
@@ -38,7 +50,9 @@ def randomized(module):
 
 
 def run(module, channels):
-    """Output, gradient of the input, and the gradients of all weights, for a loss that weighs every output differently."""
+    """Output, gradient of the input, and the gradients of all weights, for a loss that weighs every
+    output differently.
+    """
     x = images(channels)
     y = module(x)
     (y * torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view_as(y)).sum().backward()
@@ -47,12 +61,16 @@ def run(module, channels):
 
 def assert_close(a, b):
     a, b = a.detach(), b.detach()
-    assert torch.allclose(a, b, rtol=0, atol=1e-12 * max(1.0, float(b.abs().max()))), float((a - b).abs().max())
+    assert torch.allclose(a, b, rtol=0, atol=1e-12 * max(1.0, float(b.abs().max()))), float(
+        (a - b).abs().max()
+    )
 
 
 @pytest.mark.parametrize("segments", range(1, 49))
 def test_figure_2_is_figure_3_is_a_grouped_convolution(segments):
-    towers = randomized(SimplifiedInception(16, 48, segments=segments, batch_norm=True, activation="relu")).train()
+    towers = randomized(
+        SimplifiedInception(16, 48, segments=segments, batch_norm=True, activation="relu")
+    ).train()
     pieces = towers_to_segments(towers)
     grouped = segments_to_grouped(pieces)
     out, dx, _ = run(towers, 16)
@@ -60,10 +78,16 @@ def test_figure_2_is_figure_3_is_a_grouped_convolution(segments):
         form_out, form_dx, _ = run(form, 16)
         assert_close(form_out, out)
         assert_close(form_dx, dx)
-    # Weights: the gradients of one form, carried over exactly as the weights were, are the gradients of the other.
-    for before, after, carry in ((towers, pieces, towers_to_segments), (pieces, grouped, segments_to_grouped)):
+    # Weights: the gradients of one form, carried over exactly as the weights were, are the
+    # gradients of the other.
+    for before, after, carry in (
+        (towers, pieces, towers_to_segments),
+        (pieces, grouped, segments_to_grouped),
+    ):
         carried = type(before)(**before.form).double()
-        carried.load_state_dict({**before.state_dict(), **{k: p.grad for k, p in before.named_parameters()}})
+        carried.load_state_dict(
+            {**before.state_dict(), **{k: p.grad for k, p in before.named_parameters()}}
+        )
         expected = dict(carry(carried).named_parameters())
         for name, parameter in after.named_parameters():
             assert_close(parameter.grad, expected[name])
@@ -114,7 +138,11 @@ def test_a_stack_of_extreme_modules_regroups_into_separable_convolutions(depth):
 
 
 def test_regrouping_refuses_what_would_not_stay_the_same():
-    for module in (ExtremeInception(3, 3, batch_norm=True), ExtremeInception(3, 3, activation="relu"), nn.Conv2d(3, 3, 1)):
+    for module in (
+        ExtremeInception(3, 3, batch_norm=True),
+        ExtremeInception(3, 3, activation="relu"),
+        nn.Conv2d(3, 3, 1),
+    ):
         with pytest.raises(ValueError, match="stack is"):
             regroup(nn.Sequential(module))
 
@@ -123,7 +151,10 @@ def test_regrouping_refuses_what_would_not_stay_the_same():
 def test_from_k_times_k_multipliers_on_a_separable_convolution_is_any_regular_one(stride):
     torch.manual_seed(0)
     conv = nn.Conv2d(5, 16, 3, stride=stride, padding=1).double()
-    errors = [float((composed_weight(nearest_separable(conv, m)) - conv.weight).detach().norm()) for m in range(1, 12)]
+    errors = [
+        float((composed_weight(nearest_separable(conv, m)) - conv.weight).detach().norm())
+        for m in range(1, 12)
+    ]
     assert all(a > b > 1e-3 for a, b in itertools.pairwise(errors[:8]))
     assert max(errors[8:]) < 1e-12
     assert_close(nearest_separable(conv, 9)(images(5)), conv(images(5)))

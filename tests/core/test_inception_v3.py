@@ -1,4 +1,5 @@
-"""Inception V3: published counts, by hand and by machine layer by layer, shapes, and what it answers to wrong input.
+"""Inception V3: published counts, by hand and by machine layer by layer, shapes, and what it
+answers to wrong input.
 
 That its output equals torchvision's and Keras' is shown in tests/peers.
 """
@@ -47,7 +48,7 @@ def with_aux():
     return inception_v3(InceptionV3Config(aux=True, num_classes=7)).eval()
 
 
-# ---- published counts -----------------------------------------------------------------------------------------------
+# ---- published counts ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -78,13 +79,15 @@ def test_xception_is_the_same_size_and_half_again_the_work():
     assert ours.macs / inception.macs == pytest.approx(1.463, abs=5e-4)
 
 
-# ---- counted twice --------------------------------------------------------------------------------------------------
+# ---- counted twice -------------------------------------------------------------------------------
 
 
 def assert_counted_alike(config, height, width):
     layers = architectures.inception_v3(config, (height, width))
     method = "forward_with_aux" if config.aux else "forward"
-    measured = measured_layers(without_memory(config), (config.in_channels, height, width), method=method)
+    measured = measured_layers(
+        without_memory(config), (config.in_channels, height, width), method=method
+    )
     assert len(measured) == len(layers)
     for (spec, shape), machine in zip(layers, measured, strict=True):
         kind = spec.kind if isinstance(spec, PoolSpec) else type(spec).__name__
@@ -126,19 +129,28 @@ def test_every_layer_has_a_name_of_its_own():
     assert len(set(names)) == len(names)
 
 
-# ---- shapes ---------------------------------------------------------------------------------------------------------
+# ---- shapes --------------------------------------------------------------------------------------
 
 
 def test_feature_maps_have_the_published_sides():
     shapes = dict(stage_shapes(without_memory(InceptionV3Config()), (3, 299, 299)))
     assert [shapes[f"conv{i}"].height for i in range(1, 6)] == [149, 147, 147, 73, 71]
     mixed = [tuple(shapes[f"mixed{i}"]) for i in range(11)]
-    assert mixed == [(256, 35, 35), (288, 35, 35), (288, 35, 35), *[(768, 17, 17)] * 5, (1280, 8, 8), *[(2048, 8, 8)] * 2]
+    assert mixed == [
+        (256, 35, 35),
+        (288, 35, 35),
+        (288, 35, 35),
+        *[(768, 17, 17)] * 5,
+        (1280, 8, 8),
+        *[(2048, 8, 8)] * 2,
+    ]
     assert shapes["classifier"] == (1000, 1, 1)
 
 
 def test_the_first_keras_version_has_narrower_maps_at_side_35():
-    shapes = dict(stage_shapes(without_memory(InceptionV3Config(variant="paper_count")), (3, 299, 299)))
+    shapes = dict(
+        stage_shapes(without_memory(InceptionV3Config(variant="paper_count")), (3, 299, 299))
+    )
     assert [shapes[f"mixed{i}"].channels for i in range(4)] == [256, 256, 256, 736]
 
 
@@ -146,9 +158,18 @@ def test_stages_of_xception_have_the_sides_of_figure_5():
     with torch.device("meta"):
         model = xception(XceptionConfig(fc_widths=(16,)))
     stages = stage_shapes(model, (3, 299, 299))
-    assert tuple(dict.fromkeys(shape.height for _, shape in stages if shape.height > 1)) == paper.FEATURE_MAP_SIDES
-    assert {tuple(shape) for name, shape in stages if name.startswith("middle.")} == {paper.MIDDLE_FLOW_SHAPE}
-    assert [name for name, _ in stages if name.startswith("entry.")] == ["entry.0", "entry.1", "entry.2"]
+    assert (
+        tuple(dict.fromkeys(shape.height for _, shape in stages if shape.height > 1))
+        == paper.FEATURE_MAP_SIDES
+    )
+    assert {tuple(shape) for name, shape in stages if name.startswith("middle.")} == {
+        paper.MIDDLE_FLOW_SHAPE
+    }
+    assert [name for name, _ in stages if name.startswith("entry.")] == [
+        "entry.0",
+        "entry.1",
+        "entry.2",
+    ]
     assert ("fc.0", (16, 1, 1)) in stages
 
 
@@ -159,13 +180,17 @@ def test_the_smallest_images_work_and_smaller_ones_are_errors(variant):
     model = inception_v3(config).eval()
     assert model(random_images(1, 3, 75, 80)).shape == (1, 3)
     assert architectures.inception_v3(config, (75, 80))
-    with pytest.raises(ValueError, match=r"x has shape \(1, 3, 80, 74\), but must be .* at least 75"):
+    with pytest.raises(
+        ValueError, match=r"x has shape \(1, 3, 80, 74\), but must be .* at least 75"
+    ):
         model(random_images(1, 3, 80, 74))
-    with pytest.raises(ValueError, match=r"input_size\[1\] is 74, but must be an integer of at least 75"):
+    with pytest.raises(
+        ValueError, match=r"input_size\[1\] is 74, but must be an integer of at least 75"
+    ):
         architectures.inception_v3(config, (80, 74))
 
 
-# ---- auxiliary tower ------------------------------------------------------------------------------------------------
+# ---- auxiliary tower -----------------------------------------------------------------------------
 
 
 @torch.no_grad()
@@ -199,11 +224,13 @@ def test_asking_a_network_without_auxiliary_tower_is_an_error():
 def test_the_auxiliary_tower_needs_299_pixels(with_aux):
     with pytest.raises(ValueError, match="at least 299"):
         with_aux.forward_with_aux(random_images(1, 3, 299, 298))
-    with pytest.raises(ValueError, match="input_size is 298, but must be an integer of at least 299"):
+    with pytest.raises(
+        ValueError, match="input_size is 298, but must be an integer of at least 299"
+    ):
         architectures.inception_v3(with_aux.config, 298)
 
 
-# ---- what the dials do ----------------------------------------------------------------------------------------------
+# ---- what the dials do ---------------------------------------------------------------------------
 
 
 def test_average_pooling_divides_by_what_the_dial_says():
@@ -221,13 +248,17 @@ def test_the_padding_dial_reaches_every_average_pool():
     plain = inception_v3(InceptionV3Config(num_classes=3)).eval()
     counted = inception_v3(InceptionV3Config(num_classes=3, padding_counted=True)).eval()
     counted.load_state_dict(plain.state_dict())
-    modules = [name for name, module in counted.named_modules() if hasattr(module, "padding_counted")]
+    modules = [
+        name for name, module in counted.named_modules() if hasattr(module, "padding_counted")
+    ]
     assert modules == [f"mixed{i}" for i in (0, 1, 2, 4, 5, 6, 7, 9, 10)]
     for name in modules:
         channels = plain.get_submodule(name).tower4.conv.in_channels
         x = random_images(1, channels, 9, 9).abs()
         a, b = plain.get_submodule(name)(x), counted.get_submodule(name)(x)
-        assert torch.allclose(a[..., 1:-1, 1:-1], b[..., 1:-1, 1:-1]), "only the border feels the padding"
+        assert torch.allclose(a[..., 1:-1, 1:-1], b[..., 1:-1, 1:-1]), (
+            "only the border feels the padding"
+        )
         assert not torch.allclose(a, b)
 
 
@@ -239,12 +270,17 @@ def test_without_scale_there_is_no_gamma():
 
 def test_the_variants_order_their_layers_as_published():
     first = {
-        variant: [layer.operator for layer in measured_layers(without_memory(config), (3, 75, 75))[:3]]
+        variant: [
+            layer.operator for layer in measured_layers(without_memory(config), (3, 75, 75))[:3]
+        ]
         for variant in ("standard", "paper_count")
         for config in [InceptionV3Config(variant=variant)]
     }
     norm = next(name for name in first["standard"] if "batch_norm" in name)
-    assert first == {"standard": ["convolution", norm, "relu"], "paper_count": ["convolution", "relu", norm]}
+    assert first == {
+        "standard": ["convolution", norm, "relu"],
+        "paper_count": ["convolution", "relu", norm],
+    }
     assert without_memory(InceptionV3Config()).conv1.conv.bias is None
     assert without_memory(InceptionV3Config(variant="paper_count")).conv1.conv.bias is not None
 
@@ -256,9 +292,11 @@ def test_convolutions_start_with_he_weights():
     assert conv.weight.std().item() == pytest.approx(math.sqrt(2 / fan_in), rel=0.01)
 
 
-# ---- bad input ------------------------------------------------------------------------------------------------------
+# ---- bad input -----------------------------------------------------------------------------------
 
-not_numbers = st.one_of(st.text(max_size=3), st.none(), st.booleans(), st.just(math.nan), st.just(math.inf))
+not_numbers = st.one_of(
+    st.text(max_size=3), st.none(), st.booleans(), st.just(math.nan), st.just(math.inf)
+)
 not_counts = st.one_of(not_numbers, st.integers(max_value=0), st.floats())
 not_booleans = st.one_of(st.integers(), st.text(max_size=3), st.none())
 WRONG = {
@@ -290,10 +328,12 @@ def test_a_tensor_of_wrong_shape_is_an_error(shape):
         without_memory(InceptionV3Config())(torch.empty(shape, device="meta"))
 
 
-# ---- command line ---------------------------------------------------------------------------------------------------
+# ---- command line --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "params"), [("inception_v3", 23_834_568), ("inception_v3_paper", 23_626_728)])
+@pytest.mark.parametrize(
+    ("name", "params"), [("inception_v3", 23_834_568), ("inception_v3_paper", 23_626_728)]
+)
 def test_the_command_prints_the_totals(name, params, capsys):
     assert main(["costs", name, "--format", "json"]) == 0
     report = json.loads(capsys.readouterr().out)
@@ -305,8 +345,14 @@ def test_the_command_prints_the_totals(name, params, capsys):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--segments", "4"], "argument --segments: is 4, but inception_v3 has no segments: leave it out"),
-        (["--segments", "channels"], "argument --segments: is 'channels', but inception_v3 has no segments: leave it out"),
+        (
+            ["--segments", "4"],
+            "argument --segments: is 4, but inception_v3 has no segments: leave it out",
+        ),
+        (
+            ["--segments", "channels"],
+            "argument --segments: is 'channels', but inception_v3 has no segments: leave it out",
+        ),
         (["--input-size", "74"], "input_size is 74, but must be an integer of at least 75"),
     ],
 )

@@ -26,13 +26,21 @@ from xception_edu.specs import segment_sizes
 
 
 def images(channels, side=7, n=2):
-    return torch.randn(n, channels, side, side, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    return torch.randn(
+        n, channels, side, side, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
 
 
-@given(channels_and_segments(), st.sampled_from([1, 3, (1, 3)]), st.sampled_from([1, 2]), st.booleans())
-def test_a_segmented_convolution_is_a_regular_one_with_block_diagonal_weights(case, kernel_size, stride, bias):
+@given(
+    channels_and_segments(), st.sampled_from([1, 3, (1, 3)]), st.sampled_from([1, 2]), st.booleans()
+)
+def test_a_segmented_convolution_is_a_regular_one_with_block_diagonal_weights(
+    case, kernel_size, stride, bias
+):
     ins, outs, segments = case
-    conv = SegmentedConv2d(ins, outs, kernel_size, segments=segments, stride=stride, bias=bias).double()
+    conv = SegmentedConv2d(
+        ins, outs, kernel_size, segments=segments, stride=stride, bias=bias
+    ).double()
     if bias:
         nn.init.normal_(conv.bias)
     x = images(ins)
@@ -44,7 +52,10 @@ def test_a_segmented_convolution_is_a_regular_one_with_block_diagonal_weights(ca
 def test_piece_i_of_the_output_sees_only_piece_i_of_the_input(case):
     ins, outs, segments = case
     connected = SegmentedConv2d(ins, outs, 1, segments=segments).dense_weight()[:, :, 0, 0] != 0
-    blocks = [torch.ones(o, i) for i, o in zip(segment_sizes(ins, segments), segment_sizes(outs, segments), strict=True)]
+    blocks = [
+        torch.ones(o, i)
+        for i, o in zip(segment_sizes(ins, segments), segment_sizes(outs, segments), strict=True)
+    ]
     assert torch.equal(connected, torch.block_diag(*blocks).bool())
 
 
@@ -54,7 +65,8 @@ def test_at_most_three_runs_and_one_where_segments_divide(case):
     conv = SegmentedConv2d(ins, outs, segments=segments)
     assert len(conv.weights) <= 3
     if ins % segments == outs % segments == 0:
-        assert [w.shape for w in conv.weights] == [(outs, ins // segments, 3, 3)]  # torch's own grouped weight
+        # torch's own grouped weight
+        assert [w.shape for w in conv.weights] == [(outs, ins // segments, 3, 3)]
 
 
 def test_the_two_ends_are_regular_and_depthwise():
@@ -77,7 +89,9 @@ def test_a_separable_convolution_is_depthwise_then_pointwise():
     conv = SeparableConv2d(4, 6, 5, depth_multiplier=3, stride=2, bias=True).double()
     x = images(4, 9)
     steps = F.conv2d(
-        F.conv2d(x, conv.depthwise.weights[0], stride=2, padding=2, groups=4), conv.pointwise.weight, conv.pointwise.bias
+        F.conv2d(x, conv.depthwise.weights[0], stride=2, padding=2, groups=4),
+        conv.pointwise.weight,
+        conv.pointwise.bias,
     )
     assert conv(x).shape == (2, 6, 5, 5)
     assert torch.equal(conv(x), steps)
@@ -88,7 +102,8 @@ def test_an_activation_in_between_is_there_only_when_asked_for():
     linear, relu = SeparableConv2d(3, 3).double(), SeparableConv2d(3, 3, activation="relu").double()
     relu.load_state_dict(linear.state_dict())
     assert torch.equal(relu(x), linear.pointwise(linear.depthwise(x).relu()))
-    assert torch.allclose(linear(2 * x - x.flip(0)), 2 * linear(x) - linear(x.flip(0)))  # without one, the pair is linear
+    # without one, the pair is linear
+    assert torch.allclose(linear(2 * x - x.flip(0)), 2 * linear(x) - linear(x.flip(0)))
 
 
 def test_the_extreme_module_has_as_many_segments_as_channels():
@@ -115,21 +130,33 @@ FORMATS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last
 
 @pytest.mark.parametrize("layout", FORMATS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@given(case=channels_and_segments(), stride=st.sampled_from([1, 2]), bias=st.booleans(), training=st.booleans())
+@given(
+    case=channels_and_segments(),
+    stride=st.sampled_from([1, 2]),
+    bias=st.booleans(),
+    training=st.booleans(),
+)
 def test_on_a_cpu_the_chosen_layout_changes_no_value(layout, dtype, case, stride, bias, training):
-    """float32 and bfloat16 take the rule's way, float64 does not: its values are the reference, with gradients."""
+    """float32 and bfloat16 take the rule's way, float64 does not: its values are the reference,
+    with gradients.
+    """
     ins, outs, segments = case
     conv = SegmentedConv2d(ins, outs, segments=segments, stride=stride, bias=bias)
     exact = SegmentedConv2d(ins, outs, segments=segments, stride=stride, bias=bias).double()
     conv = conv.to(dtype).to(memory_format=FORMATS[layout])
     exact.load_state_dict(conv.state_dict())
     x = images(ins).to(dtype).contiguous(memory_format=FORMATS[layout])
-    results = [values_and_gradients(conv, x, training), values_and_gradients(exact, x.double(), training)]
+    results = [
+        values_and_gradients(conv, x, training),
+        values_and_gradients(exact, x.double(), training),
+    ]
     assert len(results[0]) == 1 + training * (1 + len(list(conv.parameters())))
     assert results[0][0].dtype == dtype
     tolerance = 1e-4 if dtype == torch.float32 else 0.05
     for got, expected in zip(*results, strict=True):
-        assert (got.double() - expected).abs().max() <= tolerance * expected.abs().max().clamp(min=1)
+        assert (got.double() - expected).abs().max() <= tolerance * expected.abs().max().clamp(
+            min=1
+        )
 
 
 def values_and_gradients(module, x, training):
@@ -147,14 +174,16 @@ def values_and_gradients(module, x, training):
     ("segments", "dtype", "training", "form"),
     [
         (1, torch.float32, True, "grouped_nchw"),  # a regular convolution is left to torch
-        (2, torch.float32, False, "grouped_channels_last"),  # pieces of 364 channels are no whole blocks of 8
+        # pieces of 364 channels are no whole blocks of 8
+        (2, torch.float32, False, "grouped_channels_last"),
         (3, torch.float32, False, "grouped_channels_last"),  # uneven
         (30, torch.float32, False, "grouped_nchw"),  # uneven, most pieces of 24
         (30, torch.bfloat16, False, "grouped_channels_last"),
         (200, torch.float32, False, "grouped_nchw"),  # most channels in pieces of 4
         (200, torch.bfloat16, False, "grouped_channels_last"),
         (200, torch.float32, True, "grouped_channels_last"),
-        (500, torch.float32, False, "grouped_channels_last"),  # many pieces of 1, but more channels in those of 2
+        # many pieces of 1, but more channels in those of 2
+        (500, torch.float32, False, "grouped_channels_last"),
         (7, torch.float32, False, "grouped_nchw"),  # 104 channels are whole blocks of 8,
         (7, torch.bfloat16, False, "grouped_channels_last"),  # but not of 16
         (7, torch.float32, True, "grouped_nchw"),
@@ -170,7 +199,9 @@ def values_and_gradients(module, x, training):
         (2, torch.float64, True, "grouped_nchw"),  # oneDNN has no float64
     ],
 )
-def test_the_form_that_a_segmented_convolution_takes_is_said_and_taken(segments, dtype, training, form):
+def test_the_form_that_a_segmented_convolution_takes_is_said_and_taken(
+    segments, dtype, training, form
+):
     conv = SegmentedConv2d(728, 728, segments=segments).to(dtype)
     x = torch.zeros(1, 728, 3, 3, dtype=dtype)
     with torch.set_grad_enabled(training):
@@ -178,11 +209,14 @@ def test_the_form_that_a_segmented_convolution_takes_is_said_and_taken(segments,
         assert f"form={form!r}" in repr(conv)
         y = conv(x)
         assert y.is_contiguous(memory_format=FORMATS[form.removeprefix("grouped_")])
-        assert conv(x.contiguous(memory_format=torch.channels_last)).is_contiguous(memory_format=torch.channels_last)
+        assert conv(x.contiguous(memory_format=torch.channels_last)).is_contiguous(
+            memory_format=torch.channels_last
+        )
 
 
 @pytest.mark.parametrize(
-    ("segments", "dtype", "stays"), [(16, torch.float32, True), (16, torch.bfloat16, False), (8, torch.bfloat16, True)]
+    ("segments", "dtype", "stays"),
+    [(16, torch.float32, True), (16, torch.bfloat16, False), (8, torch.bfloat16, True)],
 )
 def test_whole_blocks_stay_in_nchw_with_gradients(segments, dtype, stays):
     """Of 8 channels, in bfloat16 of 16."""
@@ -191,32 +225,50 @@ def test_whole_blocks_stay_in_nchw_with_gradients(segments, dtype, stays):
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize(("side", "product"), [(4, True), (9, False)])  # positions a stride apart: up to 32, and more
+# positions a stride apart: up to 32, and more
+@pytest.mark.parametrize(("side", "product"), [(4, True), (9, False)])
 def test_a_pointwise_convolution_is_a_product_for_few_positions_in_bfloat16(stride, side, product):
-    conv = PointwiseConv2d(8, 32, stride=stride, bias=True).bfloat16().to(memory_format=torch.channels_last)
-    x = torch.randn(2, 8, side, side).bfloat16().to(memory_format=torch.channels_last).requires_grad_()
+    conv = (
+        PointwiseConv2d(8, 32, stride=stride, bias=True)
+        .bfloat16()
+        .to(memory_format=torch.channels_last)
+    )
+    x = (
+        torch.randn(2, 8, side, side)
+        .bfloat16()
+        .to(memory_format=torch.channels_last)
+        .requires_grad_()
+    )
     with FlopCounterMode(display=False) as counter:
         y = conv(x)
-    assert bool({str(op) for op in counter.get_flop_counts()["Global"]} & {"aten.addmm", "aten.mm"}) == product
+    assert (
+        bool({str(op) for op in counter.get_flop_counts()["Global"]} & {"aten.addmm", "aten.mm"})
+        == product
+    )
     with FlopCounterMode(display=False) as single:  # in float32 never
         copy.deepcopy(conv).float()(x.float())
     assert set(map(str, single.get_flop_counts()["Global"])) == {"aten.convolution"}
     reference = nn.Conv2d(8, 32, 1, stride=stride)
     reference.load_state_dict(conv.state_dict())
     wanted = values_and_gradients(reference.double(), x.detach().double(), training=True)
-    for found, right in zip(values_and_gradients(conv, x.detach(), training=True), wanted, strict=True):
+    for found, right in zip(
+        values_and_gradients(conv, x.detach(), training=True), wanted, strict=True
+    ):
         assert found.shape == right.shape
         assert torch.allclose(found.double(), right, rtol=0.02, atol=0.02 * right.abs().max())
     y.sum().backward()
     assert y.is_contiguous(memory_format=torch.channels_last)
-    assert x.grad.is_contiguous(memory_format=torch.channels_last), "else all maps before it would change layout"
+    assert x.grad.is_contiguous(memory_format=torch.channels_last), (
+        "else all maps before it would change layout"
+    )
 
 
 @pytest.mark.parametrize(
     ("channels", "segments", "training", "forms"),
     [
         (728, 728, False, ("grouped_channels_last", "grouped_channels_last")),  # depthwise
-        (728, 91, False, ("grouped_nchw", "grouped_channels_last")),  # pieces of 8: a copy pays with gradients alone
+        # pieces of 8: a copy pays with gradients alone
+        (728, 91, False, ("grouped_nchw", "grouped_channels_last")),
         (728, 91, True, ("grouped_channels_last", "grouped_channels_last")),
         (728, 182, False, ("grouped_nchw", "grouped_channels_last")),
         (728, 4, True, ("dense", "dense")),
@@ -238,21 +290,33 @@ def test_the_form_on_a_gpu_in_half_precision(channels, segments, training, forms
     conv = SegmentedConv2d(channels, channels, segments=segments)
     with torch.set_grad_enabled(training):
         found = [
-            conv.form_for(comes, device="cuda", dtype=torch.float16) for comes in ("grouped_nchw", "grouped_channels_last")
+            conv.form_for(comes, device="cuda", dtype=torch.float16)
+            for comes in ("grouped_nchw", "grouped_channels_last")
         ]
         assert tuple(found) == forms
-        assert conv.form_for("grouped_nchw", device="cuda", dtype=torch.float32) == "grouped_nchw", "float32 stays as it comes"
+        assert (
+            conv.form_for("grouped_nchw", device="cuda", dtype=torch.float32) == "grouped_nchw"
+        ), "float32 stays as it comes"
 
 
 def measured_forms(name, **wanted):
     """Cases of a measurement, and the median time of each form but ours."""
     for case in json.loads((ROOT / "results" / name).read_text())["cases"]:
         if all(case[key] == value for key, value in wanted.items()):
-            yield case, {form: measured["median_ms"] for form, measured in case["forms"].items() if form != "ours"}
+            yield (
+                case,
+                {
+                    form: measured["median_ms"]
+                    for form, measured in case["forms"].items()
+                    if form != "ours"
+                },
+            )
 
 
 def test_the_form_on_a_cpu_is_near_the_fastest_in_most_of_what_was_measured():
-    """Held against the times of each form by itself, where maps come in NCHW; neither layout would do for all."""
+    """Held against the times of each form by itself, where maps come in NCHW; neither layout would
+    do for all.
+    """
     over = {"rule": [], "grouped_nchw": [], "grouped_channels_last": []}
     for case, times in measured_forms("segments_latency.json", layout="nchw"):
         conv = SegmentedConv2d(case["channels"], case["channels"], segments=case["segments"])
@@ -260,7 +324,9 @@ def test_the_form_on_a_cpu_is_near_the_fastest_in_most_of_what_was_measured():
             form = conv.form_for("grouped_nchw", device="cpu", dtype=getattr(torch, case["dtype"]))
         for name, ratios in over.items():
             ratios.append(times[form if name == "rule" else name] / min(times.values()))
-    assert max(over["rule"]) < 1.5 < max(over["grouped_channels_last"]) < 3 < max(over["grouped_nchw"])
+    assert (
+        max(over["rule"]) < 1.5 < max(over["grouped_channels_last"]) < 3 < max(over["grouped_nchw"])
+    )
     slow = {name: sum(ratio > 1.05 for ratio in ratios) for name, ratios in over.items()}
     assert slow["rule"] < slow["grouped_channels_last"] / 2 < slow["grouped_nchw"] / 6
 
@@ -268,7 +334,9 @@ def test_the_form_on_a_cpu_is_near_the_fastest_in_most_of_what_was_measured():
 @pytest.mark.parametrize(("dtype", "block"), [("float32", 8), ("bfloat16", 16)])
 def test_pieces_that_are_no_whole_blocks_take_up_to_three_times_as_long_in_nchw(dtype, block):
     ratios = []
-    for case, times in measured_forms("segments_latency.json", dtype=dtype, layout="nchw", divides=True):
+    for case, times in measured_forms(
+        "segments_latency.json", dtype=dtype, layout="nchw", divides=True
+    ):
         width = case["channels"] // case["segments"]
         if width % block and width not in (1, 4, 8):
             ratios.append(times["grouped_nchw"] / times["grouped_channels_last"])
@@ -280,13 +348,17 @@ def test_on_a_gpu_a_regular_convolution_with_zeros_takes_a_third_of_the_time_of_
     for case, times in measured_forms("gpu/segments_latency.json", dtype="bfloat16", channels=128):
         width = 128 / case["segments"]
         if case["segments"] > 1 and width not in (1, 8, 16, 32, 64):
-            ratios.append(times["dense"] / min(times["grouped_nchw"], times["grouped_channels_last"]))
+            ratios.append(
+                times["dense"] / min(times["grouped_nchw"], times["grouped_channels_last"])
+            )
     assert 0.25 < statistics.median(ratios) < 0.4
     assert max(ratios) < 1.05
 
 
 def test_the_form_on_a_gpu_is_near_the_fastest_in_most_of_what_was_measured_there():
-    """Held against the times of each form by itself; keeping the map as it comes would be up to 12 times as slow."""
+    """Held against the times of each form by itself; keeping the map as it comes would be up to 12
+    times as slow.
+    """
     chosen, kept = [], []
     for case, times in measured_forms("gpu/segments_latency.json", dtype="bfloat16"):
         conv = SegmentedConv2d(case["channels"], case["channels"], segments=case["segments"])
@@ -301,21 +373,27 @@ def test_the_form_on_a_gpu_is_near_the_fastest_in_most_of_what_was_measured_ther
 
 @pytest.mark.parametrize("segments", [4, 5])
 def test_the_weights_layout_does_not_overrule_the_form(segments, monkeypatch):
-    """Torch convolves in channels_last if the map or the weight is; a network in channels_last has such weights."""
+    """Torch convolves in channels_last if the map or the weight is; a network in channels_last has
+    such weights.
+    """
     conv = SegmentedConv2d(32, 32, segments=segments).to(memory_format=torch.channels_last)
     x = torch.randn(2, 32, 7, 7).contiguous(memory_format=torch.channels_last)
     monkeypatch.setattr(SegmentedConv2d, "form_of", lambda self, x: "grouped_nchw")
     assert conv(x).is_contiguous()
 
 
-@pytest.mark.parametrize(("segments", "layout"), [(1, "nchw"), (2, "nchw"), (5, "channels_last"), (8, "channels_last")])
+@pytest.mark.parametrize(
+    ("segments", "layout"), [(1, "nchw"), (2, "nchw"), (5, "channels_last"), (8, "channels_last")]
+)
 def test_weights_lie_as_the_form_of_maps_in_nchw_wants_them(segments, layout):
     formats = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
     conv = SegmentedConv2d(48, 48, segments=segments)
     with torch.no_grad():
         assert conv.form == f"grouped_{layout}"
     for weight in conv.weights:
-        assert [name for name, fmt in formats.items() if weight.is_contiguous(memory_format=fmt)] == [layout]
+        assert [
+            name for name, fmt in formats.items() if weight.is_contiguous(memory_format=fmt)
+        ] == [layout]
 
 
 @pytest.mark.parametrize("segments", [1, 5, 8, 48])
@@ -324,7 +402,10 @@ def test_a_seed_gives_the_same_weights_in_any_layout(segments):
     torch.manual_seed(0)
     conv = SegmentedConv2d(48, 48, segments=segments)
     torch.manual_seed(0)
-    drawn = [nn.init.kaiming_normal_(torch.empty(weight.shape), nonlinearity="relu") for weight in conv.weights]
+    drawn = [
+        nn.init.kaiming_normal_(torch.empty(weight.shape), nonlinearity="relu")
+        for weight in conv.weights
+    ]
     assert all(map(torch.equal, conv.weights, drawn))
     conv.to(memory_format=torch.channels_last)
     torch.manual_seed(0)
@@ -370,5 +451,9 @@ def test_an_exported_segmented_convolution_holds_no_copy_of_layout(segments):
     conv = SegmentedConv2d(24, 24, segments=segments).eval()
     x = torch.randn(2, 24, 5, 5)
     exported = torch.export.export(conv, (x,))
-    assert not [node for node in exported.graph.nodes if "clone" in str(node.target) or "contiguous" in str(node.target)]
+    assert not [
+        node
+        for node in exported.graph.nodes
+        if "clone" in str(node.target) or "contiguous" in str(node.target)
+    ]
     assert torch.allclose(exported.module()(x), conv(x), atol=1e-5)

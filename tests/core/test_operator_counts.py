@@ -1,4 +1,6 @@
-"""What Xception asks of torch, counted and not timed: more calls, MACs or copies of layout than layers need are seen here."""
+"""What Xception asks of torch, counted and not timed: more calls, MACs or copies of layout than
+layers need are seen here.
+"""
 
 import pytest
 import torch
@@ -12,7 +14,15 @@ from xception_edu.architectures import XceptionConfig
 from xception_edu.costs import cost_of, total
 from xception_edu.layers import SegmentedConv2d
 from xception_edu.measure import operator_calls
-from xception_edu.specs import ActivationSpec, AddSpec, BatchNormSpec, ConvSpec, LinearSpec, PoolSpec, Shape
+from xception_edu.specs import (
+    ActivationSpec,
+    AddSpec,
+    BatchNormSpec,
+    ConvSpec,
+    LinearSpec,
+    PoolSpec,
+    Shape,
+)
 from xception_edu.xception import xception
 
 LAYERS = architectures.xception()
@@ -21,14 +31,19 @@ FORMATS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last
 
 
 def number_of(spec, /, **fields):
-    return sum(isinstance(s, spec) and all(getattr(s, k) == v for k, v in fields.items()) for s, _ in LAYERS)
+    return sum(
+        isinstance(s, spec) and all(getattr(s, k) == v for k, v in fields.items())
+        for s, _ in LAYERS
+    )
 
 
 # An operator a layer of the hand-written list, and nothing else.
 FORWARD = {
     "convolution": number_of(ConvSpec),
     "native_batch_norm": number_of(BatchNormSpec),
-    "relu": 11,  # in front of a block whose skip connection reads the same map: 2 in the entry, 8 in the middle, 1 at the exit
+    # in front of a block whose skip connection reads the same map: 2 in the entry, 8 in the middle,
+    # 1 at the exit
+    "relu": 11,
     "relu_": number_of(ActivationSpec) - 11,
     "add": number_of(AddSpec),
     "max_pool2d_with_indices": number_of(PoolSpec, kind="max"),
@@ -58,8 +73,15 @@ def training_step(model, images, labels):
 def counts():
     """Calls and MACs of the whole network, without its values."""
     with without_memory():
-        model, images, labels = xception(), torch.empty(IMAGES, 3, 299, 299), torch.zeros(IMAGES, dtype=torch.long)
-    return {step: operator_calls(lambda step=step: step(model, images, labels)) for step in (forward, training_step)}
+        model, images, labels = (
+            xception(),
+            torch.empty(IMAGES, 3, 299, 299),
+            torch.zeros(IMAGES, dtype=torch.long),
+        )
+    return {
+        step: operator_calls(lambda step=step: step(model, images, labels))
+        for step in (forward, training_step)
+    }
 
 
 def test_a_forward_pass_is_one_operator_a_layer(counts):
@@ -81,20 +103,29 @@ def test_macs_are_those_counted_by_hand_and_thrice_in_training_but_for_the_image
     assert counts[training_step].macs == IMAGES * (3 * macs - first)
 
 
-# The gradient of the global mean comes back in NCHW, and the ReLU before it makes its own layout of that. With gradients
-# SegmentedConv2d copies an NCHW map once, at the first separable convolution, and all maps after it are channels_last: left
-# are that copy, the first skip connection, which comes from before it, and their gradients.
+# The gradient of the global mean comes back in NCHW, and the ReLU before it makes its own layout of
+# that. With gradients SegmentedConv2d copies an NCHW map once, at the first separable convolution,
+# and all maps after it are channels_last: left are that copy, the first skip connection, which
+# comes from before it, and their gradients.
 LAYOUT_COPIES = {
     (forward, "nchw"): [],
     (forward, "channels_last"): [],
-    (training_step, "nchw"): ["clone", "add", "threshold_backward", "native_batch_norm_backward", "add"],
+    (training_step, "nchw"): [
+        "clone",
+        "add",
+        "threshold_backward",
+        "native_batch_norm_backward",
+        "add",
+    ],
     (training_step, "channels_last"): ["threshold_backward"],
 }
 
 
 @pytest.mark.parametrize(("step", "layout"), LAYOUT_COPIES)
 def test_no_layout_is_copied_on_the_way_but_where_it_pays(step, layout):
-    """With values, and small: on the meta device torch does not say which layout an operator would return."""
+    """With values, and small: on the meta device torch does not say which layout an operator would
+    return.
+    """
     model = xception(XceptionConfig(width=0.25, num_classes=10)).to(memory_format=FORMATS[layout])
     images = torch.randn(2, 3, 71, 71).contiguous(memory_format=FORMATS[layout])
     found = operator_calls(lambda: step(model, images, torch.tensor([1, 2])))
@@ -119,6 +150,11 @@ def test_a_copy_of_layout_is_seen_and_views_are_not_counted():
 def test_the_backward_pass_costs_the_forward_pass_once_for_each_gradient(case, of_the_map):
     ins, outs, segments = case
     with without_memory():
-        conv, x = SegmentedConv2d(ins, outs, segments=segments), torch.empty(3, ins, 5, 5).requires_grad_(of_the_map)
+        conv, x = (
+            SegmentedConv2d(ins, outs, segments=segments),
+            torch.empty(3, ins, 5, 5).requires_grad_(of_the_map),
+        )
     found = operator_calls(lambda: conv(x).sum().backward())
-    assert found.macs == 3 * cost_of(ConvSpec(ins, outs, segments=segments), Shape(ins, 5, 5)).macs * (2 + of_the_map)
+    assert found.macs == 3 * cost_of(
+        ConvSpec(ins, outs, segments=segments), Shape(ins, 5, 5)
+    ).macs * (2 + of_the_map)

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.configurations import channels_and_segments
-from xception_edu.specs import AddSpec, BatchNormSpec, ConvSpec, LinearSpec, PoolSpec, Shape, segment_sizes
+from xception_edu.specs import (
+    AddSpec,
+    BatchNormSpec,
+    ConvSpec,
+    LinearSpec,
+    PoolSpec,
+    Shape,
+    segment_sizes,
+)
 
 
 @given(channels_and_segments())

@@ -11,7 +11,9 @@ from xception_edu.architectures import XceptionConfig
 from xception_edu.layers import SeparableConv2d
 from xception_edu.xception import max_pool, xception
 
-SMALL = XceptionConfig(entry_widths=(4, 6, 8, 10), middle_blocks=1, exit_widths=(12, 14, 16), num_classes=5)
+SMALL = XceptionConfig(
+    entry_widths=(4, 6, 8, 10), middle_blocks=1, exit_widths=(12, 14, 16), num_classes=5
+)
 
 
 def test_feature_maps_have_the_sides_of_figure_5():
@@ -51,7 +53,9 @@ def test_any_configuration_runs_and_gives_logits(config):
 
 
 def tensorflow_pool(x):
-    """The "same" pool that TensorFlow computes, written out: pad (odd: 1 and 1, even: 0 and 1), then pool."""
+    """The "same" pool that TensorFlow computes, written out: pad (odd: 1 and 1, even: 0 and 1),
+    then pool.
+    """
     (top, left), (bottom, right) = (x.shape[2] % 2, x.shape[3] % 2), (1, 1)
     return F.max_pool2d(F.pad(x, (left, right, top, bottom), value=-torch.inf), 3, stride=2)
 
@@ -85,11 +89,16 @@ def test_activations_keep_unit_scale_with_he_weights():
     stds = []
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            module.register_forward_pre_hook(lambda m, args: stds.append(float(args[0].detach().std())))
+            module.register_forward_pre_hook(
+                lambda m, args: stds.append(float(args[0].detach().std()))
+            )
     model(torch.randn(8, 3, 64, 64))
-    assert min(stds) > 0.2  # far above the 0.03 at which BN's epsilon of 1e-3 begins to shrink what comes out
+    # far above the 0.03 at which BN's epsilon of 1e-3 begins to shrink what comes out
+    assert min(stds) > 0.2
 
 
 def test_a_wrong_number_of_channels_is_refused():
-    with pytest.raises(ValueError, match=r"x has shape \(1, 1, 40, 40\), but must be \(N, 3, H, W\)"):
+    with pytest.raises(
+        ValueError, match=r"x has shape \(1, 1, 40, 40\), but must be \(N, 3, H, W\)"
+    ):
         xception(SMALL)(torch.zeros(1, 1, 40, 40))

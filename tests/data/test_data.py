@@ -1,4 +1,6 @@
-"""The data sets: real, in the wheels, split without overlap; and what happens to a batch on the device."""
+"""The data sets: real, in the wheels, split without overlap; and what happens to a batch on the
+device.
+"""
 
 import importlib.metadata
 import socket
@@ -16,7 +18,9 @@ from xception_edu.data.load import load_dataset
 from xception_edu.recipes import DIGITS, PHOTOS
 from xception_edu.training.devices import pick_device
 
-PLAIN = dict(random_shift=0, random_rotation=0.0, random_zoom=0.0, random_light=0.0, random_flip=False)
+PLAIN = dict(
+    random_shift=0, random_rotation=0.0, random_zoom=0.0, random_light=0.0, random_flip=False
+)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +45,7 @@ def photo_of_places(height, width):
     return torch.stack([columns // 256, columns % 256, torch.zeros(height, width)]).to(torch.uint8)
 
 
-# ---- digits ---------------------------------------------------------------------------------------------------------
+# ---- digits --------------------------------------------------------------------------------------
 
 
 def test_digits_are_1797_real_images_of_8_by_8_bytes(digits):
@@ -62,7 +66,9 @@ def test_each_digit_is_in_one_part_only_and_none_is_lost(digits):
 def test_held_out_digits_are_always_the_same_and_every_class_has_its_share(digits):
     again = builtin.load_digits()
     assert all(torch.equal(a, b) for a, b in zip(digits[:4], again[:4], strict=True))
-    shares = torch.bincount(digits.test_labels) / (torch.bincount(digits.train_labels) + torch.bincount(digits.test_labels))
+    shares = torch.bincount(digits.test_labels) / (
+        torch.bincount(digits.train_labels) + torch.bincount(digits.test_labels)
+    )
     assert (shares - 500 / 1797).abs().max() < 0.01
 
 
@@ -73,7 +79,7 @@ def test_the_bytes_are_scikit_learns_ink(digits):
     assert digits.train_labels.tolist() == datasets.load_digits().target[train].tolist()
 
 
-# ---- photos ---------------------------------------------------------------------------------------------------------
+# ---- photos --------------------------------------------------------------------------------------
 
 
 def test_every_photograph_is_a_file_of_an_installed_wheel():
@@ -103,7 +109,9 @@ def test_photographs_are_color_bytes_and_their_halves_hold_the_largest_patch(nam
 
 
 @settings(max_examples=15)
-@given(st.integers(96, 130), st.integers(192, 400), st.sampled_from([32, 64, 96]), st.integers(0, 99))
+@given(
+    st.integers(96, 130), st.integers(192, 400), st.sampled_from([32, 64, 96]), st.integers(0, 99)
+)
 def test_no_pixel_of_a_photo_is_in_both_parts(height, width, side, seed):
     left, right = builtin.halves(photo_of_places(height, width))
     generator = torch.Generator().manual_seed(seed)
@@ -117,9 +125,12 @@ def test_no_pixel_of_a_photo_is_in_both_parts(height, width, side, seed):
 @settings(max_examples=3)
 @given(st.integers(0, 9))
 def test_no_pixel_is_shared_in_the_data_set_as_it_is_loaded(seed):
-    """The same through the whole loader: every photograph replaced by one that says where its pixels are."""
+    """The same through the whole loader: every photograph replaced by one that says where its
+    pixels are.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(builtin, "load_photograph", lambda name: photo_of_places(300, 451))  # the smallest, of odd width
+        # the smallest, of odd width
+        patch.setattr(builtin, "load_photograph", lambda name: photo_of_places(300, 451))
         photos = builtin.load_photos(32, seed)
     assert max(pixel_columns(photos.train_images)) < 225 <= min(pixel_columns(photos.test_images))
 
@@ -138,7 +149,11 @@ def test_photos_are_color_patches_of_the_side_asked_for(side):
 
 @pytest.mark.usefixtures("few_patches")
 def test_the_seed_decides_the_training_patches_and_never_the_held_out_ones():
-    one, same, other = builtin.load_photos(32, 1), builtin.load_photos(32, 1), builtin.load_photos(32, 2)
+    one, same, other = (
+        builtin.load_photos(32, 1),
+        builtin.load_photos(32, 1),
+        builtin.load_photos(32, 2),
+    )
     assert torch.equal(one.train_images, same.train_images)
     assert not torch.equal(one.train_images, other.train_images)
     assert torch.equal(one.test_images, other.test_images)
@@ -150,15 +165,24 @@ def test_the_lattice_reaches_from_edge_to_edge():
     assert (places[0], places[-1]) == ((0, 0), (268, 194))
 
 
-# ---- what does not fit ----------------------------------------------------------------------------------------------
+# ---- what does not fit ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("recipe", "says"),
     [
-        (replace(DIGITS, model=replace(DIGITS.model, num_classes=7)), "model.num_classes is 7, but must be 10"),
-        (replace(DIGITS, model=replace(DIGITS.model, in_channels=3)), "model.in_channels is 3, but must be 1"),
-        (replace(DIGITS, batch_size=1298), "batch_size is 1298, but must be an integer from 1 to 1297"),
+        (
+            replace(DIGITS, model=replace(DIGITS.model, num_classes=7)),
+            "model.num_classes is 7, but must be 10",
+        ),
+        (
+            replace(DIGITS, model=replace(DIGITS.model, in_channels=3)),
+            "model.in_channels is 3, but must be 1",
+        ),
+        (
+            replace(DIGITS, batch_size=1298),
+            "batch_size is 1298, but must be an integer from 1 to 1297",
+        ),
     ],
 )
 def test_a_recipe_that_does_not_fit_its_images_is_refused(recipe, says):
@@ -166,7 +190,15 @@ def test_a_recipe_that_does_not_fit_its_images_is_refused(recipe, says):
         load_dataset(recipe)
 
 
-@given(st.one_of(st.integers(max_value=31), st.integers(min_value=97), st.floats(), st.booleans(), st.text(max_size=3)))
+@given(
+    st.one_of(
+        st.integers(max_value=31),
+        st.integers(min_value=97),
+        st.floats(),
+        st.booleans(),
+        st.text(max_size=3),
+    )
+)
 def test_a_wrong_side_is_refused(side):
     with pytest.raises(ValueError, match="image_size"):
         builtin.load_photos(side)
@@ -188,7 +220,7 @@ def test_the_device_is_picked_automatically():
     assert pick_device("cpu") == torch.device("cpu")
 
 
-# ---- on the device --------------------------------------------------------------------------------------------------
+# ---- on the device -------------------------------------------------------------------------------
 
 
 def test_bytes_become_numbers_from_minus_one_to_one():
@@ -210,13 +242,17 @@ def test_enlarging_keeps_what_is_even_and_stays_in_range(digits):
 @pytest.mark.parametrize("recipe", [DIGITS, PHOTOS])
 def test_augmentation_that_is_switched_off_changes_nothing(recipe):
     images = torch.rand(5, 3, 32, 32) * 2 - 1
-    torch.testing.assert_close(augment.augment(images, replace(recipe, **PLAIN)), images, atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        augment.augment(images, replace(recipe, **PLAIN)), images, atol=1e-4, rtol=0
+    )
 
 
 def test_flipped_images_are_mirrored_left_to_right_and_about_half_are():
     images = torch.rand(200, 1, 16, 16)
     flipped = augment.augment(images, replace(PHOTOS, **PLAIN | {"random_flip": True}))
-    mirrored = torch.stack([(a - b.flip(-1)).abs().max() < 1e-4 for a, b in zip(flipped, images, strict=True)])
+    mirrored = torch.stack(
+        [(a - b.flip(-1)).abs().max() < 1e-4 for a, b in zip(flipped, images, strict=True)]
+    )
     same = torch.stack([(a - b).abs().max() < 1e-4 for a, b in zip(flipped, images, strict=True)])
     assert (mirrored ^ same).all()
     assert 60 < mirrored.sum() < 140
@@ -233,10 +269,13 @@ def test_a_shift_moves_an_image_and_lets_black_in():
 def test_a_shift_alone_is_by_whole_pixels_so_that_nothing_is_blurred():
     torch.manual_seed(0)
     images = torch.rand(200, 3, 32, 32) * 2 - 1
-    shifted = augment.augment(images, replace(PHOTOS, **PLAIN | {"image_size": 32, "random_shift": 2}))
+    shifted = augment.augment(
+        images, replace(PHOTOS, **PLAIN | {"image_size": 32, "random_shift": 2})
+    )
     mirrored = torch.cat([images[..., :2].flip(3), images, images[..., -2:].flip(3)], dim=3)
     mirrored = torch.cat([mirrored[:, :, :2].flip(2), mirrored, mirrored[:, :, -2:].flip(2)], dim=2)
-    windows = mirrored.unfold(2, 32, 1).unfold(3, 32, 1)  # (N, 3, 5, 5, 32, 32): every shift by up to two whole pixels
+    # (N, 3, 5, 5, 32, 32): every shift by up to two whole pixels
+    windows = mirrored.unfold(2, 32, 1).unfold(3, 32, 1)
     apart = (windows - shifted[:, :, None, None]).abs().amax(dim=(1, 4, 5)).flatten(1)
     nearest = apart.min(dim=1)
     assert nearest.values.max() < 1e-4
@@ -273,7 +312,9 @@ def test_saturation_moves_color_along_its_gray_and_leaves_gray_alone():
     luma = torch.tensor(augment.LUMA).view(3, 1, 1)
     colored = augment.augment(images, recipe)
     torch.testing.assert_close((colored * luma).sum(1), (images * luma).sum(1), atol=1e-4, rtol=0)
-    times = (colored[:, 0] - colored[:, 2]).abs().sum((1, 2)) / (images[:, 0] - images[:, 2]).abs().sum((1, 2))
+    times = (colored[:, 0] - colored[:, 2]).abs().sum((1, 2)) / (
+        images[:, 0] - images[:, 2]
+    ).abs().sum((1, 2))
     assert 0.5 - 1e-3 <= times.min() < 0.7 < 1.3 < times.max() <= 1.5 + 1e-3
 
 
@@ -299,7 +340,7 @@ def test_processes_augment_their_rows_as_one_would(ranks):
     assert torch.equal(whole, torch.cat(parts))
 
 
-# ---- what a step sees -----------------------------------------------------------------------------------------------
+# ---- what a step sees ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4, 8])
@@ -309,6 +350,10 @@ def test_processes_share_out_batches_and_held_out_images(digits, ranks):
     parts = [digits.training_images(recipe, 25, rank=rank, ranks=ranks) for rank in range(ranks)]
     assert torch.equal(whole, torch.cat([images for images, _ in parts]))
     assert torch.equal(labels, torch.cat([labels for _, labels in parts]))
-    held = sum(len(labels) for rank in range(ranks) for _, labels in digits.held_out(33, rank=rank, ranks=ranks))
+    held = sum(
+        len(labels)
+        for rank in range(ranks)
+        for _, labels in digits.held_out(33, rank=rank, ranks=ranks)
+    )
     assert held == 500
     assert (digits.train_size, digits.multi_label, digits.class_weights) == (1297, False, None)

@@ -1,4 +1,6 @@
-"""Images in files as training sees them: the same whoever decodes, whichever process, and wherever a run goes on."""
+"""Images in files as training sees them: the same whoever decodes, whichever process, and wherever
+a run goes on.
+"""
 
 import math
 from dataclasses import replace
@@ -37,10 +39,14 @@ def batches(data, recipe, steps, **part):
 
 
 def equal(one, other):
-    return all(torch.equal(a, b) for x, y in zip(one, other, strict=True) for a, b in zip(x, y, strict=True))
+    return all(
+        torch.equal(a, b)
+        for x, y in zip(one, other, strict=True)
+        for a, b in zip(x, y, strict=True)
+    )
 
 
-# ---- in memory or not -----------------------------------------------------------------------------------------------
+# ---- in memory or not ----------------------------------------------------------------------------
 
 
 def test_a_small_set_is_kept_in_memory_and_a_large_one_is_not(folder, monkeypatch):
@@ -50,7 +56,11 @@ def test_a_small_set_is_kept_in_memory_and_a_large_one_is_not(folder, monkeypatc
     assert (type(small), type(large)) == (Dataset, FileSet)
     assert equal(batches(small, WHOLE, range(12)), batches(large, WHOLE, range(12)))
     assert equal(small.held_out(4), large.held_out(4))
-    assert (small.train_size, small.classes, small.multi_label) == (large.train_size, large.classes, large.multi_label)
+    assert (small.train_size, small.classes, small.multi_label) == (
+        large.train_size,
+        large.classes,
+        large.multi_label,
+    )
     monkeypatch.setattr(load, "SMALL_SET", 33 * 3 * 16 * 16)
     assert type(load_dataset(WHOLE, folder)) is Dataset
 
@@ -58,7 +68,9 @@ def test_a_small_set_is_kept_in_memory_and_a_large_one_is_not(folder, monkeypatc
 def test_images_that_are_cut_at_random_are_decoded_anew_in_every_epoch(folder):
     data = load_dataset(CUT, folder)
     assert type(data) is FileSet
-    first, second = (torch.cat([images for images, _ in batches(data, CUT, range(k, k + 5))]) for k in (0, 5))
+    first, second = (
+        torch.cat([images for images, _ in batches(data, CUT, range(k, k + 5))]) for k in (0, 5)
+    )
     assert first.shape == (20, 3, 16, 16)
     assert first.dtype == torch.uint8
     assert len({image.numpy().tobytes() for image in torch.cat([first, second])}) == 40
@@ -72,7 +84,7 @@ def test_a_folder_and_a_table_of_the_same_images_give_the_same_batches(folder, t
     assert equal(batches(one, CUT, range(3)), batches(other, CUT, range(3)))
 
 
-# ---- the same images ------------------------------------------------------------------------------------------------
+# ---- the same images -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("workers", [1, 5])
@@ -97,17 +109,31 @@ def test_steps_may_be_asked_for_in_any_order(folder):
 @pytest.mark.parametrize("kind", [WHOLE, CUT], ids=["in memory", "decoded"])
 def test_several_processes_see_together_what_one_would(folder, ranks, kind):
     whole = batches(load_dataset(kind, folder), kind, range(6))
-    parts = [batches(load_dataset(kind, folder), kind, range(6), rank=rank, ranks=ranks) for rank in range(ranks)]
+    parts = [
+        batches(load_dataset(kind, folder), kind, range(6), rank=rank, ranks=ranks)
+        for rank in range(ranks)
+    ]
     joined = [tuple(map(torch.cat, zip(*step, strict=True))) for step in zip(*parts, strict=True)]
     assert equal(whole, joined)
-    held = [image.numpy().tobytes() for images, _ in load_dataset(kind, folder).held_out(3) for image in images]
-    shares = [load_dataset(kind, folder).held_out(3, rank=rank, ranks=ranks) for rank in range(ranks)]
-    assert sorted(held) == sorted(image.numpy().tobytes() for share in shares for images, _ in share for image in images)
+    held = [
+        image.numpy().tobytes()
+        for images, _ in load_dataset(kind, folder).held_out(3)
+        for image in images
+    ]
+    shares = [
+        load_dataset(kind, folder).held_out(3, rank=rank, ranks=ranks) for rank in range(ranks)
+    ]
+    assert sorted(held) == sorted(
+        image.numpy().tobytes() for share in shares for images, _ in share for image in images
+    )
 
 
 def test_a_batch_that_cannot_be_shared_out_is_refused(folder):
     for kind in (WHOLE, CUT):
-        with pytest.raises(ValueError, match="batch_size is 4, but must be a multiple of 3, the number of processes"):
+        with pytest.raises(
+            ValueError,
+            match="batch_size is 4, but must be a multiple of 3, the number of processes",
+        ):
             load_dataset(kind, folder).training_images(kind, 0, rank=0, ranks=3)
 
 
@@ -115,7 +141,11 @@ def test_every_image_is_seen_once_an_epoch_with_its_label(folder, monkeypatch):
     kind = replace(CUT, batch_size=22)
     data = load_dataset(kind, folder)
     seen = []
-    monkeypatch.setattr(file_sets, "view", lambda content, *_: seen.append(content) or np.zeros((3, 16, 16), np.uint8))
+    monkeypatch.setattr(
+        file_sets,
+        "view",
+        lambda content, *_: seen.append(content) or np.zeros((3, 16, 16), np.uint8),
+    )
     data.training_images(kind, 0)
     data._pool.shutdown()  # two steps are decoded ahead
     assert len(seen) == 66
@@ -124,23 +154,32 @@ def test_every_image_is_seen_once_an_epoch_with_its_label(folder, monkeypatch):
 
 def test_another_seed_cuts_and_orders_otherwise(folder):
     other = replace(CUT, seed=1)
-    assert not equal(batches(load_dataset(CUT, folder), CUT, [0]), batches(load_dataset(other, folder), other, [0]))
+    assert not equal(
+        batches(load_dataset(CUT, folder), CUT, [0]),
+        batches(load_dataset(other, folder), other, [0]),
+    )
 
 
 def test_labels_belong_to_their_images(folder):
     data = load_dataset(WHOLE, folder)
-    by_image = {image.numpy().tobytes(): int(label) for image, label in zip(data.train_images, data.train_labels, strict=True)}
+    by_image = {
+        image.numpy().tobytes(): int(label)
+        for image, label in zip(data.train_images, data.train_labels, strict=True)
+    }
     for images, labels in batches(data, WHOLE, range(5)):
         assert [by_image[image.numpy().tobytes()] for image in images] == labels.tolist()
 
 
-# ---- corrupt images -------------------------------------------------------------------------------------------------
+# ---- corrupt images ------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def damaged(tmp_path):
     """22 training images of which two cannot be read, 11 held-out ones of which one cannot."""
-    train, val = write_folder(tmp_path, range(22), "train"), write_folder(tmp_path, range(30, 41), "val")
+    train, val = (
+        write_folder(tmp_path, range(22), "train"),
+        write_folder(tmp_path, range(30, 41), "val"),
+    )
     train[0].write_bytes(b"")
     train[20].write_bytes(jpeg(20)[:40])  # the last of its class
     val[2].write_text("no image")
@@ -149,7 +188,9 @@ def damaged(tmp_path):
 
 @pytest.mark.parametrize("kind", [WHOLE, CUT], ids=["in memory", "decoded"])
 def test_a_corrupt_image_is_named_with_the_way_out(damaged, kind):
-    says = r"(000|020|032)\.jpg: cannot be read as an image: .*; --skip-corrupt leaves such images out"
+    says = (
+        r"(000|020|032)\.jpg: cannot be read as an image: .*; --skip-corrupt leaves such images out"
+    )
     with pytest.raises(ValueError, match=says):
         batches(load_dataset(kind, damaged), kind, range(5))
 
@@ -175,7 +216,8 @@ def test_a_decoded_batch_has_the_next_image_for_a_corrupt_one(damaged, caplog):
 def test_the_image_that_stands_in_brings_its_own_label(damaged):
     kind = replace(CUT, batch_size=22)
     _, labels = load_dataset(kind, damaged, skip_corrupt=True).training_images(kind, 0)
-    assert torch.bincount(labels).tolist() == [10, 12]  # after the last of the first class comes one of the second
+    # after the last of the first class comes one of the second
+    assert torch.bincount(labels).tolist() == [10, 12]
 
 
 def test_a_corrupt_row_of_a_table_is_named(tmp_path):
@@ -187,21 +229,37 @@ def test_a_corrupt_row_of_a_table_is_named(tmp_path):
 
 @pytest.mark.parametrize("kind", [WHOLE, CUT], ids=["in memory", "decoded"])
 def test_when_no_image_can_be_read_it_says_so(tmp_path, kind):
-    for path in write_folder(tmp_path, range(12), "train") + write_folder(tmp_path, range(4), "val"):
+    for path in write_folder(tmp_path, range(12), "train") + write_folder(
+        tmp_path, range(4), "val"
+    ):
         path.write_bytes(b"")
-    with pytest.raises(ValueError, match="none of them can be read|and the 99 images after it cannot be read"):
+    with pytest.raises(
+        ValueError, match="none of them can be read|and the 99 images after it cannot be read"
+    ):
         batches(load_dataset(kind, tmp_path, skip_corrupt=True), kind, range(3))
 
 
-# ---- what does not fit ----------------------------------------------------------------------------------------------
+# ---- what does not fit ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"model": replace(CUT.model, num_classes=5)}, "model.num_classes is 5, but must be 2 for .*folder"),
-        ({"model": replace(CUT.model, in_channels=4), "random_saturation": 0.0}, "model.in_channels is 4, but must be 3, or 1"),
-        ({"batch_size": 23}, r"batch_size is 23, but must be an integer from 1 to 22 \(the training images of .*folder"),
+        (
+            {"model": replace(CUT.model, num_classes=5)},
+            "model.num_classes is 5, but must be 2 for .*folder",
+        ),
+        (
+            {"model": replace(CUT.model, in_channels=4), "random_saturation": 0.0},
+            "model.in_channels is 4, but must be 3, or 1",
+        ),
+        (
+            {"batch_size": 23},
+            (
+                r"batch_size is 23, but must be an integer from 1 to 22 \(the training images of"
+                r" .*folder"
+            ),
+        ),
     ],
 )
 def test_a_recipe_that_does_not_fit_its_images_is_refused(folder, change, says):
@@ -210,16 +268,26 @@ def test_a_recipe_that_does_not_fit_its_images_is_refused(folder, change, says):
 
 
 def test_recipes_that_need_a_path_say_so_and_those_that_do_not_refuse_one(folder):
-    with pytest.raises(ValueError, match="data is missing, but must say where the images are, such as --data FOLDER"):
+    with pytest.raises(
+        ValueError,
+        match="data is missing, but must say where the images are, such as --data FOLDER",
+    ):
         load_dataset(CUT)
-    with pytest.raises(ValueError, match="data is '.*', but must be left out: digits come with a package"):
+    with pytest.raises(
+        ValueError, match="data is '.*', but must be left out: digits come with a package"
+    ):
         load_dataset(DIGITS, folder)
 
 
 def test_gray_networks_see_gray(folder):
     model = replace(CUT.model, in_channels=1)
     data = load_dataset(recipe(model=model, random_saturation=0.0), folder)
-    assert data.training_images(recipe(model=model, random_saturation=0.0), 0)[0].shape == (4, 1, 16, 16)
+    assert data.training_images(recipe(model=model, random_saturation=0.0), 0)[0].shape == (
+        4,
+        1,
+        16,
+        16,
+    )
 
 
 def test_one_class_an_image_may_be_trained_as_any_number_of_them(folder):
@@ -231,13 +299,15 @@ def test_one_class_an_image_may_be_trained_as_any_number_of_them(folder):
     assert data.class_weights.tolist() == [0.5, 0.5]
 
 
-# ---- the recipes ----------------------------------------------------------------------------------------------------
+# ---- the recipes ---------------------------------------------------------------------------------
 
 
 def test_cifar10_is_read_from_two_tables_as_the_hub_has_them(tmp_path):
     names = datasets.ClassLabel(names=[f"class {i}" for i in range(10)])
     for part in ("train", "test"):
-        write_parquet(tmp_path / f"{part}.parquet", range(20), label=names, labels=[i % 10 for i in range(20)])
+        write_parquet(
+            tmp_path / f"{part}.parquet", range(20), label=names, labels=[i % 10 for i in range(20)]
+        )
     kind = replace(CIFAR10, batch_size=10)
     data = load_dataset(kind, tmp_path)
     assert type(data) is Dataset

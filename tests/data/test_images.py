@@ -1,4 +1,6 @@
-"""Decoding and cutting: every kind of file, cuts inside the image, and the same pixels whichever library decodes."""
+"""Decoding and cutting: every kind of file, cuts inside the image, and the same pixels whichever
+library decodes.
+"""
 
 import random
 import re
@@ -31,29 +33,37 @@ def shown(content, side=48, **how):
     return view(content, "x", View(side, **how))
 
 
-# ---- cuts -----------------------------------------------------------------------------------------------------------
+# ---- cuts ----------------------------------------------------------------------------------------
 
 
 @given(sides, sides, st.floats(0.01, 1), st.floats(1, 4), st.integers(0, 99))
-def test_a_random_cut_lies_in_the_image_and_has_area_and_ratio_as_allowed(width, height, area, ratio, seed):
-    left, top, right, bottom = random_box(width, height, RandomCut(area, ratio), random.Random(seed))
+def test_a_random_cut_lies_in_the_image_and_has_area_and_ratio_as_allowed(
+    width, height, area, ratio, seed
+):
+    left, top, right, bottom = random_box(
+        width, height, RandomCut(area, ratio), random.Random(seed)
+    )
     assert -1e-9 <= left < right <= 1 + 1e-9
     assert -1e-9 <= top < bottom <= 1 + 1e-9
     w, h = (right - left) * width, (bottom - top) * height
     assert 1 / ratio - 1e-6 <= w / h <= ratio + 1e-6
-    largest = max(1 / ratio, min(ratio, width / height))  # of the ratios that are allowed, the one nearest to the image's own
+    # of the ratios that are allowed, the one nearest to the image's own
+    largest = max(1 / ratio, min(ratio, width / height))
     fits = min(width, height * largest) * min(height, width / largest) / (width * height)
     assert (right - left) * (bottom - top) >= min(area, fits) - 1e-6
 
 
 def test_random_cuts_reach_every_corner_and_every_area():
-    boxes = np.array([random_box(300, 200, RandomCut(0.1, 4 / 3), random.Random(seed)) for seed in range(2000)])
+    boxes = np.array(
+        [random_box(300, 200, RandomCut(0.1, 4 / 3), random.Random(seed)) for seed in range(2000)]
+    )
     assert boxes[:, :2].min() < 0.01
     assert boxes[:, 2:].max() > 0.99
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     assert areas.min() < 0.12
     assert areas.max() > 0.8
-    assert areas[areas < 0.6].mean() == pytest.approx(0.35, abs=0.02)  # even, where every shape fits
+    # even, where every shape fits
+    assert areas[areas < 0.6].mean() == pytest.approx(0.35, abs=0.02)
 
 
 @given(sides, sides, st.floats(0.1, 1))
@@ -67,7 +77,9 @@ def test_the_center_crop_is_a_square_in_the_center(width, height, share):
 
 def test_the_same_chance_cuts_the_same_and_another_another():
     content, cut = encoded(PHOTO), RandomCut(0.2)
-    one, same, other = (view(content, "x", View(16), cut, random.Random(seed)) for seed in (1, 1, 2))
+    one, same, other = (
+        view(content, "x", View(16), cut, random.Random(seed)) for seed in (1, 1, 2)
+    )
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)
 
@@ -77,7 +89,7 @@ def test_a_center_crop_of_the_same_side_is_the_pixels_themselves():
     assert np.array_equal(shown(encoded(PHOTO, "PNG")), expected)
 
 
-# ---- every kind -----------------------------------------------------------------------------------------------------
+# ---- every kind ----------------------------------------------------------------------------------
 
 SIXTEEN_BITS = Image.fromarray(np.asarray(PHOTO.convert("L")).astype(np.uint16) * 257)
 EXIF = Image.Exif()
@@ -100,7 +112,19 @@ GRAY = PHOTO.convert("L").convert("RGB")
         (encoded(PHOTO.rotate(90, expand=True), "JPEG", quality=95, exif=EXIF), PHOTO, 4),
         (encoded(PHOTO.rotate(90, expand=True), "PNG", exif=EXIF), PHOTO, 0),
     ],
-    ids=["png", "jpeg", "webp", "cmyk jpeg", "cmyk tiff", "16 bits", "gray", "palette", "alpha", "turned", "turned png"],
+    ids=[
+        "png",
+        "jpeg",
+        "webp",
+        "cmyk jpeg",
+        "cmyk tiff",
+        "16 bits",
+        "gray",
+        "palette",
+        "alpha",
+        "turned",
+        "turned png",
+    ],
 )
 def test_every_kind_shows_the_same_photograph(content, expected, most):
     wanted = np.asarray(expected)[:, 8:56].transpose(2, 0, 1).astype(float)
@@ -109,11 +133,15 @@ def test_every_kind_shows_the_same_photograph(content, expected, most):
 
 def test_gray_has_one_channel_if_the_network_has():
     assert shown(encoded(PHOTO), channels=1).shape == (1, 48, 48)
-    assert np.array_equal(shown(encoded(PHOTO, "PNG"), channels=1)[0], np.asarray(PHOTO.convert("L"))[:, 8:56])
+    assert np.array_equal(
+        shown(encoded(PHOTO, "PNG"), channels=1)[0], np.asarray(PHOTO.convert("L"))[:, 8:56]
+    )
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-@pytest.mark.parametrize("options", [{"subsampling": s} for s in (0, 1, 2)] + [{"progressive": True}, {"quality": 30}])
+@pytest.mark.parametrize(
+    "options", [{"subsampling": s} for s in (0, 1, 2)] + [{"progressive": True}, {"quality": 30}]
+)
 @pytest.mark.parametrize("size", [(64, 48), (33, 17), (1, 1)])
 def test_the_fast_decoder_gives_pillows_pixels(mode, options, size):
     content = encoded(PHOTO.resize(size).convert(mode), "JPEG", **options)
@@ -129,7 +157,7 @@ def test_a_large_jpeg_is_decoded_smaller_and_looks_the_same(monkeypatch):
     assert 0 < np.abs(quick.astype(float) - shown(content, 32)).mean() < 2
 
 
-# ---- what cannot be read --------------------------------------------------------------------------------------------
+# ---- what cannot be read -------------------------------------------------------------------------
 
 
 def cut_short(kind):

@@ -27,10 +27,16 @@ def one_color_a_photograph(name):
 def test_labels_say_exactly_which_photographs_are_seen(monkeypatch):
     monkeypatch.setattr(builtin, "load_photograph", one_color_a_photograph)
     found = load_mosaics(48)
-    for images, labels in ((found.train_images, found.train_labels), (found.test_images, found.test_labels)):
+    for images, labels in (
+        (found.train_images, found.train_labels),
+        (found.test_images, found.test_labels),
+    ):
         for image, label in zip(images, labels, strict=True):
-            assert {(value - 10) // 20 for value in image.unique().tolist()} == set(label.nonzero().flatten().tolist())
-            cells = image.unfold(1, 16, 16).unfold(2, 16, 16).flatten(3)  # three by three, each of one photograph
+            assert {(value - 10) // 20 for value in image.unique().tolist()} == set(
+                label.nonzero().flatten().tolist()
+            )
+            # three by three, each of one photograph
+            cells = image.unfold(1, 16, 16).unfold(2, 16, 16).flatten(3)
             assert torch.equal(cells.amin(dim=3), cells.amax(dim=3))
 
 
@@ -54,7 +60,9 @@ def test_they_are_always_the_same_and_the_first_photographs_are_the_most_common(
 
 
 def test_no_pixel_is_in_both_parts(monkeypatch):
-    """Photographs that say where their pixels are, in cells of a patch's own size, so that nothing is resized."""
+    """Photographs that say where their pixels are, in cells of a patch's own size, so that nothing
+    is resized.
+    """
     monkeypatch.setattr(builtin, "load_photograph", lambda name: photo_of_places(120, 300))
     found = load_mosaics(288)
     assert max(pixel_columns(found.train_images)) < 150 <= min(pixel_columns(found.test_images))
@@ -71,5 +79,7 @@ def test_jft_needs_no_download():
 
 @pytest.mark.parametrize("side", [31, 513, 64.0])
 def test_a_wrong_side_is_refused(side):
-    with pytest.raises(ValueError, match=f"image_size is {side}, but must be an integer from 32 to 512"):
+    with pytest.raises(
+        ValueError, match=f"image_size is {side}, but must be an integer from 32 to 512"
+    ):
         load_mosaics(side)

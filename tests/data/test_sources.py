@@ -1,4 +1,6 @@
-"""Folders, tables and names on the hub: what is found, and one clear line for each thing that is wrong."""
+"""Folders, tables and names on the hub: what is found, and one clear line for each thing that is
+wrong.
+"""
 
 import json
 import logging
@@ -24,10 +26,13 @@ def cache_of_its_own(tmp_path_factory, monkeypatch):
 
 
 def contents(part):
-    return [content if isinstance(content, bytes) else Path(content).read_bytes() for content in part.contents]
+    return [
+        content if isinstance(content, bytes) else Path(content).read_bytes()
+        for content in part.contents
+    ]
 
 
-# ---- what is found --------------------------------------------------------------------------------------------------
+# ---- what is found -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("held_out", ["val", "valid", "validation", "test", "Test"])
@@ -54,12 +59,17 @@ def test_without_a_held_out_part_a_share_of_each_class_is_held_out_and_said(tmp_
     write_folder(tmp_path, range(40))
     found, again = find(tmp_path, held_out_share=0.2), find(tmp_path, held_out_share=0.2)
     assert torch.bincount(found.test.labels).tolist() == [4, 4]
-    assert sorted(found.train.names + found.test.names) == sorted(str(p) for p in tmp_path.rglob("*.jpg"))
+    assert sorted(found.train.names + found.test.names) == sorted(
+        str(p) for p in tmp_path.rglob("*.jpg")
+    )
     assert found.test.names == again.test.names
     assert "has no held-out part: 8 of its 40 images are held out" in caplog.text
 
 
-@pytest.mark.parametrize("names", [("train", "test"), ("train-00000-of-00001", "validation-00000-of-00001"), ("a", "a_val")])
+@pytest.mark.parametrize(
+    "names",
+    [("train", "test"), ("train-00000-of-00001", "validation-00000-of-00001"), ("a", "a_val")],
+)
 def test_a_folder_of_parquet_files(tmp_path, names):
     write_parquet(tmp_path / f"{names[0]}.parquet", range(6))
     write_parquet(tmp_path / f"{names[1]}.parquet", range(6, 10))
@@ -71,7 +81,10 @@ def test_a_folder_of_parquet_files(tmp_path, names):
 
 
 def test_a_pair_of_parquet_files_and_one_alone(tmp_path):
-    one, other = write_parquet(tmp_path / "x.parquet", range(6)), write_parquet(tmp_path / "y.parquet", range(6, 10))
+    one, other = (
+        write_parquet(tmp_path / "x.parquet", range(6)),
+        write_parquet(tmp_path / "y.parquet", range(6, 10)),
+    )
     found = find(f"{one},{other}")
     assert contents(found.test) == [jpeg(n) for n in range(6, 10)]
     alone = find(one, held_out_share=0.4)
@@ -94,11 +107,15 @@ def test_classes_without_names_are_named_by_their_values(tmp_path, label, values
 
 
 def test_rows_with_lists_of_labels_become_zeros_and_ones(tmp_path):
-    path = write_parquet(tmp_path / "train.parquet", range(4), label=MANY, labels=[[0, 2], [], [1], [0, 1, 2]])
+    path = write_parquet(
+        tmp_path / "train.parquet", range(4), label=MANY, labels=[[0, 2], [], [1], [0, 1, 2]]
+    )
     write_parquet(tmp_path / "test.parquet", range(1), label=MANY, labels=[[2]])
     found = find(tmp_path, many=True)
     assert found.train.labels.tolist() == [[1, 0, 1], [0, 0, 0], [0, 1, 0], [1, 1, 1]]
-    with pytest.raises(ValueError, match="labels is 'one', but must be 'many' for .*: its rows have lists"):
+    with pytest.raises(
+        ValueError, match="labels is 'one', but must be 'many' for .*: its rows have lists"
+    ):
         find(path)
 
 
@@ -121,7 +138,9 @@ def test_a_name_on_the_hub_is_asked_for_there(monkeypatch, caplog):
         [],
         datasets.Dataset.from_dict(
             {"img": [{"bytes": jpeg(n), "path": None} for n in range(4)], "label": [0, 1, 0, 1]},
-            features=datasets.Features({"img": datasets.Image(), "label": datasets.ClassLabel(names=list(CLASSES))}),
+            features=datasets.Features(
+                {"img": datasets.Image(), "label": datasets.ClassLabel(names=list(CLASSES))}
+            ),
         ),
     )
 
@@ -173,7 +192,7 @@ def test_every_class_has_its_share_and_both_parts_some(keys, share):
         assert abs(held - share * count) <= 1
 
 
-# ---- what is wrong --------------------------------------------------------------------------------------------------
+# ---- what is wrong -------------------------------------------------------------------------------
 
 
 def empty_class(root):
@@ -194,7 +213,9 @@ def other_classes(root):
 
 def other_names(root):
     write_parquet(root / "train.parquet", range(4))
-    write_parquet(root / "test.parquet", range(4), label=datasets.ClassLabel(names=["flower", "china"]))
+    write_parquet(
+        root / "test.parquet", range(4), label=datasets.ClassLabel(names=["flower", "china"])
+    )
 
 
 def only_a_test_part(root):
@@ -218,11 +239,15 @@ def none_of_a_class(root):
 
 
 def no_label_column(root):
-    write_parquet(root / "train.parquet", range(4), column="weight", label=datasets.Value("float32"))
+    write_parquet(
+        root / "train.parquet", range(4), column="weight", label=datasets.Value("float32")
+    )
 
 
 def no_image_column(root):
-    datasets.Dataset.from_dict({"pixels": [1, 2], "label": [0, 1]}).to_parquet(root / "train.parquet")
+    datasets.Dataset.from_dict({"pixels": [1, 2], "label": [0, 1]}).to_parquet(
+        root / "train.parquet"
+    )
 
 
 def no_parquet(root):
@@ -233,11 +258,20 @@ WRONG = [
     (empty_class, "every class must have images: the folder .*zebra has none"),
     (loose_images, r"must have images \(.jpg|must lie in a folder a class"),
     (lambda root: None, "must have images"),
-    (other_classes, r"classes of train and validation must be the same: \['flower'\] only in train; \['rose'\] only in val"),
+    (
+        other_classes,
+        (
+            r"classes of train and validation must be the same: \['flower'\] only in train;"
+            r" \['rose'\] only in val"
+        ),
+    ),
     (other_names, "class names of train and test must be the same: they are in another order"),
     (only_a_test_part, "must have a training part; it has test"),
     (one_class, r"must have a folder a class, two or more; it has \['china'\]"),
-    (one_image, "class 'flower' has 1 image, but must have at least 2: one to train with, one to hold out"),
+    (
+        one_image,
+        "class 'flower' has 1 image, but must have at least 2: one to train with, one to hold out",
+    ),
     (out_of_range, "row 2 of train has the label -1, which must be an integer from 0 to 1"),
     (none_of_a_class, "no training image has the class 'flower'"),
     (no_label_column, "must have a column label; its columns are img, weight"),
@@ -278,7 +312,8 @@ def test_a_hub_that_cannot_be_reached_is_one_line_and_no_retries(monkeypatch):
     started = time.monotonic()
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     with pytest.raises(
-        ValueError, match=r"^data is 'uoft-cs/cifar10', but cannot be read: .*may also be a local copy"
+        ValueError,
+        match=r"^data is 'uoft-cs/cifar10', but cannot be read: .*may also be a local copy",
     ) as error:
         find("uoft-cs/cifar10")
     assert "\n" not in str(error.value)

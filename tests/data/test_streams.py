@@ -1,4 +1,6 @@
-"""Shards and other streams: each image once, a part for each process, and the same images after a stop."""
+"""Shards and other streams: each image once, a part for each process, and the same images after a
+stop.
+"""
 
 import datasets
 import pytest
@@ -33,7 +35,11 @@ def batches(data, recipe, steps, **part):
 
 
 def equal(one, other):
-    return all(torch.equal(a, b) for x, y in zip(one, other, strict=True) for a, b in zip(x, y, strict=True))
+    return all(
+        torch.equal(a, b)
+        for x, y in zip(one, other, strict=True)
+        for a, b in zip(x, y, strict=True)
+    )
 
 
 def keys(monkeypatch, data, recipe, steps, **part):
@@ -53,7 +59,12 @@ def keys(monkeypatch, data, recipe, steps, **part):
 def test_shards_are_a_stream_with_the_recipes_classes(shards):
     data = load_dataset(KIND, shards)
     assert type(data) is Stream
-    assert (data.train_size, data.classes, data.multi_label, data.class_weights) == (24, ("0", "1"), False, None)
+    assert (data.train_size, data.classes, data.multi_label, data.class_weights) == (
+        24,
+        ("0", "1"),
+        False,
+        None,
+    )
     images, labels = data.training_images(KIND, 0)
     assert images.shape == (4, 3, 16, 16)
     assert images.dtype == torch.uint8
@@ -78,11 +89,21 @@ def test_an_epoch_shows_no_image_twice_and_the_next_is_mixed_otherwise(shards, m
 def test_each_process_has_a_part_of_its_own(shards, monkeypatch, ranks):
     kind = recipe(steps_per_epoch=12, shuffle_buffer=10)
     parts = [
-        [key for step in keys(monkeypatch, load_dataset(kind, shards), kind, range(12), rank=r, ranks=ranks) for key in step]
+        [
+            key
+            for step in keys(
+                monkeypatch, load_dataset(kind, shards), kind, range(12), rank=r, ranks=ranks
+            )
+            for key in step
+        ]
         for r in range(ranks)
     ]
     assert sorted(key for part in parts for key in part) == TRAIN
-    held = [len(y) for r in range(ranks) for _, y in load_dataset(kind, shards).held_out(4, rank=r, ranks=ranks)]
+    held = [
+        len(y)
+        for r in range(ranks)
+        for _, y in load_dataset(kind, shards).held_out(4, rank=r, ranks=ranks)
+    ]
     assert sum(held) == 11
 
 
@@ -90,7 +111,9 @@ def test_each_process_has_a_part_of_its_own(shards, monkeypatch, ranks):
 @pytest.mark.parametrize("part", [{}, {"rank": 1, "ranks": 2}])
 def test_a_run_that_goes_on_in_any_step_sees_the_same_images(shards, step, part):
     uninterrupted = batches(load_dataset(KIND, shards), KIND, range(10), **part)
-    assert equal(uninterrupted[step:], batches(load_dataset(KIND, shards), KIND, range(step, 10), **part))
+    assert equal(
+        uninterrupted[step:], batches(load_dataset(KIND, shards), KIND, range(step, 10), **part)
+    )
 
 
 def test_steps_may_be_asked_for_in_any_order(shards):
@@ -119,45 +142,61 @@ def test_a_name_on_the_hub_is_read_as_a_stream(shards, monkeypatch):
     def load(path, **options):
         asked.append((path, options))
         pattern = {"train": "train", "test": "val"}[options["split"]]
-        return real("webdataset", data_files=f"{shards}/{pattern}*.tar", split="train", streaming=True)
+        return real(
+            "webdataset", data_files=f"{shards}/{pattern}*.tar", split="train", streaming=True
+        )
 
     monkeypatch.setattr(datasets, "get_dataset_split_names", lambda *_: ["test", "train"])
     monkeypatch.setattr(datasets, "load_dataset", load)
     open_parts("some/thing")
-    assert asked == [("some/thing", {"streaming": True, "name": None, "split": part}) for part in ("train", "test")]
+    assert asked == [
+        ("some/thing", {"streaming": True, "name": None, "split": part})
+        for part in ("train", "test")
+    ]
 
 
 def test_labels_may_stand_in_a_json_beside_the_image(tmp_path):
     for part in ("train", "val"):
-        write_shards(tmp_path, part, range(8), 1, suffix="json", label=lambda n: b'{"labels": [0, 1]}')
+        write_shards(
+            tmp_path, part, range(8), 1, suffix="json", label=lambda n: b'{"labels": [0, 1]}'
+        )
     kind = recipe(labels="many", label_smoothing=0.0, steps_per_epoch=2, shuffle_buffer=4)
     assert load_dataset(kind, tmp_path).training_images(kind, 0)[1].tolist() == [[1, 1]] * 4
 
 
-# ---- what is wrong --------------------------------------------------------------------------------------------------
+# ---- what is wrong -------------------------------------------------------------------------------
 
 
 def test_a_stream_that_ends_before_the_epoch_says_how_many_steps_it_has(shards):
     kind = recipe(steps_per_epoch=13, shuffle_buffer=10)
     data = load_dataset(kind, shards)
     assert len(batches(data, kind, range(12))) == 12
-    with pytest.raises(ValueError, match=r"steps_per_epoch is 13, but must be at most 12: .* has no more images"):
+    with pytest.raises(
+        ValueError, match=r"steps_per_epoch is 13, but must be at most 12: .* has no more images"
+    ):
         data.training_images(kind, 12)
 
 
 def test_a_stream_needs_to_know_how_many_steps_an_epoch_has(shards):
-    with pytest.raises(ValueError, match="steps_per_epoch is None, but must be the steps of an epoch"):
+    with pytest.raises(
+        ValueError, match="steps_per_epoch is None, but must be the steps of an epoch"
+    ):
         load_dataset(recipe(), shards)
 
 
 def test_a_stream_without_a_held_out_part_is_refused(tmp_path):
     write_shards(tmp_path, "train", range(8), 1)
-    with pytest.raises(ValueError, match="must have a held-out part, such as val-000.tar: a stream cannot be split"):
+    with pytest.raises(
+        ValueError, match="must have a held-out part, such as val-000.tar: a stream cannot be split"
+    ):
         load_dataset(KIND, tmp_path)
 
 
 def test_a_folder_of_images_is_no_stream(tmp_path):
-    with pytest.raises(ValueError, match=r"must be a folder of .tar shards or .parquet files, to be read as a stream"):
+    with pytest.raises(
+        ValueError,
+        match=r"must be a folder of .tar shards or .parquet files, to be read as a stream",
+    ):
         load_dataset(stream_recipe(streaming=True), tmp_path)
 
 
@@ -174,7 +213,10 @@ def test_a_label_out_of_range_is_named(tmp_path, label, says):
     for part in ("train", "val"):
         write_shards(tmp_path, part, range(8), 1, label=lambda n: label if n == 5 else b"0")
     data = load_dataset(KIND, tmp_path)
-    with pytest.raises(ValueError, match=rf"00005 in train-000.tar has the label {says}, which must be an integer from 0 to 1"):
+    with pytest.raises(
+        ValueError,
+        match=rf"00005 in train-000.tar has the label {says}, which must be an integer from 0 to 1",
+    ):
         batches(data, KIND, range(2))
 
 
@@ -189,7 +231,9 @@ def corrupt_shards(root):
 def test_a_corrupt_image_is_named_or_replaced_and_counted(tmp_path, caplog):
     corrupt_shards(tmp_path)
     kind = recipe(steps_per_epoch=2, shuffle_buffer=4)
-    with pytest.raises(ValueError, match=r"00000 in train-000.tar: cannot be read as an image: .*--skip-corrupt"):
+    with pytest.raises(
+        ValueError, match=r"00000 in train-000.tar: cannot be read as an image: .*--skip-corrupt"
+    ):
         batches(load_dataset(kind, tmp_path), kind, range(2))
     data = load_dataset(kind, tmp_path, skip_corrupt=True)
     found = batches(data, kind, range(2))

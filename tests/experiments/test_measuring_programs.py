@@ -1,4 +1,6 @@
-"""Claims about the programs of experiments/ that train: what they write is what their runs reached, and runs can be kept."""
+"""Claims about the programs of experiments/ that train: what they write is what their runs reached,
+and runs can be kept.
+"""
 
 import importlib.util
 import json
@@ -34,7 +36,19 @@ def called(module, monkeypatch, *arguments):
 def test_seeds_are_trained_with_the_flags_and_their_runs_are_kept(at_once, tmp_path, monkeypatch):
     train_seeds = program("train_seeds", monkeypatch, tmp_path)
     options = ["--keep", tmp_path / "kept", *["--at-once"] * at_once]
-    called(train_seeds, monkeypatch, "digits", "--seeds", 3, 4, "--name", "tiny", *options, "--flags", *TINY_FLAGS)
+    called(
+        train_seeds,
+        monkeypatch,
+        "digits",
+        "--seeds",
+        3,
+        4,
+        "--name",
+        "tiny",
+        *options,
+        "--flags",
+        *TINY_FLAGS,
+    )
     record = json.loads((tmp_path / "results" / "train_tiny.json").read_text())
     assert record["recipe"]["epochs"] == TINY.epochs
     reached = []
@@ -44,8 +58,12 @@ def test_seeds_are_trained_with_the_flags_and_their_runs_are_kept(at_once, tmp_p
     assert [run["top1"] for run in record["runs"]] == reached
     assert record["top1"]["mean"] == pytest.approx(statistics.mean(reached), abs=1e-6)
     assert record["top1"]["std"] == pytest.approx(statistics.stdev(reached), abs=1e-6)
-    assert ("cpu_seconds" in record) == (not at_once), "what each of several at once used, nobody can tell"
-    assert record["measured_by"].endswith(f"--seeds 3 4 --name tiny{' --at-once' * at_once} --flags {' '.join(TINY_FLAGS)}")
+    assert ("cpu_seconds" in record) == (not at_once), (
+        "what each of several at once used, nobody can tell"
+    )
+    assert record["measured_by"].endswith(
+        f"--seeds 3 4 --name tiny{' --at-once' * at_once} --flags {' '.join(TINY_FLAGS)}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -56,7 +74,9 @@ def test_seeds_are_trained_with_the_flags_and_their_runs_are_kept(at_once, tmp_p
         (["--ship", "--name", "x", "--flags", "--epochs", "2"], "--ship"),
     ],
 )
-def test_what_would_give_no_spread_or_another_recipes_file_is_refused(arguments, named, tmp_path, monkeypatch, capsys):
+def test_what_would_give_no_spread_or_another_recipes_file_is_refused(
+    arguments, named, tmp_path, monkeypatch, capsys
+):
     train_seeds = program("train_seeds", monkeypatch, tmp_path)
     with pytest.raises(SystemExit):
         called(train_seeds, monkeypatch, "digits", *arguments)
@@ -74,7 +94,9 @@ def test_points_of_the_spectrum_have_as_many_parameters_as_the_depthwise_one(tmp
     assert rows["same_widths"][0]["params"] > 2 * wanted
 
 
-def test_the_spectrum_is_what_its_runs_reached_and_a_finished_run_is_not_trained_again(tmp_path, monkeypatch):
+def test_the_spectrum_is_what_its_runs_reached_and_a_finished_run_is_not_trained_again(
+    tmp_path, monkeypatch
+):
     spectrum = program("spectrum", monkeypatch, tmp_path)
     monkeypatch.setattr(spectrum, "MODEL", replace(spectrum.MODEL, in_channels=1, middle_blocks=0))
     monkeypatch.setattr(spectrum, "RECIPE", replace(TINY, epochs=1, steps_per_epoch=1, threads=1))
@@ -88,7 +110,9 @@ def test_the_spectrum_is_what_its_runs_reached_and_a_finished_run_is_not_trained
         config = json.loads((folder / "config.json").read_text())["recipe"]
         *_, last = (folder / "metrics.jsonl").read_text().splitlines()
         model = config["model"]
-        reached[model["segments"], model["activation"], model["width"], config["seed"]] = json.loads(last)["top1"]
+        reached[model["segments"], model["activation"], model["width"], config["seed"]] = (
+            json.loads(last)["top1"]
+        )
     for part in ("points", "same_widths", "between"):
         for row in record[part]:
             of = (row["segments"], row["activation"], row["width"])
@@ -96,7 +120,9 @@ def test_the_spectrum_is_what_its_runs_reached_and_a_finished_run_is_not_trained
             assert row["mean"] == pytest.approx(statistics.mean(row["top1"]), abs=1e-6)
     trained = {path: path.read_text() for path in (tmp_path / "runs").rglob("metrics.jsonl")}
     called(spectrum, monkeypatch, *arguments)
-    assert {path: path.read_text() for path in trained} == trained, "its images a second would be others"
+    assert {path: path.read_text() for path in trained} == trained, (
+        "its images a second would be others"
+    )
 
 
 class InThisProcess:

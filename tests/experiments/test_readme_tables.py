@@ -7,7 +7,9 @@ import pathlib
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
-spec = importlib.util.spec_from_file_location("readme_tables", ROOT / "experiments" / "readme_tables.py")
+spec = importlib.util.spec_from_file_location(
+    "readme_tables", ROOT / "experiments" / "readme_tables.py"
+)
 readme_tables = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(readme_tables)
 
@@ -20,10 +22,38 @@ RECORD = {
     "load": {"wall_seconds": 9.0, "share_of_others": 0.0312},
 }
 ROWS = [
-    {"who": "ours", "form": "eager", "median_ms": 2000.0, "peak_bytes": 3, "fraction": 0.2, "ratio": 0.6},
-    {"who": "ours", "form": "bf16", "median_ms": 1000.4, "peak_bytes": 3, "fraction": 0.456, "ratio": 1.1296},
-    {"who": "timm", "form": "eager", "median_ms": 2500.0, "peak_bytes": 5, "fraction": 0.2, "ratio": 0.4},
-    {"who": "timm", "form": "bf16", "median_ms": 1130.0, "peak_bytes": 4, "fraction": 0.4, "ratio": 1.0},
+    {
+        "who": "ours",
+        "form": "eager",
+        "median_ms": 2000.0,
+        "peak_bytes": 3,
+        "fraction": 0.2,
+        "ratio": 0.6,
+    },
+    {
+        "who": "ours",
+        "form": "bf16",
+        "median_ms": 1000.4,
+        "peak_bytes": 3,
+        "fraction": 0.456,
+        "ratio": 1.1296,
+    },
+    {
+        "who": "timm",
+        "form": "eager",
+        "median_ms": 2500.0,
+        "peak_bytes": 5,
+        "fraction": 0.2,
+        "ratio": 0.4,
+    },
+    {
+        "who": "timm",
+        "form": "bf16",
+        "median_ms": 1130.0,
+        "peak_bytes": 4,
+        "fraction": 0.4,
+        "ratio": 1.0,
+    },
 ]
 CASE = {
     "mode": "training",
@@ -34,7 +64,10 @@ CASE = {
     "throughput_ratio": 1.1296,
     "profile": [{"operator": "aten::convolution", "ms": 700.0, "share": 0.7012}],
 }
-LOSSES = [{"dtype": "float32", "largest_difference": 0.0012}, {"dtype": "bfloat16", "largest_difference": 0.034}]
+LOSSES = [
+    {"dtype": "float32", "largest_difference": 0.0012},
+    {"dtype": "bfloat16", "largest_difference": 0.034},
+]
 
 
 @pytest.fixture
@@ -42,8 +75,12 @@ def readme(monkeypatch, tmp_path):
     """A README with one table, and a folder of results with its record."""
     monkeypatch.setattr(readme_tables, "README", tmp_path / "README.md")
     monkeypatch.setattr(readme_tables, "RESULTS", tmp_path)
-    (tmp_path / "README.md").write_text("Before.\n\n<!-- table networks -->\nold\n<!-- end -->\n\nAfter.\n")
-    (tmp_path / "networks.json").write_text(json.dumps(RECORD | {"cases": [CASE], "losses": LOSSES}))
+    (tmp_path / "README.md").write_text(
+        "Before.\n\n<!-- table networks -->\nold\n<!-- end -->\n\nAfter.\n"
+    )
+    (tmp_path / "networks.json").write_text(
+        json.dumps(RECORD | {"cases": [CASE], "losses": LOSSES})
+    )
     return tmp_path / "README.md"
 
 
@@ -53,7 +90,9 @@ def test_readme_says_what_the_results_say(capsys):
 
 def test_every_table_is_in_readme_once():
     text = (ROOT / "README.md").read_text()
-    assert sorted(found[2] for found in readme_tables.MARKED.finditer(text)) == sorted(readme_tables.TABLES)
+    assert sorted(found[2] for found in readme_tables.MARKED.finditer(text)) == sorted(
+        readme_tables.TABLES
+    )
 
 
 @pytest.mark.parametrize("name", readme_tables.TABLES)
@@ -65,16 +104,16 @@ def test_a_table_is_written_between_its_markers_and_nothing_else_changes(readme)
     assert readme_tables.main(["--check"]) == 1
     assert readme_tables.main([]) == 0
     assert readme_tables.main(["--check"]) == 0
-    assert readme.read_text() == (
-        "Before.\n\n<!-- table networks -->\n\n"
-        "| Xception at 299×299 | ours | best peer | times its throughput | times its memory | of the roofline |\n"
-        "| --- | ---: | ---: | ---: | ---: | ---: |\n"
-        "| training, batch 4, bfloat16 | 1,000 ms (bf16) | 1,130 ms (timm bf16) | 1.13 | 0.75 | 46% |\n\n"
-        "Where a training step of ours (bfloat16, batch 4) goes: 70% `aten::convolution`. "
-        "Losses of 20 steps of ours and timm's differ by at most 0.0012 in float32 and 0.034 in bfloat16. "
-        "`python -m xception_edu benchmark networks` on A processor, 2 threads; "
-        "other programs used 3% of the processors meanwhile.\n\n"
-        "<!-- end -->\n\nAfter.\n"
+    assert (
+        readme.read_text()
+        == "Before.\n\n<!-- table networks -->\n\n| Xception at 299×299 | ours | best peer | times"
+        " its throughput | times its memory | of the roofline |\n| --- | ---: | ---: | ---: |"
+        " ---: | ---: |\n| training, batch 4, bfloat16 | 1,000 ms (bf16) | 1,130 ms (timm bf16)"
+        " | 1.13 | 0.75 | 46% |\n\nWhere a training step of ours (bfloat16, batch 4) goes: 70%"
+        " `aten::convolution`. Losses of 20 steps of ours and timm's differ by at most 0.0012 in"
+        " float32 and 0.034 in bfloat16. `python -m xception_edu benchmark networks` on A"
+        " processor, 2 threads; other programs used 3% of the processors meanwhile.\n\n<!-- end"
+        " -->\n\nAfter.\n"
     )
 
 
@@ -82,7 +121,9 @@ def test_a_share_over_the_roof_is_explained():
     rows = [{"fraction": 0.9}, {"fraction": 1.02}]
     ceilings = {"macs_per_second": {"float32": 76.4e9}}
     assert readme_tables._over_the_roof({"cases": [{"rows": rows[:1]}], "ceilings": ceilings}) == ""
-    assert "float32: 76 GMAC/s" in readme_tables._over_the_roof({"cases": [{"rows": rows}], "ceilings": ceilings})
+    assert "float32: 76 GMAC/s" in readme_tables._over_the_roof(
+        {"cases": [{"rows": rows}], "ceilings": ceilings}
+    )
 
 
 def test_a_changed_number_is_found_and_its_table_named(readme, capsys):
@@ -110,20 +151,37 @@ def test_a_first_look_says_so():
     assert "first look" not in readme_tables.conditions(RECORD)
     assert "A first look" in readme_tables.conditions(RECORD | {"quick": True})
     assert "on A GPU" in readme_tables.conditions(RECORD | {"device": "A GPU"})
-    large = RECORD | {"too_large": ["training, batch 256, bfloat16", "inference, batch 256, bfloat16"]}
-    assert "for training, batch 256, bfloat16; inference, batch 256, bfloat16." in readme_tables.conditions(large)
+    large = RECORD | {
+        "too_large": ["training, batch 256, bfloat16", "inference, batch 256, bfloat16"]
+    }
+    assert (
+        "for training, batch 256, bfloat16; inference, batch 256, bfloat16."
+        in readme_tables.conditions(large)
+    )
 
 
 def test_the_ways_on_a_gpu_are_held_against_the_fastest_of_each_case(readme):
     def case(segments, **ms):
-        forms = {form: {"median_ms": ms[form]} for form in ("grouped_nchw", "grouped_channels_last", "dense", "loop")}
-        about = {"channels": 128, "segments": segments, "dtype": "bfloat16", "mode": "training", "layout": "nchw"}
+        forms = {
+            form: {"median_ms": ms[form]}
+            for form in ("grouped_nchw", "grouped_channels_last", "dense", "loop")
+        }
+        about = {
+            "channels": 128,
+            "segments": segments,
+            "dtype": "bfloat16",
+            "mode": "training",
+            "layout": "nchw",
+        }
         return {**about, "forms": forms | {"ours": {"median_ms": 0.1}}}
 
     cases = [
-        case(1, grouped_nchw=9, grouped_channels_last=1, dense=9, loop=9),  # one segment: a copy pays
-        case(128, grouped_nchw=4, grouped_channels_last=2, dense=6, loop=20),  # depthwise: channels_last is picked
-        case(3, grouped_nchw=4.4, grouped_channels_last=8, dense=6, loop=4),  # the one with zeros is picked
+        # one segment: a copy pays
+        case(1, grouped_nchw=9, grouped_channels_last=1, dense=9, loop=9),
+        # depthwise: channels_last is picked
+        case(128, grouped_nchw=4, grouped_channels_last=2, dense=6, loop=20),
+        # the one with zeros is picked
+        case(3, grouped_nchw=4.4, grouped_channels_last=8, dense=6, loop=4),
     ]
     (readme.parent / "gpu").mkdir()
     record = RECORD | {"device": "A GPU", "batch": 64, "left_out": 7, "cases": cases}

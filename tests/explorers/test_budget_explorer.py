@@ -1,4 +1,6 @@
-"""Claims about the budget explorer: what it shows at every position is what a network of that width costs."""
+"""Claims about the budget explorer: what it shows at every position is what a network of that width
+costs.
+"""
 
 from dataclasses import replace
 from functools import cache
@@ -15,7 +17,8 @@ from xception_edu.measure import measured_cost
 from xception_edu.specs import segment_sizes
 from xception_edu.xception import xception
 
-BUDGETS = {"params": 22_855_952, "macs": 8_357_403_496}  # Xception's: Table 3, and counted in the project's reference
+# Xception's: Table 3, and counted in the project's reference
+BUDGETS = {"params": 22_855_952, "macs": 8_357_403_496}
 NETWORKS = [(quantity, share) for quantity in BUDGETS for share in budget.SHARES]
 
 
@@ -34,7 +37,9 @@ def shown(quantity, share):
 
 
 def config_of(point):
-    return XceptionConfig(segments="channels" if point.segments == 728 else point.segments, width=point.width)
+    return XceptionConfig(
+        segments="channels" if point.segments == 728 else point.segments, width=point.width
+    )
 
 
 @pytest.mark.parametrize(("quantity", "share"), NETWORKS)
@@ -66,7 +71,9 @@ def test_the_widths_are_those_of_width_for_and_out_of_reach_is_what_it_refuses(q
     for point in budget.network_points(quantity, 100)[1]:
         config = XceptionConfig(segments="channels" if point.segments == 728 else point.segments)
         if point.channels:
-            assert width_for(config, **{quantity: BUDGETS[quantity]}).width == pytest.approx(point.width, rel=0.006)
+            assert width_for(config, **{quantity: BUDGETS[quantity]}).width == pytest.approx(
+                point.width, rel=0.006
+            )
         else:
             with pytest.raises(ValueError, match=f"of what a width gives: {point.needed} at"):
                 width_for(config, **{quantity: BUDGETS[quantity]})
@@ -77,8 +84,12 @@ def test_out_of_reach_is_where_the_narrowest_network_that_can_be_cut_costs_more(
     for point in budget.network_points(quantity, share)[1]:
         if point.channels:
             continue
-        narrowest = next(w / 10**4 for w in range(1, 10**5) if round(64 * w / 10**4) >= point.segments)
-        cost = total(architectures.xception(XceptionConfig(segments=point.segments, width=narrowest)))
+        narrowest = next(
+            w / 10**4 for w in range(1, 10**5) if round(64 * w / 10**4) >= point.segments
+        )
+        cost = total(
+            architectures.xception(XceptionConfig(segments=point.segments, width=narrowest))
+        )
         assert point.needed == getattr(cost, quantity) > BUDGETS[quantity] * share / 100
         with pytest.raises(ValueError, match="segments is"):
             XceptionConfig(segments=point.segments, width=narrowest - 1e-4)
@@ -86,7 +97,9 @@ def test_out_of_reach_is_where_the_narrowest_network_that_can_be_cut_costs_more(
 
 @pytest.mark.parametrize(("quantity", "share"), NETWORKS)
 def test_more_segments_buy_wider_layers(quantity, share):
-    widths = [point.channels for point in budget.network_points(quantity, share)[1] if point.channels]
+    widths = [
+        point.channels for point in budget.network_points(quantity, share)[1] if point.channels
+    ]
     assert widths == sorted(set(widths))
 
 
@@ -100,19 +113,27 @@ def test_the_widest_layer_within_the_milliseconds_is_shown(share):
             assert milliseconds(times, point.segments, point.channels) <= wanted
             weights = 9 * sum(n * n for n in cut(point)) + point.channels**2
             assert view["values"][2:4] == [f"{weights:,} a layer", f"{weights * 19 * 19:,} a layer"]
-        assert milliseconds(times, point.segments, (point.channels or point.segments - 1) + 1) > wanted
+        assert (
+            milliseconds(times, point.segments, (point.channels or point.segments - 1) + 1) > wanted
+        )
+
+
+def _products(channels, segments):
+    return sum(n * n for n in segment_sizes(channels, segments))
 
 
 def milliseconds(times, segments, channels):
-    """Times of 728 channels, scaled by the number of weights, each of which multiplies once at every position."""
-    now, before = (
-        sum(n * n for n in segment_sizes(c, c if segments == 728 else segments)) for c in (channels, 728)
-    )  # fmt: skip
+    """Times of 728 channels, scaled by the number of weights, each of which multiplies once at
+    every position.
+    """
+    now, before = (_products(c, c if segments == 728 else segments) for c in (channels, 728))
     return times.pointwise * channels**2 / 728**2 + times.spatial[segments] * now / before
 
 
 def cut(point):
-    return segment_sizes(point.channels, point.channels if point.segments == 728 else point.segments)
+    return segment_sizes(
+        point.channels, point.channels if point.segments == 728 else point.segments
+    )
 
 
 @pytest.mark.parametrize(("quantity", "share"), [*NETWORKS, ("milliseconds", 100)])
@@ -126,20 +147,25 @@ def test_matrices_blocks_and_bars_are_drawn_to_scale(quantity, share):
         if not point.channels:
             assert "out of reach" in view["title"]
             continue
-        full, *_, spent, fixed, rest = [s for s in left if s[0] == "rect" and s[1] in ("pointwise", "spatial", "elementwise")][
-            :1
-        ] + [s for s in left if s[0] == "rect" and s[3] == 264]
+        full, *_, spent, fixed, rest = [
+            s for s in left if s[0] == "rect" and s[1] in ("pointwise", "spatial", "elementwise")
+        ][:1] + [s for s in left if s[0] == "rect" and s[3] == 264]
         assert full[4] == full[5] == pytest.approx(172 * point.channels / most, abs=0.06)
         assert [s[4] / 370 for s in (spent, fixed, rest)] == pytest.approx(
-            [point.parts[k] / sum(point.parts.values()) for k in ("pointwise", "spatial", "rest")], abs=0.001
+            [point.parts[k] / sum(point.parts.values()) for k in ("pointwise", "spatial", "rest")],
+            abs=0.001,
         )
         blocks = [s for s in left if s[0] == "rect" and s[1].startswith("hue")]
         if point.segments <= 64:
-            assert [s[4] for s in blocks] == pytest.approx([n / most * 172 for n in cut(point)], abs=0.06)
+            assert [s[4] for s in blocks] == pytest.approx(
+                [n / most * 172 for n in cut(point)], abs=0.06
+            )
         else:
             assert not blocks
         heights = [s[5] for s in right if s[0] == "rect" and s[1] == "elementwise"]
-        assert heights == pytest.approx([p.channels / most * 206 for p in points if p.channels], abs=0.06)
+        assert heights == pytest.approx(
+            [p.channels / most * 206 for p in points if p.channels], abs=0.06
+        )
         assert right[-2][4] == f"{point.channels}" or right[-1][4] == f"{point.channels}"
 
 
@@ -147,7 +173,9 @@ def test_without_measured_times_milliseconds_cannot_be_chosen(monkeypatch, tmp_p
     monkeypatch.setattr("xception_edu.explorers.measured.FOLDER", tmp_path)
     explorer = budget_explorer()
     assert explorer.table["controls"][1]["options"] == ["params", "macs"]
-    with pytest.raises(ValueError, match="quantity is 'milliseconds', but must be one of 'params', 'macs'"):
+    with pytest.raises(
+        ValueError, match="quantity is 'milliseconds', but must be one of 'params', 'macs'"
+    ):
         budget_explorer(quantity="milliseconds")
 
 
@@ -155,7 +183,10 @@ def test_too_few_measured_segments_give_no_milliseconds():
     records = recorded.everything()
     rows = records["segments_latency"]["cases"]
     records["segments_latency"]["cases"] = [row for row in rows if row["segments"] != 728]
-    assert budget_explorer(measurements=records).table["controls"][1]["options"] == ["params", "macs"]
+    assert budget_explorer(measurements=records).table["controls"][1]["options"] == [
+        "params",
+        "macs",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +195,10 @@ def test_too_few_measured_segments_give_no_milliseconds():
         ({"segments": 5}, "segments is 5, but must be one of 1, 2, 3, 4, 6, "),
         ({"quantity": "bytes"}, "quantity is 'bytes', but must be one of 'params', "),
         ({"share": 150}, "share is 150, but must be one of 25, 50, 100, 200"),
-        ({"measurements": 3}, "measurements is 3, but must be a folder, or a dict with segments_latency"),
+        (
+            {"measurements": 3},
+            "measurements is 3, but must be a folder, or a dict with segments_latency",
+        ),
     ],
 )
 def test_wrong_arguments_are_refused_by_name(arguments, message):

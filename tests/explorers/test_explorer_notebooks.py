@@ -1,4 +1,6 @@
-"""Claims about notebooks with explorers, as files: small, saved whole, and nothing in them that VS Code or Colab lack."""
+"""Claims about notebooks with explorers, as files: small, saved whole, and nothing in them that VS
+Code or Colab lack.
+"""
 
 import base64
 import io
@@ -17,7 +19,12 @@ ROOT = pathlib.Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SCRIPTS = sorted((ROOT / "xception_edu" / "explorers").rglob("*.js"))
 STYLES = sorted((ROOT / "xception_edu" / "explorers").rglob("*.css"))
-MODULES = {"anywidget", "@jupyter-widgets/base", "@jupyter-widgets/controls", "@jupyter-widgets/output"}
+MODULES = {
+    "anywidget",
+    "@jupyter-widgets/base",
+    "@jupyter-widgets/controls",
+    "@jupyter-widgets/output",
+}
 LARGEST = 5_000_000  # bytes
 
 
@@ -30,7 +37,12 @@ def every_explorer():
 def test_a_notebook_with_every_explorer_is_small_and_has_them_all(every_explorer):
     assert len(every_explorer.encode()) < LARGEST
     notebook = nbformat.reads(every_explorer, 4)
-    assert not [output for cell in notebook.cells for output in cell.outputs if output.output_type == "error"]
+    assert not [
+        output
+        for cell in notebook.cells
+        for output in cell.outputs
+        if output.output_type == "error"
+    ]
     saved = explorers_of(notebook)
     assert [repr(restored(state)).partition("(")[0] for state in saved] == NAMES
 
@@ -46,7 +58,9 @@ def test_a_committed_notebook_is_small_and_has_what_other_places_need(path):
 
 
 def check_elsewhere(notebook):
-    """Widgets that are anywidgets or ipywidgets' own, their state whole, a picture and words beside each."""
+    """Widgets that are anywidgets or ipywidgets' own, their state whole, a picture and words beside
+    each.
+    """
     saved = notebook.metadata.get("widgets", {}).get(STATE, {"state": {}})
     assert {model["model_module"] for model in saved["state"].values()} <= MODULES
     for cell in notebook.cells:
@@ -56,9 +70,17 @@ def check_elsewhere(notebook):
                 assert (saved["version_major"], data[VIEW]["version_major"]) == (2, 2)
                 assert data["text/plain"].endswith(")")
                 assert Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).format == "PNG"
-    outputs = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
-    lines = [data["text/plain"] for data in outputs if VIEW in data and "_explorer(" in data["text/plain"]]
-    assert [repr(restored(state)) for state in explorers_of(notebook)] == lines, "where a cell showed it, not where it went"
+    outputs = [
+        output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])
+    ]
+    lines = [
+        data["text/plain"]
+        for data in outputs
+        if VIEW in data and "_explorer(" in data["text/plain"]
+    ]
+    assert [repr(restored(state)) for state in explorers_of(notebook)] == lines, (
+        "where a cell showed it, not where it went"
+    )
     for state in explorers_of(notebook):
         assert re.search(r"export default", state["_esm"])
         check_script(state["_esm"])
@@ -67,7 +89,17 @@ def check_elsewhere(notebook):
 
 def check_script(text):
     """A script that is one module of its own, and knows no place by its name."""
-    for word in ("http:", "https:", "import ", "import(", "require(", "jupyterapp", "google", "vscode", "fetch("):
+    for word in (
+        "http:",
+        "https:",
+        "import ",
+        "import(",
+        "require(",
+        "jupyterapp",
+        "google",
+        "vscode",
+        "fetch(",
+    ):
         assert word not in text, word
 
 
@@ -115,11 +147,17 @@ def test_an_explorer_is_saved_where_its_cell_showed_it_and_not_where_later_cells
 
 
 def test_the_readme_says_what_colab_needs():
-    assert "output.enable_custom_widget_manager()" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "output.enable_custom_widget_manager()" in (ROOT / "README.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_a_planted_fault_is_seen():
-    for text in ('import x from "https://cdn.example/x.js"', "fetch('data.json')", "jupyterapp.commands"):
+    for text in (
+        'import x from "https://cdn.example/x.js"',
+        "fetch('data.json')",
+        "jupyterapp.commands",
+    ):
         with pytest.raises(AssertionError):
             check_script(text)
     for text in ("i { background: url(x.png) }", "i { color: var(--jp-ui-font-color1); }"):

@@ -1,4 +1,6 @@
-"""Claims about the recorded latencies of the explorers: all were measured, within what they may take, beside `interact`."""
+"""Claims about the recorded latencies of the explorers: all were measured, within what they may
+take, beside `interact`.
+"""
 
 import pytest
 
@@ -26,8 +28,12 @@ def test_an_explorer_keeps_its_limits_and_plain_interact_takes_longer(name):
 def test_the_rows_of_the_table_are_the_record():
     table = explorer_latency.rows(RECORD)
     assert all(len(row) == len(explorer_latency.HEADINGS) for row in table)
-    for (name, median, p95, first, *plain), found in zip(table, RECORD["explorers"].values(), strict=True):
+    for (name, median, p95, first, *plain), found in zip(
+        table, RECORD["explorers"].values(), strict=True
+    ):
         assert RECORD["explorers"][f"{name}_explorer"] is found
         assert (float(median), float(p95)) == (found["median_ms"], found["p95_ms"])
         assert int(first.replace(",", "")) == found["first_appearance_ms"]
-        assert [round(n) for n in found["plain_interact"].values()] == [int(n.replace(",", "")) for n in plain]
+        assert [round(n) for n in found["plain_interact"].values()] == [
+            int(n.replace(",", "")) for n in plain
+        ]

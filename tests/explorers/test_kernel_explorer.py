@@ -1,4 +1,6 @@
-"""Claims about the kernel microscope, at every position: what is painted is what torch computes, and as much as it counts."""
+"""Claims about the kernel microscope, at every position: what is painted is what torch computes,
+and as much as it counts.
+"""
 
 import copy
 import functools
@@ -24,7 +26,10 @@ RNG = np.random.default_rng(0)
 OWN = {  # a learner's modules, each with a picture so small that it is shown as it is
     "regular": (lambda: nn.Conv2d(3, 4, 3, padding=1), RNG.random((5, 6, 3))),
     "gray": (lambda: nn.Conv2d(1, 1, 5, bias=False), RNG.random((8, 9))),
-    "grouped": (lambda: nn.Conv2d(4, 6, (3, 5), stride=(1, 2), padding=(1, 2), groups=2), RNG.normal(size=(6, 7, 4))),
+    "grouped": (
+        lambda: nn.Conv2d(4, 6, (3, 5), stride=(1, 2), padding=(1, 2), groups=2),
+        RNG.normal(size=(6, 7, 4)),
+    ),
     "same": (lambda: nn.Conv2d(6, 12, 3, groups=6, padding="same"), RNG.random((4, 3, 6))),
     "uneven": (lambda: SegmentedConv2d(7, 9, segments=4, bias=True), RNG.normal(size=(4, 4, 7))),
     "half": (lambda: nn.Conv2d(2, 3, 1).to(torch.bfloat16), RNG.random((2, 3, 2))),
@@ -32,7 +37,7 @@ OWN = {  # a learner's modules, each with a picture so small that it is shown as
 every = pytest.mark.parametrize("name", ["default", *OWN])
 
 
-# ---- the same from torch --------------------------------------------------------------------------------------------
+# ---- the same from torch -------------------------------------------------------------------------
 
 
 def default_maps():
@@ -46,15 +51,21 @@ def default_maps():
 def default_module(segments):
     conv = SegmentedConv2d(6, 6, segments=segments).double()
     dense = torch.from_numpy(edge_detectors(1).weight)
-    set_segment_weights(conv, [dense[piece][:, piece] for piece in torch.arange(6).tensor_split(segments)])
+    set_segment_weights(
+        conv, [dense[piece][:, piece] for piece in torch.arange(6).tensor_split(segments)]
+    )
     return conv
 
 
 @functools.cache
 def case(name):
-    """The table of an explorer, and by its number of segments ("" where there is no such choice) a module with its maps."""
+    """The table of an explorer, and by its number of segments ("" where there is no such choice) a
+    module with its maps.
+    """
     if name == "default":
-        return kernel_explorer().table, {f"{s} ": (default_module(s), default_maps()) for s in SEGMENTS}
+        return kernel_explorer().table, {
+            f"{s} ": (default_module(s), default_maps()) for s in SEGMENTS
+        }
     torch.manual_seed(0)
     make, picture = OWN[name]
     module = make()
@@ -66,15 +77,21 @@ def dense(module):
     """The weight (out, in, k, k) of the regular convolution that does the same."""
     if isinstance(module, SegmentedConv2d):
         return module.dense_weight().detach()
-    weight = torch.zeros(module.out_channels, module.in_channels, *module.kernel_size, dtype=torch.float64)
-    for outs, ins, own in zip(*pieces(module, module.groups), module.weight.detach().chunk(module.groups), strict=True):
+    weight = torch.zeros(
+        module.out_channels, module.in_channels, *module.kernel_size, dtype=torch.float64
+    )
+    for outs, ins, own in zip(
+        *pieces(module, module.groups), module.weight.detach().chunk(module.groups), strict=True
+    ):
         weight[outs[:, None], ins] = own
     return weight
 
 
 def pieces(module, segments):
     """The output channels and the input channels of every segment, as torch cuts them."""
-    return [torch.arange(n).tensor_split(segments) for n in (module.out_channels, module.in_channels)]
+    return [
+        torch.arange(n).tensor_split(segments) for n in (module.out_channels, module.in_channels)
+    ]
 
 
 def padding(module):
@@ -82,8 +99,12 @@ def padding(module):
 
 
 def all_products(module, maps):
-    """Every product of every position, (positions, out, in, k, k), and what the module gives, (positions, out)."""
-    windows = F.unfold(maps[None], module.kernel_size, padding=padding(module), stride=module.stride)[0].T
+    """Every product of every position, (positions, out, in, k, k), and what the module gives,
+    (positions, out).
+    """
+    windows = F.unfold(
+        maps[None], module.kernel_size, padding=padding(module), stride=module.stride
+    )[0].T
     weight = dense(module)
     products = windows.view(-1, 1, *weight.shape[1:]) * weight
     with torch.no_grad():
@@ -91,15 +112,28 @@ def all_products(module, maps):
 
 
 def looks(name):
-    """For every combination of choices: its key, the channels that are shown, the module, products, outputs."""
+    """For every combination of choices: its key, the channels that are shown, the module, products,
+    outputs.
+    """
     table, modules = case(name)
     for segments, (module, maps) in modules.items():
         numbers = all_products(module, maps)
         for key in table["views"]:
             if key.startswith(segments):
                 channel = key.removeprefix(segments)
-                one = int(channel) - 1 if channel.isdigit() else 0 if module.out_channels == 1 else None
-                yield key, list(range(module.out_channels)) if one is None else [one], module, *numbers
+                one = (
+                    int(channel) - 1
+                    if channel.isdigit()
+                    else 0
+                    if module.out_channels == 1
+                    else None
+                )
+                yield (
+                    key,
+                    list(range(module.out_channels)) if one is None else [one],
+                    module,
+                    *numbers,
+                )
 
 
 def painted(table, key, index):
@@ -108,7 +142,9 @@ def painted(table, key, index):
 
 
 def product_cells(table, key, index, shown, module):
-    """Sign and strength by (output, input, row, column) of every cell of a product that is painted, read off the picture."""
+    """Sign and strength by (output, input, row, column) of every cell of a product that is painted,
+    read off the picture.
+    """
     shapes = [s for s in painted(table, key, index) if s[0] == "cells"]
     high, wide = module.kernel_size
     shapes = shapes if len(shown) > 1 else shapes[-1:]
@@ -118,9 +154,17 @@ def product_cells(table, key, index, shown, module):
     found = {}
     for _, names, x, y, pitch, columns, codes, levels in shapes:
         for i, (code, level) in enumerate(zip(codes, levels, strict=True)):
-            row, column = round((y - top) / pitch) + i // columns, round((x - left) / pitch) + i % columns
-            out, channel = (row // high, column // wide) if len(shown) > 1 else (shown[0], row // high)
-            found[out, channel, row % high, column % wide] = (names[int(code, 36)], LEVELS.index(level))
+            row, column = (
+                round((y - top) / pitch) + i // columns,
+                round((x - left) / pitch) + i % columns,
+            )
+            out, channel = (
+                (row // high, column // wide) if len(shown) > 1 else (shown[0], row // high)
+            )
+            found[out, channel, row % high, column % wide] = (
+                names[int(code, 36)],
+                LEVELS.index(level),
+            )
     return found
 
 
@@ -128,23 +172,34 @@ def number(words):
     return float(words.replace("−", "-"))
 
 
-# ---- claims ---------------------------------------------------------------------------------------------------------
+# ---- claims --------------------------------------------------------------------------------------
 
 
 @every
 def test_as_many_products_are_painted_as_torchs_counter_counts(name):
-    """For a position as painted, for the layer as measured; padding counts, as it does for every counter."""
+    """For a position as painted, for the layer as measured; padding counts, as it does for every
+    counter.
+    """
     table, modules = case(name)
     counted = {
-        key: measured_cost(copy.deepcopy(module).float(), tuple(maps.shape)).macs for key, (module, maps) in modules.items()
+        key: measured_cost(copy.deepcopy(module).float(), tuple(maps.shape)).macs
+        for key, (module, maps) in modules.items()
     }
     for key, shown, module, products, _ in looks(name):
         macs = next(n for segments, n in counted.items() if key.startswith(segments))
         for i, view in enumerate(table["views"][key]):
             here, _, position, size, layer = view["values"]
             assert int(here.replace(",", "")) == len(product_cells(table, key, i, shown, module))
-            assert int(position.replace(",", "")) * len(products) == int(layer.replace(",", "")) == macs
-            assert np.prod([int(n) for n in size.split("×")]) == len(products) == len(table["stops"][key])
+            assert (
+                int(position.replace(",", "")) * len(products)
+                == int(layer.replace(",", ""))
+                == macs
+            )
+            assert (
+                np.prod([int(n) for n in size.split("×")])
+                == len(products)
+                == len(table["stops"][key])
+            )
 
 
 @every
@@ -164,7 +219,9 @@ def test_cells_are_empty_exactly_where_an_output_does_not_see_an_input(name):
     for key, shown, module, _, _ in looks(name):
         segments = module.segments if isinstance(module, SegmentedConv2d) else module.groups
         cut = zip(*pieces(module, segments), strict=True)
-        seen = {(o, c) for outs, ins in cut for o in outs.tolist() for c in ins.tolist() if o in shown}
+        seen = {
+            (o, c) for outs, ins in cut for o in outs.tolist() for c in ins.tolist() if o in shown
+        }
         for i in range(len(table["views"][key])):
             assert {at[:2] for at in product_cells(table, key, i, shown, module)} == seen
         frames = [s for s in table["views"][key][0]["shapes"][0] if s[0] == "line"][-1][2]
@@ -176,14 +233,18 @@ def test_the_window_goes_over_the_padded_picture_as_the_stride_says(name):
     table, _ = case(name)
     for key, _, module, _, _ in looks(name):
         views = table["views"][key]
-        drawn = [s for view in views for s in view["shapes"][0] if s[0] == "line"] or [table["stills"][key][0][-1]]
+        drawn = [s for view in views for s in view["shapes"][0] if s[0] == "line"] or [
+            table["stills"][key][0][-1]
+        ]
         assert all(color == MARK for _, color, *_ in drawn)
         frames = [runs[0] for _, _, runs, *_ in drawn]
         high, wide = frames[0][5] - frames[0][1], frames[0][2] - frames[0][0]
         columns = int(views[0]["values"][3].partition("×")[2])
         for i, frame in enumerate(frames):
             row, column = divmod(i, columns)
-            assert frame[0] - frames[0][0] == column * module.stride[1] * wide / module.kernel_size[1]
+            assert (
+                frame[0] - frames[0][0] == column * module.stride[1] * wide / module.kernel_size[1]
+            )
             assert frame[1] - frames[0][1] == row * module.stride[0] * high / module.kernel_size[0]
 
 
@@ -192,9 +253,21 @@ def test_products_with_padding_are_said_to_be_so(name):
     table, modules = case(name)
     for key, shown, module, _, _ in looks(name):
         maps = next(maps for segments, (_, maps) in modules.items() if key.startswith(segments))
-        ones = F.unfold(torch.ones_like(maps)[None], module.kernel_size, padding=padding(module), stride=module.stride)[0].T
-        inside = ones.view(-1, 1, *dense(module).shape[1:]).expand(-1, module.out_channels, -1, -1, -1).bool()
-        zeros = [sum(not here[at] for at in product_cells(table, key, 0, shown, module)) for here in inside]
+        ones = F.unfold(
+            torch.ones_like(maps)[None],
+            module.kernel_size,
+            padding=padding(module),
+            stride=module.stride,
+        )[0].T
+        inside = (
+            ones.view(-1, 1, *dense(module).shape[1:])
+            .expand(-1, module.out_channels, -1, -1, -1)
+            .bool()
+        )
+        zeros = [
+            sum(not here[at] for at in product_cells(table, key, 0, shown, module))
+            for here in inside
+        ]
         assert [int(view["values"][1].replace(",", "")) for view in table["views"][key]] == zeros
 
 
@@ -221,7 +294,9 @@ def test_every_pixel_of_a_shown_output_is_a_place_to_click(name):
 def test_colors_of_channels_are_those_of_their_segments():
     table, modules = case("uneven")
     ((module, _),) = modules.values()
-    swatches = [s[1] for s in table["stills"]["all"][0] if s[0] == "rect" and s[1].startswith("hue")]
+    swatches = [
+        s[1] for s in table["stills"]["all"][0] if s[0] == "rect" and s[1].startswith("hue")
+    ]
     turns = [[f"hue{i}" for i, piece in enumerate(cut) for _ in piece] for cut in pieces(module, 4)]
     assert swatches == turns[1] + turns[0]
 
@@ -234,13 +309,15 @@ def test_more_segments_only_take_connections_away():
         assert np.count_nonzero(cut.any(axis=(2, 3))) == 36 // segments
 
 
-# ---- pictures -------------------------------------------------------------------------------------------------------
+# ---- pictures ------------------------------------------------------------------------------------
 
 
 def test_a_large_picture_is_averaged_and_said_to_be():
     picture = RNG.random((60, 40, 1))
     maps = reduced(maps_of(picture, 1), 12)
-    np.testing.assert_allclose(maps, F.avg_pool2d(torch.from_numpy(picture).permute(2, 0, 1), 5).numpy(), atol=1e-6)
+    np.testing.assert_allclose(
+        maps, F.avg_pool2d(torch.from_numpy(picture).permute(2, 0, 1), 5).numpy(), atol=1e-6
+    )
     made = kernel_explorer(nn.Conv2d(1, 1, 3), PHOTO)
     captions = [s[4] for s in made.shapes()[0] if s[0] == "text"]
     assert "Your picture, averaged from 400×600 to 13×20" in captions
@@ -256,7 +333,12 @@ def test_bytes_files_and_tensors_are_the_same_picture():
 
 @pytest.mark.parametrize(
     "module",
-    [nn.Conv2d(12, 12, 3, padding=1), nn.Conv2d(1, 1, 15, padding=7), nn.Conv2d(6, 24, 5, groups=6), nn.Conv2d(3, 24, 1)],
+    [
+        nn.Conv2d(12, 12, 3, padding=1),
+        nn.Conv2d(1, 1, 15, padding=7),
+        nn.Conv2d(6, 24, 5, groups=6),
+        nn.Conv2d(3, 24, 1),
+    ],
     ids=str,
 )
 def test_tables_of_large_modules_stay_small(module):
@@ -274,7 +356,11 @@ def test_a_module_without_choices_is_shown_and_moves():
 
 
 def test_any_output_channel_can_be_asked_for():
-    assert kernel_explorer(channel=4, segments=6).state() == {"position": 25, "segments": 6, "channel": 4}
+    assert kernel_explorer(channel=4, segments=6).state() == {
+        "position": 25,
+        "segments": 6,
+        "channel": 4,
+    }
     made = kernel_explorer(SegmentedConv2d(6, 6, segments=2), channel=2)
     assert made.table["controls"][1]["options"] == ["all", 1, 2, 3, 5]
 
@@ -284,21 +370,48 @@ def test_any_output_channel_can_be_asked_for():
     [
         ({"module": nn.Linear(3, 3)}, "module is Linear, but must be one convolution"),
         ({"module": nn.Conv1d(3, 3, 3)}, "module is Conv1d, but must be one convolution"),
-        ({"module": nn.ConvTranspose2d(3, 3, 3)}, "module is ConvTranspose2d, but must be one convolution"),
+        (
+            {"module": nn.ConvTranspose2d(3, 3, 3)},
+            "module is ConvTranspose2d, but must be one convolution",
+        ),
         ({"module": SeparableConv2d(3, 3)}, "such as its .depthwise"),
         ({"module": "conv"}, "module is str, but must be one convolution"),
-        ({"module": nn.Conv2d(3, 3, 3, dilation=2)}, r"module.dilation is \(2, 2\), but must be \(1, 1\)"),
-        ({"module": nn.Conv2d(3, 3, 3, padding=1, padding_mode="reflect")}, "padding_mode is 'reflect', but must be 'zeros'"),
+        (
+            {"module": nn.Conv2d(3, 3, 3, dilation=2)},
+            r"module.dilation is \(2, 2\), but must be \(1, 1\)",
+        ),
+        (
+            {"module": nn.Conv2d(3, 3, 3, padding=1, padding_mode="reflect")},
+            "padding_mode is 'reflect', but must be 'zeros'",
+        ),
         ({"module": nn.Conv2d(3, 3, 2, padding="same")}, "padding is 'same', but must be a number"),
         ({"module": nn.Conv2d(13, 2, 3)}, "in_channels is 13, but must be at most 12"),
         ({"module": nn.Conv2d(3, 32, 3)}, "out_channels is 32, but must be at most 24"),
-        ({"module": nn.Conv2d(12, 24, 3)}, "2,592 products a position, but must have at most 1,500"),
-        ({"module": nn.Conv2d(4, 4, 3)}, r"picture is None, but must be an array \(height, width, 4\)"),
+        (
+            {"module": nn.Conv2d(12, 24, 3)},
+            "2,592 products a position, but must have at most 1,500",
+        ),
+        (
+            {"module": nn.Conv2d(4, 4, 3)},
+            r"picture is None, but must be an array \(height, width, 4\)",
+        ),
         ({"module": nn.Conv2d(3, 4, 3), "segments": 2}, "segments is 2, but must be left out"),
-        ({"module": nn.Conv2d(3, 4, 3), "channel": 5}, "channel is 5, but must be an integer from 1 to 4"),
-        ({"module": nn.Conv2d(3, 4, 3), "picture": np.zeros((3, 9, 9))}, "9 channels, but must have 3.*channels come last"),
-        ({"module": nn.Conv2d(3, 4, 3), "picture": np.zeros((2, 2, 3))}, "picture is 2x2, but must be no smaller than the 3x3"),
-        ({"module": nn.Conv2d(3, 4, 3), "picture": "no such file.png"}, "no such file.png', but must be a picture file"),
+        (
+            {"module": nn.Conv2d(3, 4, 3), "channel": 5},
+            "channel is 5, but must be an integer from 1 to 4",
+        ),
+        (
+            {"module": nn.Conv2d(3, 4, 3), "picture": np.zeros((3, 9, 9))},
+            "9 channels, but must have 3.*channels come last",
+        ),
+        (
+            {"module": nn.Conv2d(3, 4, 3), "picture": np.zeros((2, 2, 3))},
+            "picture is 2x2, but must be no smaller than the 3x3",
+        ),
+        (
+            {"module": nn.Conv2d(3, 4, 3), "picture": "no such file.png"},
+            "no such file.png', but must be a picture file",
+        ),
         ({"picture": PHOTO}, "is the file coffee.png, but must be an array"),
         ({"picture": np.zeros(9)}, r"picture has shape \(9,\), but must be"),
         ({"picture": np.zeros((0, 4, 6))}, r"picture has shape \(0, 4, 6\), but must be"),
@@ -311,7 +424,7 @@ def test_any_output_channel_can_be_asked_for():
         ({"position": 50}, "position is 50, but must be an integer from 1 to 49"),
         ({"position": 0}, "position is 0"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_shown_is_refused_with_what_can(arguments, words):
     with pytest.raises(ValueError, match=words):
         kernel_explorer(**arguments)

@@ -1,4 +1,6 @@
-"""Claims about the order explorer: its maps, differences and costs are those of the torch layers with the same weights."""
+"""Claims about the order explorer: its maps, differences and costs are those of the torch layers
+with the same weights.
+"""
 
 import base64
 import io
@@ -17,7 +19,12 @@ from xception_edu.configs import ModuleConfig
 from xception_edu.equivalence import regroup
 from xception_edu.explorers import order, order_explorer
 from xception_edu.explorers.order_picture import LEVELS, MAP_SIDE, MOST
-from xception_edu.layers import ExtremeInception, SeparableConv2d, activation_layer, segmented_module
+from xception_edu.layers import (
+    ExtremeInception,
+    SeparableConv2d,
+    activation_layer,
+    segmented_module,
+)
 from xception_edu.measure import measured_cost
 
 STATES = list(product(order.ACTIVATIONS, order.KERNELS, order.STOPS))
@@ -37,7 +44,9 @@ def show(activation, kernels, mixing):
 
 
 def weights(kernels, mixing):
-    """The two kernels by another route: a 3x3 for each channel, and the 1x1 on its way from the identity."""
+    """The two kernels by another route: a 3x3 for each channel, and the 1x1 on its way from the
+    identity.
+    """
     spatial = torch.stack([SOBEL, SOBEL.T, BLUR] if kernels == "own" else [SOBEL] * 3)[:, None]
     mixed = torch.tensor([[0.0, 1, 1], [1, 0, -1], [1, -1, 1]]).double()
     return spatial, torch.lerp(torch.eye(3).double(), mixed, mixing / 100)[:, :, None, None]
@@ -74,7 +83,9 @@ def largest(a, b):
 
 
 def test_the_input_is_the_cup_in_the_range_that_xception_takes():
-    """Reducing by the mean of boxes keeps the mean of each color, but for rounding to 256 levels."""
+    """Reducing by the mean of boxes keeps the mean of each color, but for rounding to 256
+    levels.
+    """
     left, top, right, bottom = order.CUP
     pixels = torch.tensor(data.coffee()[top:bottom, left:right] / 127.5 - 1)
     assert cup().shape == (1, 3, MAP_SIDE, MAP_SIDE)
@@ -87,7 +98,10 @@ def test_every_state_shows_how_far_the_torch_layers_are_apart():
         view, ((first_a, between_a, a), (first_b, between_b, b)) = show(*state), torch_maps(*state)
         apart, reach = largest(a, b), max(float(m.abs().max()) for m in (a, b))
         assert view["values"][-1] == (f"{apart:.2f} | {reach:.2f}" if apart > 1e-12 else "0"), state
-        lost = [((m != 0) & (n == 0)).double().mean() for m, n in ((first_a, between_a), (first_b, between_b))]
+        lost = [
+            ((m != 0) & (n == 0)).double().mean()
+            for m, n in ((first_a, between_a), (first_b, between_b))
+        ]
         assert view["values"][-2] == f"{lost[0]:.0%} | {lost[1]:.0%}", state
         assert ("same output" in view["title"]) == (apart < 1e-12), state
 
@@ -109,8 +123,11 @@ def maps_of(shapes):
     found = []
     for _, png, *_ in (shape for shape in shapes if shape[0] == "image"):
         image = Image.open(io.BytesIO(base64.b64decode(png)))
-        if image.height > 3 * MAP_SIDE and len(set(image.getpalette()[:3])) > 1:  # a column of maps, and not of greys
-            rows = [np.asarray(image)[i * (MAP_SIDE + 1) :][:MAP_SIDE].astype(float) for i in range(3)]
+        # a column of maps, and not of greys
+        if image.height > 3 * MAP_SIDE and len(set(image.getpalette()[:3])) > 1:
+            rows = [
+                np.asarray(image)[i * (MAP_SIDE + 1) :][:MAP_SIDE].astype(float) for i in range(3)
+            ]
             found.append((np.stack(rows) - LEVELS) / LEVELS * MOST)
     return found
 
@@ -171,15 +188,25 @@ def test_an_elu_sets_nothing_to_zero_and_a_relu_sets_what_is_below():
 
 def test_costs_are_those_of_the_torch_layers():
     small, wide = (3, MAP_SIDE, MAP_SIDE), (128, 74, 74)
-    three = [measured_cost(module, small).params for module in (SeparableConv2d(3, 3), ExtremeInception(3, 3))]
-    more = [measured_cost(module, wide) for module in (SeparableConv2d(128, 256), ExtremeInception(128, 256))]
+    three = [
+        measured_cost(module, small).params
+        for module in (SeparableConv2d(3, 3), ExtremeInception(3, 3))
+    ]
+    more = [
+        measured_cost(module, wide)
+        for module in (SeparableConv2d(128, 256), ExtremeInception(128, 256))
+    ]
     expected = [f"{three[0]} | {three[1]}", f"{more[0].params:,} | {more[1].params:,}"]
     expected.append(f"{more[0].macs / 1e6:,.1f} | {more[1].macs / 1e6:,.1f}")
     assert show("none", "own", 100)["values"][:3] == expected
 
 
 def test_the_wider_layer_is_one_of_xceptions():
-    found = [(spec, shape) for spec, shape in architectures.xception() if spec.name == "entry2_sep1_pointwise"]
+    found = [
+        (spec, shape)
+        for spec, shape in architectures.xception()
+        if spec.name == "entry2_sep1_pointwise"
+    ]
     ((spec, shape),) = found
     assert (shape, spec.out_channels) == (order.LAYER, order.WIDER)
 

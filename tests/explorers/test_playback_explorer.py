@@ -1,4 +1,6 @@
-"""Claims about the playback explorer: what it shows at every epoch is what was recorded, and what is recorded was trained."""
+"""Claims about the playback explorer: what it shows at every epoch is what was recorded, and what
+is recorded was trained.
+"""
 
 import json
 import sys
@@ -43,7 +45,13 @@ def test_every_epoch_shows_the_recorded_numbers(show):
         change = ((KERNELS[epoch] - before).norm() / before.norm()).item()
         total = ((KERNELS[epoch] - KERNELS[0]).norm() / KERNELS[0].norm()).item()
         loss = f"{line['loss']:.3f}" if epoch else "–"
-        assert view["values"] == [f"{line['top1']:.1%}", loss, f"{line['lr']:.6f}", f"{change:.1%}", f"{total:.1%}"]
+        assert view["values"] == [
+            f"{line['top1']:.1%}",
+            loss,
+            f"{line['lr']:.6f}",
+            f"{change:.1%}",
+            f"{total:.1%}",
+        ]
 
 
 @pytest.mark.parametrize("show", playback.SHOWN)
@@ -55,7 +63,9 @@ def test_every_heat_map_has_the_sign_and_the_strength_of_every_weight(show):
         assert len(cells) == KERNELS.shape[1] + 2
         for shape, kernel in zip(cells, KERNELS[epoch] - shift, strict=False):
             assert colors(shape) == ["hue1" if value >= 0 else "hue2" for value in kernel.flatten()]
-            assert strengths(shape) == pytest.approx((kernel / largest).abs().flatten().tolist(), abs=0.5 / 35 + 1e-9)
+            assert strengths(shape) == pytest.approx(
+                (kernel / largest).abs().flatten().tolist(), abs=0.5 / 35 + 1e-9
+            )
 
 
 def colors(shape):
@@ -69,7 +79,13 @@ def strengths(shape):
 def test_the_kernels_that_changed_most_are_outlined_and_the_first_is_shown_in_numbers():
     for epoch, view, (_, right) in shown("kernels"):
         since, until = (epoch - 1, epoch) if epoch else (0, LAST)
-        most = (KERNELS[until] - KERNELS[since]).flatten(1).norm(dim=1).argsort(descending=True)[:3].tolist()
+        most = (
+            (KERNELS[until] - KERNELS[since])
+            .flatten(1)
+            .norm(dim=1)
+            .argsort(descending=True)[:3]
+            .tolist()
+        )
         assert f"kernels {', '.join(str(i + 1) for i in most)} " in view["note"]
         outlines = {tuple(s[2][0][:2]) for s in right if s[0] == "line"}
         places = [(s[2], s[3]) for s in right if s[0] == "cells"]
@@ -84,7 +100,11 @@ def test_the_curves_go_through_the_recorded_numbers():
     for epoch, _, (left, _) in shown("kernels"):
         dots = [s for s in left if s[0] == "dot"]
         assert len(dots) == (4 if epoch else 2)  # no loss and no change before training
-        for top, key, color in ((24, "top1", "pooling"), (112, "loss", "depthwise"), (200, "lr", "pointwise")):
+        for top, key, color in (
+            (24, "top1", "pooling"),
+            (112, "loss", "depthwise"),
+            (200, "lr", "pointwise"),
+        ):
             values = [line[key] for line in RUN["epochs"]]
             for dot in (d for d in dots if d[1] == color):
                 most = max(v for v in values if v is not None)
@@ -106,17 +126,27 @@ def test_recording_reads_what_training_wrote(tmp_path, monkeypatch):
     import record_playback
 
     model = XceptionConfig(
-        num_classes=10, in_channels=1, entry_widths=(4, 6, 8), middle_blocks=0, exit_widths=(8, 8, 8), stem_stride=1
+        num_classes=10,
+        in_channels=1,
+        entry_widths=(4, 6, 8),
+        middle_blocks=0,
+        exit_widths=(8, 8, 8),
+        stem_stride=1,
     )
     recipe = replace(DIGITS, model=model, epochs=2, batch_size=256, warmup_epochs=0.0)
     recorded = record_playback.record(recipe, tmp_path)
     run = playback.load(recorded | {"recipe": recipe.to_dict()})
     assert run.kernels.shape == (3, 6, 3, 3)
-    assert [line["top1"] for line in run.epochs[1:]] == [line["top1"] for line in read_metrics(tmp_path / "metrics.jsonl")]
+    assert [line["top1"] for line in run.epochs[1:]] == [
+        line["top1"] for line in read_metrics(tmp_path / "metrics.jsonl")
+    ]
     newest = max((tmp_path / "checkpoints").glob("*.safetensors"))
     weight = load_checkpoint(newest).tensors[f"model.{recorded['layer']}.weights.0"]
     assert run.kernels[-1] == pytest.approx(weight.squeeze(1).numpy(), abs=0.6e-4)
-    assert playback_explorer(run=recorded | {"recipe": recipe.to_dict()}).state() == {"epoch": 2, "show": "kernels"}
+    assert playback_explorer(run=recorded | {"recipe": recipe.to_dict()}).state() == {
+        "epoch": 2,
+        "show": "kernels",
+    }
 
 
 def test_a_file_and_what_is_in_it_are_the_same(tmp_path):
@@ -132,7 +162,12 @@ def test_a_file_and_what_is_in_it_are_the_same(tmp_path):
 def test_other_kernels_fit_the_page_and_too_many_are_said_to_be_cut_off(count, side):
     kernels = np.random.default_rng(0).normal(size=(3, count, side, side))
     epochs = [{"epoch": i, "loss": 1.0, "lr": 0.1, "top1": 0.5} for i in range(3)]
-    run = {"recipe": {"name": "mine"}, "layer": "first", "epochs": epochs, "kernels": kernels.tolist()}
+    run = {
+        "recipe": {"name": "mine"},
+        "layer": "first",
+        "epochs": epochs,
+        "kernels": kernels.tolist(),
+    }
     explorer = playback_explorer(run=run)
     _, right = explorer.shapes()
     cells = [s for s in right if s[0] == "cells"]

@@ -1,4 +1,6 @@
-"""Claims about the roofline explorer: every number and every dot is of the records, and the records' MACs are torch's."""
+"""Claims about the roofline explorer: every number and every dot is of the records, and the
+records' MACs are torch's.
+"""
 
 import json
 import math
@@ -41,14 +43,20 @@ def shown(*choice):
 def rows(module, dtype, mode, segments):
     channels, side = map(int, module.split("x"))
     keys = {"channels": channels, "side": side, "dtype": dtype, "mode": mode, "segments": segments}
-    return [row for row in records()["segments_latency"]["cases"] if all(row[k] == v for k, v in keys.items())]
+    return [
+        row
+        for row in records()["segments_latency"]["cases"]
+        if all(row[k] == v for k, v in keys.items())
+    ]
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_macs_and_intensity_are_those_that_torch_counts(module):
     channels, side = map(int, module.split("x"))
     for segments, view, _ in shown(module, "float32", "forward"):
-        cost = measured_cost(SegmentedConv2d(channels, channels, segments=segments), (channels, side, side))
+        cost = measured_cost(
+            SegmentedConv2d(channels, channels, segments=segments), (channels, side, side)
+        )
         moved = 4 * (4 * 2 * channels * side * side + cost.params)
         assert view["values"][0] == f"{4 * cost.macs:,}"
         assert view["values"][1] == f"{4 * cost.macs / moved:,.1f}"
@@ -56,7 +64,10 @@ def test_macs_and_intensity_are_those_that_torch_counts(module):
 
 @pytest.mark.parametrize("choice", CHOICES)
 def test_times_speeds_and_shares_are_those_of_the_records(choice):
-    passes, peak = (3 if choice[2] == "training" else 1), records()["roofline"]["ceilings"]["macs_per_second"][choice[1]]
+    passes, peak = (
+        (3 if choice[2] == "training" else 1),
+        records()["roofline"]["ceilings"]["macs_per_second"][choice[1]],
+    )
     for segments, view, _ in shown(*choice):
         found = rows(*choice, segments)
         ms = min(row["forms"]["ours"]["median_ms"] for row in found)
@@ -64,8 +75,11 @@ def test_times_speeds_and_shares_are_those_of_the_records(choice):
         speed = passes * found[0]["macs"] / ms / 1e6  # billions a second
         roof = min(peak, found[0]["intensity"] * records()["roofline"]["ceilings"]["memory"]) / 1e9
         assert view["values"][2:] == [
-            f"{ms:,.2f}", f"{speed:,.1f}", f"{speed / roof:.0%}", f"{every[0]:,.2f} to {every[-1]:,.2f}",
-        ]  # fmt: skip
+            f"{ms:,.2f}",
+            f"{speed:,.1f}",
+            f"{speed / roof:.0%}",
+            f"{every[0]:,.2f} to {every[-1]:,.2f}",
+        ]
 
 
 @pytest.mark.parametrize("choice", CHOICES)
@@ -77,7 +91,8 @@ def test_dots_lie_on_logarithmic_axes_where_the_numbers_say(choice):
         assert value_at(left, "x", dot[2]) == pytest.approx(intensity, rel=0.06)
         assert value_at(left, "y", dot[3]) == pytest.approx(speed, rel=0.06)
         macs, time = [shape for shape in right if shape[0] == "dot" and shape[4] == 6]
-        assert "pixel after pixel" in view["alts"][0]  # channels_last is the faster layout in what was made up
+        # channels_last is the faster layout in what was made up
+        assert "pixel after pixel" in view["alts"][0]
         ratio = rows(*choice, segments)[0]["macs"] / rows(*choice, stops[0])[0]["macs"]
         assert value_at(right, "y", macs[3]) == pytest.approx(100 * ratio, rel=0.03)
         assert f"MACs {ratio:.1%}" in [shape[4] for shape in right if shape[0] == "text"]
@@ -89,10 +104,14 @@ def value_at(shapes, axis, pixel):
     numbers = [
         s
         for s in shapes
-        if s[0] == "text" and s[1] == "quiet" and s[4].rstrip("%").replace(".", "").replace("e-0", "").isdigit()
+        if s[0] == "text"
+        and s[1] == "quiet"
+        and s[4].rstrip("%").replace(".", "").replace("e-0", "").isdigit()
     ]
     ticks = (
-        [(s[2], s[4]) for s in numbers if s[6] == "middle"] if axis == "x" else [(s[3], s[4]) for s in numbers if s[6] == "end"]
+        [(s[2], s[4]) for s in numbers if s[6] == "middle"]
+        if axis == "x"
+        else [(s[3], s[4]) for s in numbers if s[6] == "end"]
     )
     (a, low), (b, high) = ticks[0], ticks[-1]
     low, high = (math.log10(float(words.rstrip("%"))) for words in (low, high))
@@ -106,13 +125,22 @@ def test_every_layer_with_macs_is_a_dot_under_its_color():
         _, _, (left, _) = next(shown("728x19", dtype, "forward"))
         dots = [s for s in left if s[0] == "dot" and s[4] == 3]
         assert len(dots) == len(layers) > 60
-        colors = {"depthwise": "depthwise", "pointwise": "pointwise", "regular": "spatial", "fully connected": "residual"}
+        colors = {
+            "depthwise": "depthwise",
+            "pointwise": "pointwise",
+            "regular": "spatial",
+            "fully connected": "residual",
+        }
         assert [s[1] for s in dots] == [colors[row["kind"]] for row in layers]
-        assert [s[5] for s in dots] == ["" if row["network"] == "xception" else "ink" for row in layers]
+        assert [s[5] for s in dots] == [
+            "" if row["network"] == "xception" else "ink" for row in layers
+        ]
         for dot, row in zip(dots, layers, strict=True):
             one = next(m for m in row["measurements"] if m["dtype"] == dtype)
             assert value_at(left, "x", dot[2]) == pytest.approx(one["intensity"], rel=0.02)
-            assert value_at(left, "y", dot[3]) == pytest.approx(one["macs"] / one["median_ms"] / 1e6, rel=0.02)
+            assert value_at(left, "y", dot[3]) == pytest.approx(
+                one["macs"] / one["median_ms"] / 1e6, rel=0.02
+            )
     assert explorer.table["controls"][1]["options"] == list(MODULES)
 
 
@@ -126,22 +154,37 @@ def test_the_roof_bends_where_arithmetic_takes_as_long_as_memory():
 
 
 def test_the_machine_is_named():
-    assert all("A processor of the test at 2.80 GHz, 2 threads" in view["note"] for _, view, _ in shown(*CHOICES[0]))
-    gpu = records() | {"segments_latency": records()["segments_latency"] | {"device": "A GPU", "quick": True}}
+    assert all(
+        "A processor of the test at 2.80 GHz, 2 threads" in view["note"]
+        for _, view, _ in shown(*CHOICES[0])
+    )
+    gpu = records() | {
+        "segments_latency": records()["segments_latency"] | {"device": "A GPU", "quick": True}
+    }
     assert "on A GPU (a quick look)" in roofline_explorer(measurements=gpu).view()["note"]
 
 
 def test_a_folder_and_what_was_read_from_it_are_the_same(tmp_path):
     for name, content in records().items():
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
-    explorers = [roofline_explorer(measurements=given, segments=91) for given in (tmp_path, str(tmp_path), records())]
+    explorers = [
+        roofline_explorer(measurements=given, segments=91)
+        for given in (tmp_path, str(tmp_path), records())
+    ]
     assert explorers[0].table["views"] == explorers[1].table["views"] == explorers[2].table["views"]
-    assert eval(repr(explorers[1]), {"roofline_explorer": roofline_explorer}).state() == explorers[1].state()
+    assert (
+        eval(repr(explorers[1]), {"roofline_explorer": roofline_explorer}).state()
+        == explorers[1].state()
+    )
 
 
 def test_only_what_was_measured_can_be_chosen():
     explorer = roofline_explorer(measurements=recorded.everything(["float32"], ["training"]))
-    assert [control.get("options") for control in explorer.table["controls"][1:]] == [list(MODULES), ["float32"], ["training"]]
+    assert [control.get("options") for control in explorer.table["controls"][1:]] == [
+        list(MODULES),
+        ["float32"],
+        ["training"],
+    ]
     with pytest.raises(ValueError, match="dtype is 'bfloat16', but must be one of 'float32'"):
         roofline_explorer(dtype="bfloat16", measurements=recorded.everything(["float32"]))
 
@@ -149,7 +192,9 @@ def test_only_what_was_measured_can_be_chosen():
 def test_of_a_measurement_that_was_interrupted_the_number_types_that_are_whole_can_be_chosen():
     found = json.loads(json.dumps(records()))
     record = found["segments_latency"]
-    record["cases"] = [row for row in record["cases"] if (row["channels"], row["dtype"]) != (128, "float32")]
+    record["cases"] = [
+        row for row in record["cases"] if (row["channels"], row["dtype"]) != (128, "float32")
+    ]
     explorer = roofline_explorer(measurements=found)
     assert [control.get("options") for control in explorer.table["controls"][1:]] == [
         list(MODULES),
@@ -176,7 +221,10 @@ def test_the_gpus_own_measurements_can_be_moved():
     [
         (lambda r: r.pop("layers"), "measurements has no 'machine' in layers"),
         (lambda r: r["roofline"].pop("ceilings"), "measurements has no 'ceilings' in roofline"),
-        (lambda r: r["segments_latency"].update(cases=[]), "measurements has no number type with all maps"),
+        (
+            lambda r: r["segments_latency"].update(cases=[]),
+            "measurements has no number type with all maps",
+        ),
     ],
 )
 def test_records_that_are_not_whole_are_refused(change, message):
@@ -189,7 +237,9 @@ def test_records_that_are_not_whole_are_refused(change, message):
 
 def test_without_a_repository_it_says_how_to_measure(monkeypatch, tmp_path):
     monkeypatch.setattr(measured, "FOLDER", tmp_path)
-    with pytest.raises(ValueError, match="measurements is None, but must be .* benchmark all --out FOLDER"):
+    with pytest.raises(
+        ValueError, match="measurements is None, but must be .* benchmark all --out FOLDER"
+    ):
         roofline_explorer()
     (tmp_path / "roofline.json").write_text("{")
     with pytest.raises(ValueError, match="measurements has roofline.json, which is no JSON"):
@@ -237,7 +287,9 @@ def test_the_words_of_the_roof_keep_apart_and_off_the_slopes_whatever_the_ceilin
         assert "cache" not in words or cache - 17 >= 46, "it would lie on the ticks' numbers"
         assert cache + 17 <= memory - 22, "the middles of words of 34 and 44 pixels"
         assert memory + 22 < arithmetic - 60
-        roof = next(shape for shape in shapes if shape[0] == "line" and shape[1] == "ink" and shape[3] == 2)
+        roof = next(
+            shape for shape in shapes if shape[0] == "line" and shape[1] == "ink" and shape[3] == 2
+        )
         assert over < min(roof[2][0][1::2]) - 7
 
 
@@ -248,8 +300,14 @@ def test_words_among_the_layers_lie_on_none_of_them(measured_in, module):
     shapes = explorer.shapes()[0]
     dots = [shape[2:5] for shape in shapes if shape[0] == "dot"]
     widths = {"its 1×1": 38, "arithmetic": 56}
-    for words, (x, y, anchor) in {s[4]: (s[2], s[3], s[6]) for s in shapes if s[0] == "text" and s[4] in widths}.items():
+    for words, (x, y, anchor) in {
+        s[4]: (s[2], s[3], s[6]) for s in shapes if s[0] == "text" and s[4] in widths
+    }.items():
         left = x - widths[words] * {"middle": 0.5, "end": 1}[anchor]
-        near = [(i, j) for i, j, r in dots if left - r < i < left + widths[words] + r and abs(j - y) < 6 + r]
+        near = [
+            (i, j)
+            for i, j, r in dots
+            if left - r < i < left + widths[words] + r and abs(j - y) < 6 + r
+        ]
         assert not near, words
     assert widths.keys() <= {shape[4] for shape in shapes if shape[0] == "text"}

@@ -1,4 +1,6 @@
-"""Claims about every explorer with scenes, at every position of its controls: what is sent, drawn and said is whole."""
+"""Claims about every explorer with scenes, at every position of its controls: what is sent, drawn
+and said is whole.
+"""
 
 import inspect
 import io
@@ -51,7 +53,11 @@ def test_every_explorer_is_tested():
 @every
 def test_the_first_state_is_shown_without_arguments_for_the_controls(name):
     made = explorer(name)
-    required = [p for p in inspect.signature(getattr(explorers, name)).parameters.values() if p.default is p.empty]
+    required = [
+        p
+        for p in inspect.signature(getattr(explorers, name)).parameters.values()
+        if p.default is p.empty
+    ]
     assert not {p.name for p in required} & set(made.state())
 
 
@@ -62,7 +68,9 @@ def test_the_table_is_small(name):
 
 @pytest.mark.parametrize("name", explorers.__all__)
 def test_an_explorer_is_made_within_half_a_second_of_processor_time(name):
-    """Of the 1.5 s to the first picture; the best of three, since processors are slower when both threads of a core work."""
+    """Of the 1.5 s to the first picture; the best of three, since processors are slower when both
+    threads of a core work.
+    """
     times = []
     for _ in range(3):
         start = time.process_time()
@@ -89,7 +97,12 @@ def check_shape(shape, width, height):
         "area": lambda run, *_: run,
         "dot": lambda x, y, r, *_: [x - r, y - r, x + r, y + r],
         "text": lambda x, y, *_: [x, y],
-        "cells": lambda x, y, pitch, columns, codes, _: [x, y, x + columns * pitch, y - (-len(codes) // columns) * pitch],
+        "cells": lambda x, y, pitch, columns, codes, _: [
+            x,
+            y,
+            x + columns * pitch,
+            y - (-len(codes) // columns) * pitch,
+        ],
         "image": lambda x, y, w, h: [x, y, x + w, y + h],
         "click": lambda x, y, w, h, _: [x, y, x + w, y + h],
     }
@@ -106,7 +119,9 @@ def test_every_click_leads_to_a_stop(name):
     for state in states(made):
         go(made, state)
         stops = made.table["stops"][made._key()]
-        assert all(shape[1] in stops for shapes in made.shapes() for shape in shapes if shape[0] == "click")
+        assert all(
+            shape[1] in stops for shapes in made.shapes() for shape in shapes if shape[0] == "click"
+        )
 
 
 @every
@@ -121,7 +136,11 @@ def words_outside(made):
     """Words of the picture that do not fit: beyond the edge of their panel or of the page."""
     with style.context():
         figure = scene_picture.draw(
-            made.view(), made.shapes(), made.table["panels"], made.table["columns"], made.table["palette"]
+            made.view(),
+            made.shapes(),
+            made.table["panels"],
+            made.table["columns"],
+            made.table["palette"],
         )
         FigureCanvasAgg(figure).draw()
         page = figure.axes[0]
@@ -190,7 +209,7 @@ def sample(made, count=12):
     return all_of_them[::step] + all_of_them[-1:]
 
 
-# ---- the mechanism --------------------------------------------------------------------------------------------------
+# ---- the mechanism -------------------------------------------------------------------------------
 
 
 def test_shapes_that_all_drawings_begin_with_are_counted():
@@ -207,6 +226,9 @@ def test_cells_are_one_character_of_color_and_one_of_strength_each():
 
 def test_a_color_that_is_not_there_is_refused():
     scene = Scene(10, 10)
-    for paint in (lambda: scene.rect("blue", 0, 0, 1, 1), lambda: scene.cells(0, 0, 1, 1, ["blue"], [1])):
+    for paint in (
+        lambda: scene.rect("blue", 0, 0, 1, 1),
+        lambda: scene.cells(0, 0, 1, 1, ["blue"], [1]),
+    ):
         with pytest.raises(ValueError, match="color is 'blue', but must be one of"):
             paint()

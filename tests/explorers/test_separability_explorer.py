@@ -1,4 +1,6 @@
-"""Claims about the separability microscope: what numpy finds is what torch finds, at every depth multiplier."""
+"""Claims about the separability microscope: what numpy finds is what torch finds, at every depth
+multiplier.
+"""
 
 import copy
 import functools
@@ -21,8 +23,13 @@ from xception_edu.layers import SeparableConv2d
 from xception_edu.measure import measured_cost
 from xception_edu.recipes import Recipe
 
-GIVEN = np.random.default_rng(1).normal(size=(5, 3, 3, 3))  # fewer outputs than 9: 5 kernels are enough
-KERNELS = {"trained": trained_kernel(), "random": np.random.default_rng(0).normal(size=trained_kernel().shape), "given": GIVEN}
+# fewer outputs than 9: 5 kernels are enough
+GIVEN = np.random.default_rng(1).normal(size=(5, 3, 3, 3))
+KERNELS = {
+    "trained": trained_kernel(),
+    "random": np.random.default_rng(0).normal(size=trained_kernel().shape),
+    "given": GIVEN,
+}
 
 
 @functools.cache
@@ -34,7 +41,9 @@ def explorer(name):
 def by_torch(name, m):
     """The kernel as a torch convolution, and torch's nearest separable one."""
     weight = torch.from_numpy(KERNELS[name])
-    conv = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2], padding=1, bias=False).double()
+    conv = nn.Conv2d(
+        weight.shape[1], weight.shape[0], weight.shape[2], padding=1, bias=False
+    ).double()
     conv.weight.data = weight
     return conv, nearest_separable(conv, m).double()
 
@@ -42,7 +51,10 @@ def by_torch(name, m):
 @functools.cache
 def measured(name, m):
     """What both cost, counted by machine."""
-    return [measured_cost(copy.deepcopy(module).float(), (KERNELS[name].shape[1], 7, 7)) for module in by_torch(name, m)]
+    return [
+        measured_cost(copy.deepcopy(module).float(), (KERNELS[name].shape[1], 7, 7))
+        for module in by_torch(name, m)
+    ]
 
 
 def states():
@@ -50,13 +62,19 @@ def states():
     for name in KERNELS:
         table = explorer(name).table
         for channel in CHANNELS:
-            for m, view in zip(table["stops"][f"{name} {channel}"], table["views"][f"{name} {channel}"], strict=True):
+            for m, view in zip(
+                table["stops"][f"{name} {channel}"],
+                table["views"][f"{name} {channel}"],
+                strict=True,
+            ):
                 yield name, channel, m, view
 
 
 def channel_of(name, channel):
     """The input channel as it is written in the picture, from 0."""
-    words = next(s[4] for s in explorer(name).table["stills"][f"{name} {channel}"][0] if s[0] == "text")
+    words = next(
+        s[4] for s in explorer(name).table["stills"][f"{name} {channel}"][0] if s[0] == "text"
+    )
     return int(words.split()[2]) - 1
 
 
@@ -137,20 +155,30 @@ def test_the_depthwise_kernels_painted_are_torchs_but_for_their_sign():
         painted = np.array(cells([*still, *view["shapes"][1]]))
         kept = min(m, len(KERNELS[name]))
         assert len(painted) == kept
-        found = by_torch(name, m)[1].depthwise.weights[0].detach().view(-1, m, 3, 3)[at, :kept].numpy()
-        most = np.abs(by_torch(name, 9)[1].depthwise.weights[0].detach().view(-1, 9, 3, 3)[at].numpy()).max()
+        found = (
+            by_torch(name, m)[1].depthwise.weights[0].detach().view(-1, m, 3, 3)[at, :kept].numpy()
+        )
+        most = np.abs(
+            by_torch(name, 9)[1].depthwise.weights[0].detach().view(-1, 9, 3, 3)[at].numpy()
+        ).max()
         signs = np.sign((found * painted).sum(axis=(1, 2), keepdims=True))
-        np.testing.assert_allclose(painted, np.sign(found * signs) * 35 * np.sqrt(np.abs(found) / most), atol=0.51)
+        np.testing.assert_allclose(
+            painted, np.sign(found * signs) * 35 * np.sqrt(np.abs(found) / most), atol=0.51
+        )
 
 
 def test_the_dot_is_on_the_curve():
     for name, channel, m, view in states():
         shapes = explorer(name).table["stills"][f"{name} {channel}"][1]
-        run = next(s[2][0] for s in shapes if s[0] == "line" and s[1] == "depthwise" and len(s[2][0]) == 20)
+        run = next(
+            s[2][0] for s in shapes if s[0] == "line" and s[1] == "depthwise" and len(s[2][0]) == 20
+        )
         dot = next(s for s in [*shapes, *view["shapes"][1]] if s[0] == "dot")
         assert dot[2:4] == run[2 * m : 2 * m + 2]
         low, high = run[-1], run[1]  # the error of 9 kernels is 0, that of none 1
-        assert (low - dot[3]) / (low - high) == pytest.approx(float(view["values"][0].rstrip("%")) / 100, abs=0.002)
+        assert (low - dot[3]) / (low - high) == pytest.approx(
+            float(view["values"][0].rstrip("%")) / 100, abs=0.002
+        )
 
 
 def distance(conv, separable):
@@ -158,7 +186,9 @@ def distance(conv, separable):
 
 
 @settings(deadline=None, max_examples=40)
-@given(out=st.integers(1, 12), channels=st.integers(1, 4), k=st.integers(2, 4), seed=st.integers(0, 99))
+@given(
+    out=st.integers(1, 12), channels=st.integers(1, 4), k=st.integers(2, 4), seed=st.integers(0, 99)
+)
 def test_any_kernel_is_approximated_no_worse_than_by_torch(out, channels, k, seed):
     weight = np.random.default_rng(seed).normal(size=(out, channels, k, k))
     mine = Separated(weight)
@@ -177,7 +207,10 @@ def test_a_separable_kernel_is_found_again():
     assert made.view()["values"][:2] == ["0.0%", "0.0%"]
     made.multiplier = 1
     assert made.view()["values"][0] != "0.0%"
-    assert repr(made) == 'separability_explorer(multiplier=1, kernel="given", channel="typical", weight=weight)'
+    assert (
+        repr(made)
+        == 'separability_explorer(multiplier=1, kernel="given", channel="typical", weight=weight)'
+    )
 
 
 def test_the_trained_kernel_says_how_it_was_trained():
@@ -198,7 +231,10 @@ def test_tables_of_large_kernels_stay_small(shape):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"weight": np.ones((3, 3))}, r"weight has shape \(3, 3\), but must be that of a regular convolution"),
+        (
+            {"weight": np.ones((3, 3))},
+            r"weight has shape \(3, 3\), but must be that of a regular convolution",
+        ),
         ({"weight": np.ones((2, 2, 3, 5))}, r"weight has shape \(2, 2, 3, 5\)"),
         ({"weight": np.ones((0, 2, 3, 3))}, r"weight has shape \(0, 2, 3, 3\)"),
         ({"weight": np.ones((4, 4, 1, 1))}, "k is 1, but must be an integer from 2 to 5"),
@@ -209,7 +245,10 @@ def test_tables_of_large_kernels_stay_small(shape):
         ({"multiplier": 10}, "multiplier is 10, but must be an integer from 1 to 9"),
         ({"multiplier": 0}, "multiplier is 0"),
         ({"kernel": "given"}, "kernel is 'given', but must be one of 'trained', 'random'"),
-        ({"weight": GIVEN, "kernel": "trained"}, "kernel is 'trained', but must be one of 'given', 'random'"),
+        (
+            {"weight": GIVEN, "kernel": "trained"},
+            "kernel is 'trained', but must be one of 'given', 'random'",
+        ),
         ({"channel": 1}, "channel is 1, but must be one of 'easiest', 'typical', 'hardest'"),
     ],
 )

@@ -1,4 +1,6 @@
-"""Claims about the towers explorer: what it says of every step is what torch computes with the same weights."""
+"""Claims about the towers explorer: what it says of every step is what torch computes with the same
+weights.
+"""
 
 from functools import cache
 from itertools import pairwise
@@ -25,11 +27,22 @@ def example(number):
     """The explorer's input and weights as tensors."""
     x, w = towers.example(number)
     ones, spatial = ([torch.tensor(one) for one in kernels] for kernels in (w.pointwise, w.spatial))
-    return torch.tensor(x)[None], [one[:, :, None, None] for one in ones], spatial, torch.tensor(w.second)
+    return (
+        torch.tensor(x)[None],
+        [one[:, :, None, None] for one in ones],
+        spatial,
+        torch.tensor(w.second),
+    )
 
 
 def conv(weight):
-    layer = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[-1], padding=weight.shape[-1] // 2, bias=False)
+    layer = nn.Conv2d(
+        weight.shape[1],
+        weight.shape[0],
+        weight.shape[-1],
+        padding=weight.shape[-1] // 2,
+        bias=False,
+    )
     layer.weight.data = weight
     return nn.Sequential(layer, nn.ReLU())
 
@@ -46,7 +59,9 @@ def figure_1(number):
     _, ones, spatial, second = example(number)
     pool = nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)
     ends = ([], [conv(spatial[1])], [conv(spatial[2]), conv(second)], [])
-    return Side(nn.Sequential(*[pool] * (i == 3), conv(one), *ends[i]) for i, one in enumerate(ones))
+    return Side(
+        nn.Sequential(*[pool] * (i == 3), conv(one), *ends[i]) for i, one in enumerate(ones)
+    )
 
 
 def figure_2(number):
@@ -72,13 +87,19 @@ def forms(number):
     two = figure_2(number)
     three = towers_to_segments(two)
     return dict(
-        zip(STEPS[::BETWEEN], (figure_1(number), two, three, segments_to_grouped(three), figure_4(number)), strict=True)
+        zip(
+            STEPS[::BETWEEN],
+            (figure_1(number), two, three, segments_to_grouped(three), figure_4(number)),
+            strict=True,
+        )
     )
 
 
 @torch.no_grad()
 def on_the_way(number, step):
-    """What torch makes of the input at any step: the layers of the last key step, with the kernels on their way."""
+    """What torch makes of the input at any step: the layers of the last key step, with the kernels
+    on their way.
+    """
     x, ones, spatial, second = example(number)
     t = step / BETWEEN
     if FIGURE_2 <= step <= GROUPED:
@@ -86,15 +107,24 @@ def on_the_way(number, step):
     if step > GROUPED:
         grouped = forms(number)[GROUPED]
         fade = torch.where(torch.eye(12) == 1, 1, 4 - t).double()[:, :, None, None]
-        return F.conv2d(grouped.pointwise(x), grouped.spatial[0].dense_weight() * fade, padding=1).relu()
+        return F.conv2d(
+            grouped.pointwise(x), grouped.spatial[0].dense_weight() * fade, padding=1
+        ).relu()
     same = torch.zeros_like(second)
     for channel in range(len(second)):
         same[channel, channel, 1, 1] = 1
     pooled = torch.lerp(F.avg_pool2d(x, 3, 1, 1, count_include_pad=False), x, t)
-    kernels = [(torch.lerp(same, spatial[0], t),), (spatial[1],), (spatial[2], torch.lerp(second, same, t))]
+    kernels = [
+        (torch.lerp(same, spatial[0], t),),
+        (spatial[1],),
+        (spatial[2], torch.lerp(second, same, t)),
+    ]
     kernels += [(torch.lerp(same, k, t),) for k in spatial[3:]]
     inputs = (x, x, x, pooled)
-    made = [nn.Sequential(*map(conv, (one, *k)))(at) for at, one, k in zip(inputs, ones, kernels, strict=False)]
+    made = [
+        nn.Sequential(*map(conv, (one, *k)))(at)
+        for at, one, k in zip(inputs, ones, kernels, strict=False)
+    ]
     return torch.cat(made, dim=1)
 
 
@@ -102,7 +132,9 @@ def on_the_way(number, step):
 def test_every_step_computes_what_torch_computes(number):
     x, w = towers.example(number)
     for step in STEPS:
-        np.testing.assert_allclose(towers.output(step, x, w), on_the_way(number, step)[0], rtol=0, atol=1e-12)
+        np.testing.assert_allclose(
+            towers.output(step, x, w), on_the_way(number, step)[0], rtol=0, atol=1e-12
+        )
 
 
 @each_number
@@ -121,22 +153,35 @@ def test_every_step_shows_its_largest_difference_from_figure_2(number):
 
 @each_number
 def test_figures_1_and_4_are_the_torch_modules_of_these_names(number):
-    """The steps at both ends, from the layers and not from kernels on their way; Figure 1's pooling tower may be left out."""
+    """The steps at both ends, from the layers and not from kernels on their way; Figure 1's pooling
+    tower may be left out.
+    """
     x, *_ = example(number)
     for step in (FIGURE_1, FIGURE_4):
-        assert torch.allclose(forms(number)[step](x)[:, :12], on_the_way(number, step), rtol=0, atol=1e-12)
+        assert torch.allclose(
+            forms(number)[step](x)[:, :12], on_the_way(number, step), rtol=0, atol=1e-12
+        )
 
 
 @each_number
 def test_every_step_shows_what_torch_counts(number):
-    """Convolutions, kernels of the 3x3, parameters and MACs of the key step that was reached last."""
+    """Convolutions, kernels of the 3x3, parameters and MACs of the key step that was reached
+    last.
+    """
     counted = []
     for module in forms(number).values():
         cost = measured_cost(module, (12, 8, 8))
-        layers = [m for m in module.modules() if hasattr(m, "kernel_size") and hasattr(m, "in_channels")]
+        layers = [
+            m for m in module.modules() if hasattr(m, "kernel_size") and hasattr(m, "in_channels")
+        ]
         spatial = [m for m in layers if tuple(m.kernel_size) == (3, 3)]
         kernels = sum(p.numel() // 9 for m in spatial for p in m.parameters())
-        counts = (f"{len(layers) - len(spatial)} + {len(spatial)}", f"{kernels}", f"{cost.params:,}", f"{cost.macs:,}")
+        counts = (
+            f"{len(layers) - len(spatial)} + {len(spatial)}",
+            f"{kernels}",
+            f"{cost.params:,}",
+            f"{cost.macs:,}",
+        )
         counted.append(counts)
     made = towers_explorer(towers=number)
     for step in STEPS:
@@ -146,7 +191,9 @@ def test_every_step_shows_what_torch_counts(number):
 
 @each_number
 def test_the_matrices_show_the_weights_that_there_are(number):
-    """Painted cells: where the grouped convolution's dense weight is not zero, for Figure 4 on the diagonal alone."""
+    """Painted cells: where the grouped convolution's dense weight is not zero, for Figure 4 on the
+    diagonal alone.
+    """
     dense = forms(number)[GROUPED].spatial[0].dense_weight().abs().sum(dim=(2, 3)) > 0
     made = towers_explorer(towers=number)
     for step, expected in ((GROUPED, dense), (FIGURE_4, torch.eye(12) == 1)):
@@ -161,14 +208,19 @@ def painted(shapes):
     for kind, names, x, y, pitch, width, _, levels in (s for s in shapes if s[0] == "cells"):
         if kind == "cells" and names[0] in HUES:
             for i, level in enumerate(levels):
-                row, column = round((y - frame[3]) / pitch) + i // width, round((x - frame[2]) / pitch) + i % width
+                row, column = (
+                    round((y - frame[3]) / pitch) + i // width,
+                    round((x - frame[2]) / pitch) + i % width,
+                )
                 found[row, column] = level != "0"
     return found
 
 
 @each_number
 def test_nothing_leaps(number):
-    """From step to step every tower's edges move by less than the width of a narrow tower, and no tower passes another."""
+    """From step to step every tower's edges move by less than the width of a narrow tower, and no
+    tower passes another.
+    """
     sizes = towers.sizes(number)
     rows = [columns(Progress(step), sizes, number) for step in STEPS]
     for before, after in pairwise(rows):
@@ -182,7 +234,9 @@ def test_nothing_leaps(number):
 def test_a_click_on_a_figure_leads_there():
     made = towers_explorer()
     clicks = [shape for shape in made.shapes()[0] if shape[0] == "click"]
-    assert [(stop, words) for _, stop, *_, words in clicks] == [(8 * i, f"go to {name}") for i, name in enumerate(KEYS)]
+    assert [(stop, words) for _, stop, *_, words in clicks] == [
+        (8 * i, f"go to {name}") for i, name in enumerate(KEYS)
+    ]
     for _, stop, *_ in clicks:
         made.step = stop
         assert made.view()["short"] == KEYS[stop // 8]

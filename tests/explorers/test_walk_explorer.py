@@ -27,7 +27,9 @@ def made():
 def shown(network):
     """Each block of a network with its view and, panel by panel, its shapes."""
     explorer = made()
-    for stop, view in zip(explorer.table["stops"][network], explorer.table["views"][network], strict=True):
+    for stop, view in zip(
+        explorer.table["stops"][network], explorer.table["views"][network], strict=True
+    ):
         with explorer.hold_trait_notifications():
             explorer.network, explorer.block = network, stop
         yield stop, view, explorer.shapes()
@@ -42,12 +44,16 @@ def model_of(network):
 
 @cache
 def counted(network):
-    """What torch's network has in each block: the map that enters it, its parameters, its MACs; and what leaves the last."""
+    """What torch's network has in each block: the map that enters it, its parameters, its MACs; and
+    what leaves the last.
+    """
     model, shape = model_of(network)
     stages = [
         (f"{name}.{part}".rstrip("."), module)
         for name, child in model.named_children()
-        for part, module in (child.named_children() if isinstance(child, nn.Sequential) else [("", child)])
+        for part, module in (
+            child.named_children() if isinstance(child, nn.Sequential) else [("", child)]
+        )
     ]
     entered = {}
 
@@ -62,14 +68,20 @@ def counted(network):
         if not isinstance(module, LATER):
             blocks.append({"enters": entered[module], "params": 0, "macs": 0})
         blocks[-1]["params"] += sum(p.numel() for p in module.parameters())
-        blocks[-1]["macs"] += sum(layer.cost.macs for layer in layers if f"{layer.name}.".startswith(f"{name}."))
+        blocks[-1]["macs"] += sum(
+            layer.cost.macs for layer in layers if f"{layer.name}.".startswith(f"{name}.")
+        )
     return blocks, last
 
 
 def size(shape):
     """A map as the explorer writes it: height×width×channels."""
     channels, *sides = shape
-    return "×".join(map(str, (*sides, channels))) if sides and sides != [1, 1] else f"vector of {channels}"
+    return (
+        "×".join(map(str, (*sides, channels)))
+        if sides and sides != [1, 1]
+        else f"vector of {channels}"
+    )
 
 
 @every
@@ -89,11 +101,15 @@ def test_every_block_has_the_shapes_parameters_and_macs_of_torchs_network(networ
 def test_the_memory_of_all_blocks_is_that_of_the_activations_that_torch_writes(network):
     model, shape = model_of(network)
     whole = 4 * measured_cost(model, shape).activations / 2**20
-    assert sum(float(view["values"][3]) for _, view, _ in shown(network)) == pytest.approx(whole, abs=0.0005 * 17)
+    assert sum(float(view["values"][3]) for _, view, _ in shown(network)) == pytest.approx(
+        whole, abs=0.0005 * 17
+    )
 
 
 def test_receptive_fields_are_the_published_ones_and_never_shrink():
-    """212 of VGG-16's convolutions (Araujo, Norris, Sim, Distill, 2019), 3 and 7 of the stems by hand."""
+    """212 of VGG-16's convolutions (Araujo, Norris, Sim, Distill, 2019), 3 and 7 of the stems by
+    hand.
+    """
     for network in NETWORKS:
         fields = [view["values"][4] for _, view, _ in shown(network)]
         sides = [int(field.partition("×")[0]) for field in fields]
@@ -109,7 +125,9 @@ def test_bars_are_as_high_as_torchs_counts_and_the_one_of_the_block_is_colored(n
     blocks, _ = counted(network)
     for stop, _, (profile, _) in shown(network):
         bars = [shape for shape in profile if shape[0] == "rect"]
-        gray, colored = ([bar for bar in bars if bar[1] == color] for color in ("elementwise", "depthwise"))
+        gray, colored = (
+            [bar for bar in bars if bar[1] == color] for color in ("elementwise", "depthwise")
+        )
         assert len(gray) == 3 * len(blocks)
         assert len(colored) == 3
         words = [shape[4] for shape in profile if shape[0] == "text"]
@@ -118,7 +136,9 @@ def test_bars_are_as_high_as_torchs_counts_and_the_one_of_the_block_is_colored(n
             for bar, count in zip(gray[row * len(blocks) :], counts, strict=False):
                 assert bar[5] == pytest.approx(max(count / max(counts) * BAR, 1), abs=0.06)
             assert colored[row][2:6] == gray[row * len(blocks) + stop - 1][2:6]
-            assert any(one.startswith(f"{counts[stop - 1] / sum(counts):.1%} of the ") for one in words)
+            assert any(
+                one.startswith(f"{counts[stop - 1] / sum(counts):.1%} of the ") for one in words
+            )
 
 
 @every
@@ -126,15 +146,27 @@ def test_the_list_of_layers_adds_up_to_the_block(network):
     blocks, _ = counted(network)
     for stop, view, (_, listing) in shown(network):
         lines = [[shape[4] for shape in row] for row in _rows(listing)]
-        times = [int(words.split(" × ")[0]) if words.split(" × ")[0].isdigit() else 1 for words, _ in lines]
-        macs = [int(count.removesuffix(" MACs").replace(",", "")) if count else 0 for _, count in lines]
-        assert sum(n * each for n, each in zip(times, macs, strict=True)) == blocks[stop - 1]["macs"]
+        times = [
+            int(words.split(" × ")[0]) if words.split(" × ")[0].isdigit() else 1
+            for words, _ in lines
+        ]
+        macs = [
+            int(count.removesuffix(" MACs").replace(",", "")) if count else 0 for _, count in lines
+        ]
+        assert (
+            sum(n * each for n, each in zip(times, macs, strict=True)) == blocks[stop - 1]["macs"]
+        )
         assert all(words in view["alts"][1] for words, _ in lines)
 
 
 def _rows(listing):
     """The texts of a list, line by line."""
-    return [list(row) for _, row in groupby((shape for shape in listing if shape[0] == "text"), key=lambda shape: shape[3])]
+    return [
+        list(row)
+        for _, row in groupby(
+            (shape for shape in listing if shape[0] == "text"), key=lambda shape: shape[3]
+        )
+    ]
 
 
 @every

@@ -1,4 +1,6 @@
-"""Generated configurations, right by construction and wrong by construction; and torch twins without memory."""
+"""Generated configurations, right by construction and wrong by construction; and torch twins
+without memory.
+"""
 
 import contextlib
 
@@ -55,5 +57,10 @@ def without_memory():
 
 # Values that are no positive integer, whatever the argument.
 not_positive_integers = st.one_of(
-    st.integers(max_value=0), st.floats(), st.booleans(), st.text(max_size=3), st.none(), st.lists(st.integers(), max_size=1)
+    st.integers(max_value=0),
+    st.floats(),
+    st.booleans(),
+    st.text(max_size=3),
+    st.none(),
+    st.lists(st.integers(), max_size=1),
 )

@@ -1,11 +1,20 @@
-"""The latencies of the explorers as they were recorded, and what they may be at most; measured by tests/browser."""
+"""The latencies of the explorers as they were recorded, and what they may be at most; measured by
+tests/browser.
+"""
 
 import json
 from pathlib import Path
 
 FILE = Path(__file__).parents[2] / "results" / "explorer_latency.json"
 FIRST = 1500  # milliseconds to the first picture
-HEADINGS = ("explorer", "median, ms", "95th percentile", "first picture", "`interact`: median", "its 95th percentile")
+HEADINGS = (
+    "explorer",
+    "median, ms",
+    "95th percentile",
+    "first picture",
+    "`interact`: median",
+    "its 95th percentile",
+)
 
 
 def most(name):
@@ -14,7 +23,9 @@ def most(name):
 
 
 def rows(record):
-    """The table of a record, a row an explorer in the order of HEADINGS: how a README may show it."""
+    """The table of a record, a row an explorer in the order of HEADINGS: how a README may
+    show it.
+    """
     return [
         (
             name.removesuffix("_explorer"),

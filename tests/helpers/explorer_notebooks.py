@@ -14,7 +14,10 @@ from tests.helpers.scene_explorers import SCENE_EXPLORERS
 from xception_edu.explorers.engine.scene_explorer import _widget_class
 from xception_edu.explorers.segments import SegmentsExplorer
 
-FIRST_CELL = "from tests.helpers.scene_explorers import SCENE_EXPLORERS\nfrom xception_edu import explorers\nmade = {}"
+FIRST_CELL = (
+    "from tests.helpers.scene_explorers import SCENE_EXPLORERS\nfrom xception_edu import"
+    " explorers\nmade = {}"
+)
 NAMES = ["segments_explorer", *SCENE_EXPLORERS]
 
 
@@ -27,9 +30,15 @@ def code_of(name):
 def with_every_explorer():
     """The text of a notebook with all explorers, run and saved as `make notebooks` does."""
     notebook = new_notebook(
-        cells=[new_code_cell(cell, id=f"cell{i}") for i, cell in enumerate([FIRST_CELL, *map(code_of, NAMES)])]
+        cells=[
+            new_code_cell(cell, id=f"cell{i}")
+            for i, cell in enumerate([FIRST_CELL, *map(code_of, NAMES)])
+        ]
     )
-    with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, PYTHONPATH=str(Path(__file__).parents[2])):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        patch.dict(os.environ, PYTHONPATH=str(Path(__file__).parents[2])),
+    ):
         path = Path(folder) / "every_explorer.ipynb"
         nbformat.write(notebook, path)
         return normalized(execute(path))
@@ -38,7 +47,9 @@ def with_every_explorer():
 def explorers_of(notebook):
     """The saved state of each explorer that a notebook shows, in order."""
     models = notebook.metadata.get("widgets", {}).get(STATE, {}).get("state", {})
-    outputs = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
+    outputs = [
+        output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])
+    ]
     shown = [models[data[VIEW]["model_id"]]["state"] for data in outputs if VIEW in data]
     return [state for state in shown if "_table" in state]
 

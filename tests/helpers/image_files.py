@@ -53,11 +53,15 @@ def write_parquet(path, numbers, *, label=NAMED, labels=None, image="img", colum
         column: [n % 2 for n in numbers] if labels is None else labels,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    datasets.Dataset.from_dict(rows, features=datasets.Features({image: datasets.Image(), column: label})).to_parquet(path)
+    datasets.Dataset.from_dict(
+        rows, features=datasets.Features({image: datasets.Image(), column: label})
+    ).to_parquet(path)
     return path
 
 
-def write_shards(root, part, numbers, shards, *, label=lambda number: str(number % 2).encode(), suffix="cls"):
+def write_shards(
+    root, part, numbers, shards, *, label=lambda number: str(number % 2).encode(), suffix="cls"
+):
     """Webdataset shards; the number is the key."""
     root.mkdir(parents=True, exist_ok=True)
     for shard in range(shards):
@@ -71,6 +75,16 @@ def write_shards(root, part, numbers, shards, *, label=lambda number: str(number
 
 def recipe(**changes) -> Recipe:
     """A recipe for two classes at 16 pixels, in batches of four."""
-    model = XceptionConfig(num_classes=2, entry_widths=(4, 4, 8), middle_blocks=0, exit_widths=(8, 8, 8), stem_stride=1)
-    values = IMAGEFOLDER.to_dict() | {"model": model, "image_size": 16, "batch_size": 4, "epochs": 2, "random_erase": 0}
-    return Recipe.from_dict(values | {"random_crop_area": 0.3, "center_crop": 1.0, "workers": 2} | changes)
+    model = XceptionConfig(
+        num_classes=2, entry_widths=(4, 4, 8), middle_blocks=0, exit_widths=(8, 8, 8), stem_stride=1
+    )
+    values = IMAGEFOLDER.to_dict() | {
+        "model": model,
+        "image_size": 16,
+        "batch_size": 4,
+        "epochs": 2,
+        "random_erase": 0,
+    }
+    return Recipe.from_dict(
+        values | {"random_crop_area": 0.3, "center_crop": 1.0, "workers": 2} | changes
+    )

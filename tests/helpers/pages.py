@@ -13,7 +13,9 @@ from xception_edu.plots import gallery, style
 
 
 class Page:
-    """A figure laid out: every text that a renderer draws, every box, and where; in pixels from the bottom left."""
+    """A figure laid out: every text that a renderer draws, every box, and where; in pixels from the
+    bottom left.
+    """
 
     def __init__(self, figure):
         self.figure, self.texts = figure, {}
@@ -28,7 +30,11 @@ class Page:
             patch.setattr(Text, "draw", recorded)
             figure.draw_without_rendering()
         self.words = {text.get_text() for text in self.texts}
-        self.boxes = {box: box.get_window_extent() for box in figure.findobj(FancyBboxPatch) if box.get_visible()}
+        self.boxes = {
+            box: box.get_window_extent()
+            for box in figure.findobj(FancyBboxPatch)
+            if box.get_visible()
+        }
 
 
 @functools.cache
@@ -51,13 +57,20 @@ def shrunk(box, by=0.5):
 def overlaps(page):
     texts = list(page.texts.items())
     return [
-        (a.get_text(), b.get_text()) for i, (a, one) in enumerate(texts) for b, two in texts[:i] if shrunk(one).overlaps(two)
+        (a.get_text(), b.get_text())
+        for i, (a, one) in enumerate(texts)
+        for b, two in texts[:i]
+        if shrunk(one).overlaps(two)
     ]
 
 
 def off_the_page(page):
     width, height = page.figure.canvas.get_width_height()
-    return [t.get_text() for t, b in page.texts.items() if b.x0 < 2 or b.y0 < 2 or b.x1 > width - 2 or b.y1 > height - 2]
+    return [
+        t.get_text()
+        for t, b in page.texts.items()
+        if b.x0 < 2 or b.y0 < 2 or b.x1 > width - 2 or b.y1 > height - 2
+    ]
 
 
 def cut_by_a_box(page):
@@ -66,20 +79,28 @@ def cut_by_a_box(page):
         text.get_text()
         for text, place in page.texts.items()
         for edge in page.boxes.values()
-        if edge.overlaps(place) and Bbox.intersection(edge, place).bounds != pytest.approx(place.bounds)
+        if edge.overlaps(place)
+        and Bbox.intersection(edge, place).bounds != pytest.approx(place.bounds)
     ]
 
 
 def crossed_by_a_line(page):
     """Texts that a line or an arrow runs through, unless an opaque box lies between the two."""
     lines = [*page.figure.findobj(Line2D), *page.figure.findobj(FancyArrowPatch)]
-    lines = [line for line in lines if line.axes is not None and not line.axes.axison]  # of diagrams, not ticks
+    # of diagrams, not ticks
+    lines = [line for line in lines if line.axes is not None and not line.axes.axison]
     opaque = [edge for box, edge in page.boxes.items() if box.zorder > 2]
-    covered = {text for text, place in page.texts.items() if any(edge.overlaps(place) for edge in opaque)}
+    covered = {
+        text for text, place in page.texts.items() if any(edge.overlaps(place) for edge in opaque)
+    }
     found = []
     for line in lines:
         path = line.get_transform().transform_path(line.get_path()).interpolated(40)
-        found += [t.get_text() for t, b in page.texts.items() if t not in covered and path_touches(path, shrunk(b))]
+        found += [
+            t.get_text()
+            for t, b in page.texts.items()
+            if t not in covered and path_touches(path, shrunk(b))
+        ]
     return found
 
 

@@ -1,4 +1,5 @@
-"""What each process of tests/test_parallel.py does: train in float64, and perhaps die or be told to stop.
+"""What each process of tests/test_parallel.py does: train in float64, and perhaps die or be told to
+stop.
 
 torchrun --nproc-per-node 2 -m tests.helpers.parallel_worker WHAT OUT
 """
@@ -20,9 +21,15 @@ RECIPE = replace(TINY, polyak_decay=0.7, momentum=0.9, clip_norm=1.0)
 @contextmanager
 def in_double():
     """Everything in float64: weights, images, and so gradients."""
-    before = make_model, training_batch, _ = train.make_model, train.training_batch, evaluate.prepare
+    before = make_model, training_batch, _ = (
+        train.make_model,
+        train.training_batch,
+        evaluate.prepare,
+    )
     train.make_model = lambda recipe: make_model(recipe).double()
-    train.training_batch = lambda *args: tuple(t.double() if t.is_floating_point() else t for t in training_batch(*args))
+    train.training_batch = lambda *args: tuple(
+        t.double() if t.is_floating_point() else t for t in training_batch(*args)
+    )
     evaluate.prepare = lambda *args: prepare(*args).double()
     try:
         yield

@@ -1,4 +1,6 @@
-"""Records as `python -m xception_edu benchmark` writes them, with made-up times: for tests of what is drawn from them."""
+"""Records as `python -m xception_edu benchmark` writes them, with made-up times: for tests of what
+is drawn from them.
+"""
 
 import json
 import math
@@ -9,7 +11,12 @@ from xception_edu.costs import cost_of
 from xception_edu.specs import ConvSpec, Shape
 
 CEILINGS = {"macs_per_second": {"float32": 1e11, "bfloat16": 4e11}, "memory": 1e10, "cache": 8e10}
-ABOUT = {"quick": False, "device": "cpu", "threads": 2, "machine": {"processor": "A processor of the test at 2.80 GHz"}}
+ABOUT = {
+    "quick": False,
+    "device": "cpu",
+    "threads": 2,
+    "machine": {"processor": "A processor of the test at 2.80 GHz"},
+}
 SPREAD = {"q1_ms": 0.9, "q3_ms": 1.2}
 
 
@@ -18,17 +25,34 @@ def record(**more):
 
 
 def times(ms):
-    return {"median_ms": ms, **{key: ms * factor for key, factor in SPREAD.items()}, "rounds": 5, "disturbed": 0}
+    return {
+        "median_ms": ms,
+        **{key: ms * factor for key, factor in SPREAD.items()},
+        "rounds": 5,
+        "disturbed": 0,
+    }
 
 
 def costs(spec, shape, dtype):
-    cost, size = cost_of(spec, shape), {"batch": 4, "bytes_per_element": 4 if dtype == "float32" else 2}
+    cost, size = (
+        cost_of(spec, shape),
+        {"batch": 4, "bytes_per_element": 4 if dtype == "float32" else 2},
+    )
     moved = cost.bytes_moved(**size)
-    return {"macs": 4 * cost.macs, "params": cost.params, "bytes": moved, "intensity": round(cost.intensity(**size), 4)}
+    return {
+        "macs": 4 * cost.macs,
+        "params": cost.params,
+        "bytes": moved,
+        "intensity": round(cost.intensity(**size), 4),
+    }
 
 
 def roof_ms(row, dtype, passes):
-    return 1e3 * passes * max(row["macs"] / CEILINGS["macs_per_second"][dtype], row["bytes"] / CEILINGS["memory"])
+    return (
+        1e3
+        * passes
+        * max(row["macs"] / CEILINGS["macs_per_second"][dtype], row["bytes"] / CEILINGS["memory"])
+    )
 
 
 def cases(dtypes=segments.DTYPES, modes=segments.MODES):
@@ -41,18 +65,31 @@ def cases(dtypes=segments.DTYPES, modes=segments.MODES):
 
 
 def case(channels, side, dtype, mode, count, layout):
-    """The nearer to one channel a piece, without being it, the slower than the roof; channels_last is the faster layout."""
+    """The nearer to one channel a piece, without being it, the slower than the roof; channels_last
+    is the faster layout.
+    """
     passes, row = (
         (3 if mode == "training" else 1),
         costs(ConvSpec(channels, channels, 3, segments=count), Shape(channels, side, side), dtype),
     )
-    slow = 2 + (0 if count == channels else 8 * math.log(count) / math.log(channels)) + (channels % count > 0)
+    slow = (
+        2
+        + (0 if count == channels else 8 * math.log(count) / math.log(channels))
+        + (channels % count > 0)
+    )
     ms = roof_ms(row, dtype, passes) * slow * (1.5 if layout == "nchw" else 1)
     forms = {form: times(ms * (1.1 + i)) for i, form in enumerate(segments.FORMS)}
     forms["ours"] = times(ms) | {"takes": f"grouped_{layout}"}
     about = {"channels": channels, "side": side, "dtype": dtype, "mode": mode, "segments": count}
     attainable = {"attainable_ms": roof_ms(row, dtype, passes)}
-    return {**about, "divides": channels % count == 0, "layout": layout, **row, **attainable, "forms": forms}
+    return {
+        **about,
+        "divides": channels % count == 0,
+        "layout": layout,
+        **row,
+        **attainable,
+        "forms": forms,
+    }
 
 
 def pointwise(dtypes=segments.DTYPES, modes=segments.MODES):
@@ -61,7 +98,13 @@ def pointwise(dtypes=segments.DTYPES, modes=segments.MODES):
             for mode in modes:
                 row = costs(ConvSpec(channels, channels, 1), Shape(channels, side, side), dtype)
                 ms = 3 * roof_ms(row, dtype, 3 if mode == "training" else 1)
-                about = {"channels": channels, "side": side, "dtype": dtype, "mode": mode, "layout": "nchw"}
+                about = {
+                    "channels": channels,
+                    "side": side,
+                    "dtype": dtype,
+                    "mode": mode,
+                    "layout": "nchw",
+                }
                 yield {**about, **row, **times(ms)}
 
 
@@ -85,8 +128,12 @@ def spectrum():
         return {**about, "top1": top1, "mean": statistics.mean(top1), "std": statistics.stdev(top1)}
 
     return {
-        "points": [row(i, segments=segments) for i, segments in enumerate((1, 2, 4, 8, 16, "channels"))],
-        "between": [row(i, activation=activation) for i, activation in enumerate((None, "relu", "elu"))],
+        "points": [
+            row(i, segments=segments) for i, segments in enumerate((1, 2, 4, 8, 16, "channels"))
+        ],
+        "between": [
+            row(i, activation=activation) for i, activation in enumerate((None, "relu", "elu"))
+        ],
     }
 
 
@@ -96,6 +143,8 @@ def everything(dtypes=segments.DTYPES, modes=segments.MODES):
         "roofline": record(),
         "layers": record(layers=list(network_rows(dtypes))),
         "spectrum": record(**spectrum()),
-        "segments_latency": record(batch=4, cases=list(cases(dtypes, modes)), pointwise=list(pointwise(dtypes, modes))),
+        "segments_latency": record(
+            batch=4, cases=list(cases(dtypes, modes)), pointwise=list(pointwise(dtypes, modes))
+        ),
     }
     return json.loads(json.dumps(found))

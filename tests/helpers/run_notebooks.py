@@ -1,4 +1,6 @@
-"""Run notebooks and save them so that a second run gives the same bytes: `python tests/helpers/run_notebooks.py FILE.ipynb ...`"""
+"""Run notebooks and save them so that a second run gives the same bytes: `python
+tests/helpers/run_notebooks.py FILE.ipynb ...`
+"""
 
 import json
 import pathlib
@@ -8,7 +10,10 @@ import sys
 import nbformat
 from nbclient import NotebookClient
 
-STATE, VIEW = "application/vnd.jupyter.widget-state+json", "application/vnd.jupyter.widget-view+json"
+STATE, VIEW = (
+    "application/vnd.jupyter.widget-state+json",
+    "application/vnd.jupyter.widget-view+json",
+)
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 
 
@@ -18,14 +23,20 @@ def execute(path):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
+    notebook.metadata = nbformat.from_dict(
+        {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    )
     resources = {"metadata": {"path": str(path.parent)}}
-    NotebookClient(notebook, timeout=300, record_timing=False, coalesce_streams=True, resources=resources).execute()
+    NotebookClient(
+        notebook, timeout=300, record_timing=False, coalesce_streams=True, resources=resources
+    ).execute()
     return notebook
 
 
 def normalized(notebook):
-    """The notebook's text without what changes by itself: Python's version, unused widget models, random model ids."""
+    """The notebook's text without what changes by itself: Python's version, unused widget models,
+    random model ids.
+    """
     notebook.metadata["language_info"] = {"name": "python"}
     models = notebook.metadata.get("widgets", {}).get(STATE, {}).get("state", {})
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
@@ -46,15 +57,21 @@ def normalized(notebook):
     text = nbformat.writes(notebook)
     for i, model in enumerate(used, 1):
         text = text.replace(model, f"{i:032x}")
-    return nbformat.writes(nbformat.reads(text, 4), indent=1) + "\n"  # once more, for keys in the order of the new ids
+    # once more, for keys in the order of the new ids
+    return nbformat.writes(nbformat.reads(text, 4), indent=1) + "\n"
 
 
 def move_back(state, line):
-    """Set what is saved of an explorer to the state in which its cell showed it, told by its line of code.
+    """Set what is saved of an explorer to the state in which its cell showed it, told by its line
+    of code.
 
-    Later cells move explorers; a reader who has run nothing would see, below the first cell, where the last one left them.
+    Later cells move explorers; a reader who has run nothing would see, below the first cell, where
+    the last one left them.
     """
-    for name in (control["name"] for control in json.loads(state.get("_table", '{"controls": []}'))["controls"]):
+    for name in (
+        control["name"]
+        for control in json.loads(state.get("_table", '{"controls": []}'))["controls"]
+    ):
         state[name] = json.loads(re.search(rf'[(, ]{name}=("[^"]*"|[^,)]+)', line)[1])
 
 

@@ -1,4 +1,6 @@
-"""Every explorer with scenes by the name of its function, with the arguments that it cannot do without."""
+"""Every explorer with scenes by the name of its function, with the arguments that it cannot do
+without.
+"""
 
 SCENE_EXPLORERS = {
     "budget_explorer": {},

@@ -1,7 +1,8 @@
-"""pytest plugin beside nbval (-p tests.helpers.strict_notebooks): pictures are compared too, and a notebook without its run fails.
+"""pytest plugin beside nbval (-p tests.helpers.strict_notebooks): pictures are compared too, and a
+notebook without its run fails.
 
-nbval alone compares no image, and takes a cell without outputs and count for one that needs no comparison, so that a
-stripped notebook passes.
+nbval alone compares no image, and takes a cell without outputs and count for one that needs no
+comparison, so that a stripped notebook passes.
 """
 
 import base64
@@ -12,13 +13,22 @@ import numpy as np
 from nbval.plugin import IPyNbCell, IPyNbFile
 from PIL import Image
 
-TOLERANCE = 0.5  # root mean square over pixels, of 255: the versions are pinned, so a picture may hardly differ
+# root mean square over pixels, of 255: the versions are pinned, so a picture may hardly differ
+TOLERANCE = 0.5
 ARTIFACTS = pathlib.Path("test-artifacts")
-FORBIDDEN = ("nbval-skip", "nbval-ignore-output", "nbval-raises-exception", "raises-exception", "skip-execution")
+FORBIDDEN = (
+    "nbval-skip",
+    "nbval-ignore-output",
+    "nbval-raises-exception",
+    "raises-exception",
+    "skip-execution",
+)
 
 
 def png_images(outputs):
-    """The PNG pictures among a cell's outputs, a widget's picture included, as arrays (height, width, 3) of 0 to 255."""
+    """The PNG pictures among a cell's outputs, a widget's picture included, as arrays (height,
+    width, 3) of 0 to 255.
+    """
     encoded = [o.get("data", {}).get("image/png") for o in outputs]
     opened = (Image.open(io.BytesIO(base64.b64decode(e))) for e in encoded if e)
     return [np.asarray(image.convert("RGB"), dtype=np.float32) for image in opened]
@@ -30,10 +40,16 @@ def difference(saved, new):
         return f"{len(saved)} saved pictures, {len(new)} new"
     for i, (a, b) in enumerate(zip(saved, new, strict=True)):
         if a.shape != b.shape:
-            return f"picture {i} was {a.shape[1]}x{a.shape[0]} pixels, and is {b.shape[1]}x{b.shape[0]}"
+            return (
+                f"picture {i} was {a.shape[1]}x{a.shape[0]} pixels, and is"
+                f" {b.shape[1]}x{b.shape[0]}"
+            )
         rms = float(np.sqrt(((a - b) ** 2).mean()))
         if rms > TOLERANCE:
-            return f"picture {i} differs by {rms:.2f} of 255 (root mean square), and may by {TOLERANCE}"
+            return (
+                f"picture {i} differs by {rms:.2f} of 255 (root mean square), and may by"
+                f" {TOLERANCE}"
+            )
     return None
 
 
@@ -41,7 +57,9 @@ nbval_compare, nbval_collect = IPyNbCell.compare_outputs, IPyNbFile.collect
 
 
 def compare_outputs(cell, test, ref, skip_compare=None):
-    """nbval's comparison of a cell's new outputs with the saved ones, and then that of the pictures; True if all is equal."""
+    """nbval's comparison of a cell's new outputs with the saved ones, and then that of the
+    pictures; True if all is equal.
+    """
     if not nbval_compare(cell, test, ref, skip_compare):
         return False
     saved, new = png_images(ref), png_images(test)
@@ -52,17 +70,23 @@ def compare_outputs(cell, test, ref, skip_compare=None):
     ARTIFACTS.mkdir(exist_ok=True)
     for which, images in (("saved", saved), ("new", new)):
         for i, image in enumerate(images):
-            path = ARTIFACTS / f"{cell.parent.path.stem}-cell-{cell.cell_num}-picture-{i}-{which}.png"
+            path = (
+                ARTIFACTS / f"{cell.parent.path.stem}-cell-{cell.cell_num}-picture-{i}-{which}.png"
+            )
             Image.fromarray(image.astype("uint8")).save(path)
     return False
 
 
 def collect(notebook):
-    """The cells of a notebook that was run from first to last and skips nothing; CollectError otherwise."""
+    """The cells of a notebook that was run from first to last and skips nothing; CollectError
+    otherwise.
+    """
     for count, item in enumerate(nbval_collect(notebook), 1):
         where = f"{notebook.path.name}, code cell {count}"
         if item.cell.execution_count != count:
-            raise notebook.CollectError(f"{where}: run as {item.cell.execution_count}; run `make notebooks` and commit")
+            raise notebook.CollectError(
+                f"{where}: run as {item.cell.execution_count}; run `make notebooks` and commit"
+            )
         tags = item.cell.metadata.get("tags", [])
         if any(tag.lower() in FORBIDDEN for tag in tags) or "NBVAL_" in item.cell.source:
             raise notebook.CollectError(f"{where}: no cell may be skipped or left uncompared")

@@ -10,9 +10,16 @@ from xception_edu.architectures import XceptionConfig
 from xception_edu.weights.names import WEIGHTS, timm_names, xception_layers
 from xception_edu.xception import Xception
 
-SMALL = XceptionConfig(num_classes=7, entry_widths=(4, 6, 8, 10, 12), middle_blocks=2, exit_widths=(14, 16, 18))
+SMALL = XceptionConfig(
+    num_classes=7, entry_widths=(4, 6, 8, 10, 12), middle_blocks=2, exit_widths=(14, 16, 18)
+)
 TIMM = {"padding": "symmetric", "bn_eps": 1e-5}
-KERAS_1 = {"kernel": "W", "bias": "b", "moving_mean": "running_mean", "moving_variance": "running_std"}
+KERAS_1 = {
+    "kernel": "W",
+    "bias": "b",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_std",
+}
 CLASS_NAMES = {  # of a layer without a name, in Keras 1 and since Keras 2
     "conv": ("convolution2d", "conv2d"),
     "separable": ("separableconvolution2d", "separable_conv2d"),
@@ -36,7 +43,9 @@ def layers_of(model):
 
 
 def in_computing_order(layers):
-    """As Keras lists them in model.layers: a block's skip and its BN after the block's other layers."""
+    """As Keras lists them in model.layers: a block's skip and its BN after the block's other
+    layers.
+    """
     waiting, ordered = [], []
     for layer in layers:
         if ".skip" in layer.ours:
@@ -50,12 +59,18 @@ def in_computing_order(layers):
 
 def keras_array(tensor, name):
     if tensor.dim() == 4:
-        tensor = tensor.permute(2, 3, 0, 1) if name.startswith("depthwise") else tensor.permute(2, 3, 1, 0)
+        tensor = (
+            tensor.permute(2, 3, 0, 1)
+            if name.startswith("depthwise")
+            else tensor.permute(2, 3, 1, 0)
+        )
     return (tensor.t() if tensor.dim() == 2 else tensor).contiguous().numpy()
 
 
 def write_keras(model, path, layout):
-    """`layout`: "named" (.weights.h5), "unnamed" (the same before names were noted), "old" (Keras 2), "oldest" (Keras 1)."""
+    """`layout`: "named" (.weights.h5), "unnamed" (the same before names were noted), "old" (Keras
+    2), "oldest" (Keras 1).
+    """
     state, counts = model.state_dict(), {}
     layers = layers_of(model) if layout == "oldest" else in_computing_order(layers_of(model))
     with h5py.File(path, "w") as file:
@@ -89,10 +104,18 @@ def write_keras_zip(model, path):
 
 def timm_tensors(model):
     """The state under timm's names, as it is: no epsilon moved."""
-    return {theirs: model.state_dict()[ours] for ours, theirs in timm_names(layers_of(model)).items()}
+    return {
+        theirs: model.state_dict()[ours] for ours, theirs in timm_names(layers_of(model)).items()
+    }
 
 
 def cadene_tensors(model):
-    """As in Cadene's first files: another name for the head, matrices for pointwise weights, no counters of batches."""
-    tensors = {k.replace("fc.", "last_linear."): v for k, v in timm_tensors(model).items() if "num_batches" not in k}
+    """As in Cadene's first files: another name for the head, matrices for pointwise weights, no
+    counters of batches.
+    """
+    tensors = {
+        k.replace("fc.", "last_linear."): v
+        for k, v in timm_tensors(model).items()
+        if "num_batches" not in k
+    }
     return {k: v[:, :, 0, 0] if k.endswith("pointwise.weight") else v for k, v in tensors.items()}

@@ -38,15 +38,28 @@ def test_costs_as_csv_and_as_a_table(capsys):
     main(["costs", "module", "--segments", "5", "--input-size", "9", "--format", "csv"])
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     config = architectures.ModuleConfig(728, 728, 5)
-    assert int(rows[-1]["params"]) == total(architectures.module(config, architectures.Shape(728, 9, 9))).params
+    assert (
+        int(rows[-1]["params"])
+        == total(architectures.module(config, architectures.Shape(728, 9, 9))).params
+    )
     main(["costs", "vgg16"])
     assert "138,357,544" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_the_module_runs_as_a_program():
-    run = subprocess.run([sys.executable, "-m", "xception_edu", "costs", "module"], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-m", "xception_edu", "costs", "module"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert "pointwise" in run.stdout
-    run = subprocess.run([sys.executable, "-m", "xception_edu", "costs", "modul"], capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, "-m", "xception_edu", "costs", "modul"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (run.returncode, run.stdout, run.stderr.count("\n")) == (2, "", 1)
 
 

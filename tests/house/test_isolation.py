@@ -11,7 +11,9 @@ import pytest
 import xception_edu
 
 PACKAGE = pathlib.Path(xception_edu.__file__).parent
-MODULES = sorted(".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts) for p in PACKAGE.rglob("*.py"))
+MODULES = sorted(
+    ".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts) for p in PACKAGE.rglob("*.py")
+)
 HEAVY = {
     "torch",
     "numpy",
@@ -49,11 +51,17 @@ MODELS = ["layers", "xception", "inception_v3", "vgg"]
 def loaded_by(statement):
     """Names of the modules that are loaded once `statement` has run in a fresh Python."""
     code = f"{statement}\nimport sys\nprint(*sys.modules, sep='\\n')"
-    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    return set(
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.split()
+    )
 
 
 def imported_in(module):
-    """Names that a module's source imports, anywhere in it: full names of modules, and of what is taken from them."""
+    """Names that a module's source imports, anywhere in it: full names of modules, and of what is
+    taken from them.
+    """
     origin = importlib.util.find_spec(module).origin
     names = set()
     for node in ast.walk(ast.parse(pathlib.Path(origin).read_text())):
@@ -72,7 +80,11 @@ def test_the_package_itself_imports_nothing():
 def test_counting_by_hand_needs_the_standard_library_only(module):
     loaded = loaded_by(f"import {module}")
     assert not loaded & (HEAVY | TABLES)
-    third_party = {m.partition(".")[0] for m in imported_in(module)} - set(sys.stdlib_module_names) - {"xception_edu"}
+    third_party = (
+        {m.partition(".")[0] for m in imported_in(module)}
+        - set(sys.stdlib_module_names)
+        - {"xception_edu"}
+    )
     assert not third_party
 
 
@@ -91,7 +103,10 @@ def test_models_import_no_costs_plots_data_or_training(module):
 @pytest.mark.parametrize("module", MODELS)
 def test_models_share_the_dials_with_the_lists_of_specs_and_not_the_structure(module):
     assert "xception_edu.configs" in imported_in(f"xception_edu.{module}")
-    assert not loaded_by(f"import xception_edu.{module}") & {"xception_edu.architectures", "xception_edu.specs"}
+    assert not loaded_by(f"import xception_edu.{module}") & {
+        "xception_edu.architectures",
+        "xception_edu.specs",
+    }
 
 
 def test_costs_take_pairs_and_know_no_architecture():
@@ -100,11 +115,15 @@ def test_costs_take_pairs_and_know_no_architecture():
 
 def test_train_and_plots_do_not_import_each_other():
     assert not {
-        m for m in loaded_by("import xception_edu.training.train") if m.startswith(("xception_edu.plots", "matplotlib"))
+        m
+        for m in loaded_by("import xception_edu.training.train")
+        if m.startswith(("xception_edu.plots", "matplotlib"))
     }
 
 
-@pytest.mark.parametrize("module", ["training.train", "data.load", "data.file_sets", "data.streams"])
+@pytest.mark.parametrize(
+    "module", ["training.train", "data.load", "data.file_sets", "data.streams"]
+)
 def test_the_libraries_of_tables_are_loaded_with_the_first_table(module):
     assert not loaded_by(f"import xception_edu.{module}") & TABLES
 
@@ -113,12 +132,24 @@ def test_nothing_imports_explorers_exercises_or_tests_and_nobody_imports_torchvi
     for module in MODULES:
         names = imported_in(module)
         if ".explorers" not in module:
-            assert not {n for n in names if n.startswith(("xception_edu.explorers", "xception_edu.exercises"))}, module
-        assert not {n for n in names if n.partition(".")[0] in ("tests", "notebooks", "torchvision", "timm")}, module
+            assert not {
+                n
+                for n in names
+                if n.startswith(("xception_edu.explorers", "xception_edu.exercises"))
+            }, module
+        assert not {
+            n for n in names if n.partition(".")[0] in ("tests", "notebooks", "torchvision", "timm")
+        }, module
 
 
 def test_importing_costs_takes_under_60_ms_more_than_python_itself():
     # Processor time, as the import sees it: other work on the machine does not count.
-    code = "import time; start = time.process_time(); import xception_edu.costs; print(time.process_time() - start)"
-    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(5)]
+    code = (
+        "import time; start = time.process_time(); import xception_edu.costs;"
+        " print(time.process_time() - start)"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        for _ in range(5)
+    ]
     assert min(float(run.stdout) for run in runs) < 0.060

@@ -39,10 +39,24 @@ def test_cells_are_short_and_the_first_idea_comes_early(path):
 def test_cells_define_no_class_and_hide_nothing(path):
     for cell in code_cells(path):
         tree = ast.parse(cell.source)
-        assert not any(isinstance(node, ast.ClassDef) for node in ast.walk(tree)), "classes belong into the library"
-        for word in ("interact(", "Output(", "clear_output", "%%capture", "warnings.", "except", "pip install"):
+        assert not any(isinstance(node, ast.ClassDef) for node in ast.walk(tree)), (
+            "classes belong into the library"
+        )
+        for word in (
+            "interact(",
+            "Output(",
+            "clear_output",
+            "%%capture",
+            "warnings.",
+            "except",
+            "pip install",
+        ):
             assert word not in cell.source
-        assert not [output for output in cell.outputs if output.output_type == "error" or output.get("name") == "stderr"]
+        assert not [
+            output
+            for output in cell.outputs
+            if output.output_type == "error" or output.get("name") == "stderr"
+        ]
 
 
 @each_notebook
@@ -63,16 +77,24 @@ def test_every_picture_and_widget_says_in_words_what_it_shows(path):
 @each_notebook
 def test_widgets_are_saved_with_their_state_and_a_picture(path):
     notebook = nbformat.read(path, 4)
-    views = [o.data for c in code_cells(path) for o in c.outputs if any("widget-view" in mime for mime in o.get("data", {}))]
+    views = [
+        o.data
+        for c in code_cells(path)
+        for o in c.outputs
+        if any("widget-view" in mime for mime in o.get("data", {}))
+    ]
     if views:
-        assert notebook.metadata.widgets[STATE]["state"]  # GitHub refuses a notebook whose widgets lack it
+        # GitHub refuses a notebook whose widgets lack it
+        assert notebook.metadata.widgets[STATE]["state"]
     assert all("image/png" in data for data in views)
 
 
 @each_notebook
 def test_links_lead_somewhere(path):
     for cell in nbformat.read(path, 4).cells:
-        for link in re.findall(r"\]\(([^)#\s]+)", cell.source if cell.cell_type == "markdown" else ""):
+        for link in re.findall(
+            r"\]\(([^)#\s]+)", cell.source if cell.cell_type == "markdown" else ""
+        ):
             assert link.startswith("https://") or (path.parent / link).exists(), link
 
 
@@ -123,7 +145,10 @@ FAULTS = [change_text, change_picture, drop_picture, strip, half_run, skip, igno
 def test_comparing_notebooks_sees_every_planted_fault(tmp_path):
     sources = ["print(2)", "from PIL import Image\nImage.new('L', (8, 8), 100)"]
     original = tmp_path / "original.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources]), original)
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources]),
+        original,
+    )
     original.write_text(normalized(execute(original)), encoding="utf-8")
     for fault in FAULTS:
         notebook = nbformat.read(original, 4)
@@ -138,8 +163,24 @@ def test_comparing_notebooks_sees_every_planted_fault(tmp_path):
         "ignore",
         "--continue-on-collection-errors",
     ]
-    options += ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", ROOT / "tests/helpers/nbval_sanitize.cfg"]
-    command = [sys.executable, "-m", "pytest", "-q", "-c", ROOT / "pyproject.toml", "--rootdir", ROOT, *options, tmp_path]
+    options += [
+        "--nbval",
+        "--nbval-current-env",
+        "--nbval-sanitize-with",
+        ROOT / "tests/helpers/nbval_sanitize.cfg",
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-c",
+        ROOT / "pyproject.toml",
+        "--rootdir",
+        ROOT,
+        *options,
+        tmp_path,
+    ]
     run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert run.returncode == 1, run.stdout
     failed = set(re.findall(r"^(?:FAILED|ERROR) \S*?(\w+)\.ipynb", run.stdout, flags=re.MULTILINE))
@@ -149,7 +190,9 @@ def test_comparing_notebooks_sees_every_planted_fault(tmp_path):
 def test_running_a_notebook_twice_gives_the_same_bytes(tmp_path):
     path = tmp_path / "widget.ipynb"
     source = "import ipywidgets\nipywidgets.VBox([ipywidgets.IntSlider(3), ipywidgets.Button()])"
-    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source, id="one")]), path)
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source, id="one")]), path
+    )
     first, second = normalized(execute(path)), normalized(execute(path))
     assert first == second
     assert "IntSliderModel" in first

@@ -20,7 +20,9 @@ def release(version):
 
 
 def test_the_design_cards_packages_are_required_and_in_the_conda_environment():
-    environment = re.findall(r"^ +- ([a-z]+)", (ROOT / "environment.yml").read_text(), flags=re.MULTILINE)
+    environment = re.findall(
+        r"^ +- ([a-z]+)", (ROOT / "environment.yml").read_text(), flags=re.MULTILINE
+    )
     for name in DESIGN_CARD:
         assert name in map(name_of, REQUIREMENTS)
         assert name in environment
@@ -69,5 +71,7 @@ def test_the_readmes_links_lead_somewhere():
 
 
 def test_a_change_of_the_requirements_installs_anew():
-    rule = re.search(r"^\.venv/installed: (.*)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    rule = re.search(
+        r"^\.venv/installed: (.*)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE
+    )
     assert rule[1].split() == ["pyproject.toml", "constraints.txt"]

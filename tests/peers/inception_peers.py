@@ -1,4 +1,6 @@
-"""Inception V3 beside torchvision's and Keras': calibrated weights, photographs, and the peers' networks with our weights."""
+"""Inception V3 beside torchvision's and Keras': calibrated weights, photographs, and the peers'
+networks with our weights.
+"""
 
 import functools
 import re
@@ -28,10 +30,12 @@ def photographs(height: int, width: int) -> torch.Tensor:
 
 @torch.no_grad()
 def calibrated(config: InceptionV3Config) -> InceptionV3:
-    """A network whose every layer has something to say: scale and shift at random, statistics from images.
+    """A network whose every layer has something to say: scale and shift at random, statistics from
+    images.
 
-    Shifts are about 0.5, so that most of a map passes its ReLU: around 0, a random network as deep as this one enlarges
-    float32's rounding by a thousand, and right looks half wrong (1.5e-4 against Keras).
+    Shifts are about 0.5, so that most of a map passes its ReLU: around 0, a random network as deep
+    as this one enlarges float32's rounding by a thousand, and right looks half wrong (1.5e-4
+    against Keras).
     """
     torch.manual_seed(0)
     model = inception_v3(config)
@@ -49,19 +53,31 @@ def calibrated(config: InceptionV3Config) -> InceptionV3:
 
 
 def units(model: InceptionV3) -> list[ConvUnit]:
-    """Convolutions with their BN, in the order in which peers define them too, but for the auxiliary tower, left out."""
-    return [m for name, m in model.named_modules() if isinstance(m, ConvUnit) and not name.startswith("aux")]
+    """Convolutions with their BN, in the order in which peers define them too, but for the
+    auxiliary tower, left out.
+    """
+    return [
+        m
+        for name, m in model.named_modules()
+        if isinstance(m, ConvUnit) and not name.startswith("aux")
+    ]
 
 
 def torchvision_twin(ours: InceptionV3) -> nn.Module:
-    """torchvision's network with the weights of ours, which has an auxiliary tower and counts the padding, as theirs does."""
+    """torchvision's network with the weights of ours, which has an auxiliary tower and counts the
+    padding, as theirs does.
+    """
     define_torchvision_operators()
     from torchvision.models import inception_v3 as build
 
     theirs = build(weights=None, aux_logits=True, init_weights=False, transform_input=False).eval()
-    pairs = [(unit.conv, unit.bn) for unit in units(ours)] + [(u.conv, u.bn) for u in (ours.aux.conv1, ours.aux.conv2)]
+    pairs = [(unit.conv, unit.bn) for unit in units(ours)] + [
+        (u.conv, u.bn) for u in (ours.aux.conv1, ours.aux.conv2)
+    ]
     named = [(name, m) for name, m in theirs.named_modules() if type(m).__name__ == "BasicConv2d"]
-    blocks = [m for name, m in named if "Aux" not in name] + [m for name, m in named if "Aux" in name]
+    blocks = [m for name, m in named if "Aux" not in name] + [
+        m for name, m in named if "Aux" in name
+    ]
     for (conv, norm), block in zip(pairs, blocks, strict=True):
         block.conv.load_state_dict(conv.state_dict())
         block.bn.load_state_dict(norm.state_dict())
@@ -83,8 +99,12 @@ def keras_twin(ours: InceptionV3, height: int, width: int):
         return sorted(layers, key=lambda layer: int(re.search(r"(\d*)$", layer.name)[0] or 0))
 
     assert len(created("Conv2D")) == len(created("BatchNormalization"))
-    for unit, conv, norm in zip(units(ours), created("Conv2D"), created("BatchNormalization"), strict=True):
+    for unit, conv, norm in zip(
+        units(ours), created("Conv2D"), created("BatchNormalization"), strict=True
+    ):
         conv.set_weights([unit.conv.weight.permute(2, 3, 1, 0).numpy()])
-        norm.set_weights([unit.bn.bias.numpy(), unit.bn.running_mean.numpy(), unit.bn.running_var.numpy()])
+        norm.set_weights(
+            [unit.bn.bias.numpy(), unit.bn.running_mean.numpy(), unit.bn.running_var.numpy()]
+        )
     theirs.layers[-1].set_weights([ours.classifier.weight.T.numpy(), ours.classifier.bias.numpy()])
     return theirs

@@ -1,4 +1,5 @@
-"""The parity table: how far our logits are from Keras', timm's and torchvision's, and what each planted fault would move.
+"""The parity table: how far our logits are from Keras', timm's and torchvision's, and what each
+planted fault would move.
 
 `make parity` prints it and stores it in results/parity.json.
 """
@@ -16,7 +17,15 @@ from types import SimpleNamespace
 
 import inception_peers
 import torch
-from peers import SIZES, calibrate, keras_logits, keras_xception, photographs, timm_xception, with_config
+from peers import (
+    SIZES,
+    calibrate,
+    keras_logits,
+    keras_xception,
+    photographs,
+    timm_xception,
+    with_config,
+)
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -49,14 +58,18 @@ def compare(model: Xception, peer: str, size: tuple[int, int]) -> dict[str, floa
 
 @torch.no_grad()
 def compare_inception(model: InceptionV3, peer: str, size: tuple[int, int]) -> dict[str, float]:
-    """Inception V3 against "keras" or "torchvision" with the same weights, on photographs of `size`."""
+    """Inception V3 against "keras" or "torchvision" with the same weights, on photographs of
+    `size`.
+    """
     images = inception_peers.photographs(*size)[::3]
     if peer == "keras":
-        return difference(model(images), keras_logits(inception_peers.keras_twin(model, *size), images))
+        return difference(
+            model(images), keras_logits(inception_peers.keras_twin(model, *size), images)
+        )
     return difference(model(images), inception_peers.torchvision_twin(model)(images))
 
 
-# ---- planted faults -------------------------------------------------------------------------------------------------
+# ---- planted faults ------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -71,7 +84,8 @@ def replaced(owner: object, name: str, value: object) -> Iterator[None]:
 
 
 def _pointwise_first(self: layers.SeparableConv2d, x: Tensor) -> Tensor:
-    if self.pointwise.in_channels == self.pointwise.out_channels:  # elsewhere the shapes would show it
+    # elsewhere the shapes would show it
+    if self.pointwise.in_channels == self.pointwise.out_channels:
         return self.depthwise(self.pointwise(x))
     return self.pointwise(self.depthwise(x))
 
@@ -97,7 +111,9 @@ def _relu_before_sep3(model: Xception) -> Xception:
 
 
 def _in_place(model: Xception, images: Tensor) -> Tensor:
-    with replaced(network, "F", SimpleNamespace(relu=torch.relu_, relu_=F.relu_, max_pool2d=F.max_pool2d)):
+    with replaced(
+        network, "F", SimpleNamespace(relu=torch.relu_, relu_=F.relu_, max_pool2d=F.max_pool2d)
+    ):
         return model(images)
 
 
@@ -107,18 +123,22 @@ def _order(model: Xception, images: Tensor) -> Tensor:
 
 
 FAULTS: dict[str, Callable[[Xception, Tensor], Tensor]] = {
-    "pooling padded symmetrically": lambda model, images: with_config(model, padding="symmetric")(images),
+    "pooling padded symmetrically": lambda model, images: with_config(model, padding="symmetric")(
+        images
+    ),
     "BN epsilon 1e-5": lambda model, images: with_config(model, bn_eps=1e-5)(images),
     "ReLU in place before the skip": _in_place,
     "no BN on the skips": lambda model, images: _without_skip_norms(model)(images),
     "BN of skip and main path swapped": lambda model, images: _with_swapped_norms(model)(images),
-    "ReLU between depthwise and pointwise": lambda model, images: with_config(model, activation="relu")(images),
+    "ReLU between depthwise and pointwise": lambda model, images: with_config(
+        model, activation="relu"
+    )(images),
     "pointwise before depthwise": _order,
     "ReLU before Sep 1536": lambda model, images: _relu_before_sep3(model)(images),
 }
 
 
-# ---- the table ------------------------------------------------------------------------------------------------------
+# ---- the table -----------------------------------------------------------------------------------
 
 
 @torch.no_grad()
@@ -134,15 +154,26 @@ def table() -> dict:
     for peer, chosen in dials.items():
         inception = inception_peers.calibrated(InceptionV3Config(**chosen))
         facts = {"network": "inception_v3", "peer": peer}
-        rows += [facts | {"size": list(size)} | compare_inception(inception, peer, size) for size in SIZES]
+        rows += [
+            facts | {"size": list(size)} | compare_inception(inception, peer, size)
+            for size in SIZES
+        ]
     images = photographs(*FAULT_SIZE)
     right = keras_logits(keras_xception(model, FAULT_SIZE), images)
-    faults = [{"fault": name} | difference(plant(model, images), right) for name, plant in FAULTS.items()]
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
+    faults = [
+        {"fault": name} | difference(plant(model, images), right) for name, plant in FAULTS.items()
+    ]
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True
+    ).stdout.strip()
     return {
         "command": "make parity",
         "commit": commit,
-        "machine": {"processor": platform.machine(), "cores": os.cpu_count(), "system": platform.system()},
+        "machine": {
+            "processor": platform.machine(),
+            "cores": os.cpu_count(),
+            "system": platform.system(),
+        },
         "versions": {name: version(name) for name in ("torch", "keras", "timm", "torchvision")},
         "seed": 0,
         "dtype": "float32",
@@ -158,7 +189,10 @@ def main(path: str) -> None:
     print(f"{'network':12}  {'size':>9}  {'peer':11}  max difference  logit std")
     for row in result["parity"]:
         size = "x".join(map(str, row["size"]))
-        print(f"{row['network']:12}  {size:>9}  {row['peer']:11}  {row['max_difference']:14.1e}  {row['logit_std']:9.2f}")
+        print(
+            f"{row['network']:12}  {size:>9}  {row['peer']:11}  {row['max_difference']:14.1e} "
+            f" {row['logit_std']:9.2f}"
+        )
     print("\nplanted fault                         max difference")
     for row in result["faults_at_224_against_keras"]:
         print(f"{row['fault']:36}  {row['max_difference']:14.2g}")

@@ -1,4 +1,6 @@
-"""MACs counted by hand are those of torchinfo, fvcore, ptflops and torch's counter, where they count the same thing."""
+"""MACs counted by hand are those of torchinfo, fvcore, ptflops and torch's counter, where they
+count the same thing.
+"""
 
 import warnings
 
@@ -28,20 +30,26 @@ def test_a_tool_counts_convolutions_and_linear_layers_as_we_do(tool, said):
     hand, _ = counting.by_hand()
     assert said[tool]["convolutions"] == hand["convolutions"] == 8_355_355_496
     assert said[tool]["linear"] == hand["linear"] == 2_048_000
-    assert said[tool]["total"] == sum(said[tool][kind] for kind in ("convolutions", "linear", "biases", "others"))
+    assert said[tool]["total"] == sum(
+        said[tool][kind] for kind in ("convolutions", "linear", "biases", "others")
+    )
 
 
 def test_what_else_the_tools_count_is_known(said):
     assert (said["torch"]["others"], said["torch"]["biases"]) == (0, 0)
     assert said["torchinfo"]["others"] == NORMS.params  # BN's scale and shift, once a channel
-    assert said["fvcore"]["others"] == 2 * NORMS.activations  # BN's scale and shift, once an element
+    # BN's scale and shift, once an element
+    assert said["fvcore"]["others"] == 2 * NORMS.activations
     assert said["ptflops"]["others"] > said["fvcore"]["others"]  # ReLU too
     assert said["ptflops"]["biases"] == said["torchinfo"]["biases"] == 1000
 
 
 def test_by_hand_the_total_is_all_there_is():
     hand, _ = counting.by_hand()
-    kinds = [sum(cost_of(*pair).macs for pair in LAYERS if isinstance(pair[0], kind)) for kind in (ConvSpec, LinearSpec)]
+    kinds = [
+        sum(cost_of(*pair).macs for pair in LAYERS if isinstance(pair[0], kind))
+        for kind in (ConvSpec, LinearSpec)
+    ]
     assert hand["total"] == total(LAYERS).macs == sum(kinds)
     assert (hand["biases"], hand["others"]) == (0, 0)
 
@@ -56,7 +64,8 @@ def test_one_convolution_with_bn_is_a_different_number_for_each_tool_and_why():
     assert macs == 230_400
     assert {row["tool"]: row["said"] for row in record["counters"]} == {
         "torch": 2 * macs,  # a multiplication and an addition
-        "torchinfo": macs + values + 2 * outs * images,  # the bias, and BN's parameters once an image
+        # the bias, and BN's parameters once an image
+        "torchinfo": macs + values + 2 * outs * images,
         "fvcore": macs + 2 * values,  # BN's scale and shift, and no bias
         "ptflops": (macs + values + 2 * values) // images,  # both, of one image
     }

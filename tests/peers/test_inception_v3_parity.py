@@ -1,7 +1,8 @@
 """Our Inception V3 against torchvision's and Keras': the same weights give the same logits.
 
-Runs in the peers' environment, which has torchvision and keras beside our own dependencies. The weights are He's with random
-BN scale and shift, and BN statistics from photographs: with a peer's default weights the wrong pooling would go unseen.
+Runs in the peers' environment, which has torchvision and keras beside our own dependencies. The
+weights are He's with random BN scale and shift, and BN statistics from photographs: with a peer's
+default weights the wrong pooling would go unseen.
 """
 
 import pytest
@@ -24,12 +25,14 @@ def difference(ours: torch.Tensor, theirs: torch.Tensor) -> float:
 
 @pytest.fixture(scope="module")
 def torchvision_pair():
-    """Our network, which counts the padding as torchvision does, and torchvision's with the same weights."""
+    """Our network, which counts the padding as torchvision does, and torchvision's with the same
+    weights.
+    """
     ours = calibrated(InceptionV3Config(padding_counted=True, aux=True))
     return ours, torchvision_twin(ours)
 
 
-# ---- torchvision ----------------------------------------------------------------------------------------------------
+# ---- torchvision ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
@@ -50,7 +53,8 @@ def test_auxiliary_logits_are_torchvisions(torchvision_pair):
     assert torch.equal(logits, ours(images))
     seen = []
     hook = theirs.Mixed_6e.register_forward_hook(lambda module, args, out: seen.append(out))
-    theirs(images)  # gives the auxiliary logits in training only, so its tower is run on what reaches it
+    # gives the auxiliary logits in training only, so its tower is run on what reaches it
+    theirs(images)
     hook.remove()
     largest = (aux_logits - theirs.AuxLogits(seen[0])).abs().max().item()
     assert aux_logits.std() > 0.5
@@ -79,7 +83,7 @@ def test_another_epsilon_is_seen_against_torchvision(torchvision_pair):
     assert largest > WRONG
 
 
-# ---- Keras ----------------------------------------------------------------------------------------------------------
+# ---- Keras ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +95,9 @@ def ours_without_gamma():
 @torch.no_grad()
 def test_logits_are_keras(ours_without_gamma, size):
     images = photographs(*size)[::3]
-    largest = difference(ours_without_gamma(images), keras_logits(keras_twin(ours_without_gamma, *size), images))
+    largest = difference(
+        ours_without_gamma(images), keras_logits(keras_twin(ours_without_gamma, *size), images)
+    )
     print(f"{size[0]}x{size[1]} keras {largest:.1e}")
     assert largest <= TOLERANCE
 
@@ -101,7 +107,9 @@ def test_counted_padding_is_seen_against_keras(ours_without_gamma):
     wrong = inception_v3(InceptionV3Config(bn_scale=False, padding_counted=True)).eval()
     wrong.load_state_dict(ours_without_gamma.state_dict())
     images = photographs(299, 299)[::3]
-    largest = difference(wrong(images), keras_logits(keras_twin(ours_without_gamma, 299, 299), images))
+    largest = difference(
+        wrong(images), keras_logits(keras_twin(ours_without_gamma, 299, 299), images)
+    )
     print(f"padding counted, keras {largest:.1e}")
     assert largest > WRONG
 

@@ -1,4 +1,6 @@
-"""Inception V3's files as torchvision, timm and Keras write them are read, and our network then says what theirs says."""
+"""Inception V3's files as torchvision, timm and Keras write them are read, and our network then
+says what theirs says.
+"""
 
 import pytest
 import torch
@@ -42,7 +44,9 @@ def shifted():
 def assert_same_weights(model, expected):
     state, expected = model.state_dict(), expected.state_dict()
     assert state.keys() == expected.keys()
-    assert all(torch.equal(state[key], expected[key]) for key in state if not key.endswith("tracked"))
+    assert all(
+        torch.equal(state[key], expected[key]) for key in state if not key.endswith("tracked")
+    )
 
 
 def torchvision_peer(model):
@@ -52,7 +56,9 @@ def torchvision_peer(model):
     # As torchvision builds it for its published weights.
     peer = inception_v3(weights=None, aux_logits=True, init_weights=False, transform_input=True)
     names = timm_names(inception_layers(aux=True, bn_scale=True))
-    peer.load_state_dict({names[key]: tensor for key, tensor in model.state_dict().items()}, strict=True)
+    peer.load_state_dict(
+        {names[key]: tensor for key, tensor in model.state_dict().items()}, strict=True
+    )
     return peer.eval()
 
 
@@ -62,19 +68,25 @@ def timm_peer(model):
 
     peer = timm.create_model("inception_v3", pretrained=False)
     names = timm_names(inception_layers(aux=False, bn_scale=True))
-    peer.load_state_dict({theirs: model.state_dict()[ours] for ours, theirs in names.items()}, strict=True)
+    peer.load_state_dict(
+        {theirs: model.state_dict()[ours] for ours, theirs in names.items()}, strict=True
+    )
     return peer.eval()
 
 
 @torch.no_grad()
 def test_torchvisions_file_computes_what_torchvision_does(counted, images, tmp_path):
-    """Their images have ImageNet's mean and deviation, which `transform_input` takes back to ours, from -1 to 1."""
+    """Their images have ImageNet's mean and deviation, which `transform_input` takes back to ours,
+    from -1 to 1.
+    """
     peer = torchvision_peer(counted)
     torch.save(peer.state_dict(), tmp_path / "x.pth")
     model = import_weights(tmp_path / "x.pth", source="torchvision")
     assert model.config == counted.config
     assert_same_weights(model, counted)
-    mean, deviation = (torch.tensor(v)[:, None, None] for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    mean, deviation = (
+        torch.tensor(v)[:, None, None] for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    )
     largest = difference(model(images), peer(((images + 1) / 2 - mean) / deviation))
     print(f"torchvision {largest:.1e}")
     assert largest <= TOLERANCE
@@ -93,7 +105,9 @@ def test_timms_file_computes_what_timm_does(counted, images, tmp_path):
     assert largest <= TOLERANCE
 
 
-@pytest.mark.parametrize("name", ["x.weights.h5", "x.keras", "x.h5", "old.h5", "unnamed.weights.h5"])
+@pytest.mark.parametrize(
+    "name", ["x.weights.h5", "x.keras", "x.h5", "old.h5", "unnamed.weights.h5"]
+)
 @torch.no_grad()
 def test_every_file_of_keras_is_read(shifted, tmp_path, name):
     import h5py
@@ -121,7 +135,13 @@ def test_every_file_of_keras_is_read(shifted, tmp_path, name):
 def test_kerass_file_computes_what_keras_does_folded_too(shifted, images, tmp_path):
     peer = keras_twin(shifted, 299, 299)
     peer.save_weights(tmp_path / "x.weights.h5")
-    model, theirs = import_weights(tmp_path / "x.weights.h5", source="keras"), keras_logits(peer, images)
-    largest, folded = difference(model(images), theirs), difference(fold_batchnorm(model)(images), theirs)
+    model, theirs = (
+        import_weights(tmp_path / "x.weights.h5", source="keras"),
+        keras_logits(peer, images),
+    )
+    largest, folded = (
+        difference(model(images), theirs),
+        difference(fold_batchnorm(model)(images), theirs),
+    )
     print(f"keras {largest:.1e}, folded {folded:.1e}")
     assert max(largest, folded) <= TOLERANCE

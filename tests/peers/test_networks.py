@@ -1,4 +1,6 @@
-"""Claims about the benchmark of whole networks: it times one computation in several forms, and its ratios are its rounds'."""
+"""Claims about the benchmark of whole networks: it times one computation in several forms, and its
+ratios are its rounds'.
+"""
 
 import importlib.util
 from pathlib import Path
@@ -11,7 +13,9 @@ from xception_edu.benchmark import timing
 
 def program(name):
     """A program of experiments/ as a module."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[2] / "experiments" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(
+        name, Path(__file__).parents[2] / "experiments" / f"{name}.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -28,12 +32,18 @@ def test_steps_of_ours_and_timms_have_the_same_losses():
         step = contender.contender(who, "channels_last", "training", torch.float32, **SMALL)
         losses[who] = [float(step()) for _ in range(3)]
     assert losses["ours"] == pytest.approx(losses["timm"], rel=1e-3)
-    assert losses["ours"][2] != pytest.approx(losses["ours"][0], rel=0.01)  # it learns, so it is a step
+    # it learns, so it is a step
+    assert losses["ours"][2] != pytest.approx(losses["ours"][0], rel=0.01)
 
 
 def test_logits_in_inference_form_are_the_peers():
-    logits = {who: contender.contender(who, "channels_last", "inference", torch.float32, **SMALL)() for who in ("ours", "timm")}
-    assert torch.allclose(logits["ours"], logits["timm"], rtol=1e-3, atol=1e-3 * float(logits["timm"].abs().max()))
+    logits = {
+        who: contender.contender(who, "channels_last", "inference", torch.float32, **SMALL)()
+        for who in ("ours", "timm")
+    }
+    assert torch.allclose(
+        logits["ours"], logits["timm"], rtol=1e-3, atol=1e-3 * float(logits["timm"].abs().max())
+    )
 
 
 @pytest.mark.parametrize("mode", networks.MODES)
@@ -57,11 +67,15 @@ def test_a_row_has_the_median_of_its_rounds_ratios():
 def test_the_roof_is_the_higher_of_two_measurements_of_each_ceiling():
     a = timing.Ceilings(macs_per_second={"float32": 2.0, "bfloat16": 3.0}, memory=5.0, cache=6.0)
     b = timing.Ceilings(macs_per_second={"float32": 1.0, "bfloat16": 4.0}, memory=7.0, cache=2.0)
-    assert networks.higher(a, b) == timing.Ceilings(macs_per_second={"float32": 2.0, "bfloat16": 4.0}, memory=7.0, cache=6.0)
+    assert networks.higher(a, b) == timing.Ceilings(
+        macs_per_second={"float32": 2.0, "bfloat16": 4.0}, memory=7.0, cache=6.0
+    )
 
 
 def test_what_was_measured_before_an_interruption_is_kept(monkeypatch):
-    ceilings = timing.Ceilings(macs_per_second={"float32": 2.0, "bfloat16": 3.0}, memory=5.0, cache=6.0)
+    ceilings = timing.Ceilings(
+        macs_per_second={"float32": 2.0, "bfloat16": 3.0}, memory=5.0, cache=6.0
+    )
     monkeypatch.setattr(networks.timing, "measure_ceilings", lambda **_: ceilings)
     monkeypatch.setattr(networks, "losses", lambda *_: {"largest_difference": 0.0})
     asked = []
@@ -71,7 +85,13 @@ def test_what_was_measured_before_an_interruption_is_kept(monkeypatch):
         if len(asked) == 3:
             raise KeyboardInterrupt
         mode, batch, dtype, _ = case
-        about = {"mode": mode, "batch": batch, "dtype": dtype, "throughput_ratio": 1.0, "best_peer": "timm eager"}
+        about = {
+            "mode": mode,
+            "batch": batch,
+            "dtype": dtype,
+            "throughput_ratio": 1.0,
+            "best_peer": "timm eager",
+        }
         return about | {"rows": [{"median_ms": 5.0}]}
 
     monkeypatch.setattr(networks, "race", race)
@@ -79,22 +99,38 @@ def test_what_was_measured_before_an_interruption_is_kept(monkeypatch):
     saved = []
     found = networks.measure(arguments, CPU, saved.append)
     assert [(len(record["cases"]), record["left_out"]) for record in saved] == [(1, 5), (2, 4)]
-    assert asked == [("training", 4, "float32"), ("training", 4, "bfloat16"), ("training", 8, "bfloat16")]
+    assert asked == [
+        ("training", 4, "float32"),
+        ("training", 4, "bfloat16"),
+        ("training", 8, "bfloat16"),
+    ]
     assert (len(found["cases"]), found["left_out"]) == (2, 4)
     assert all(row["fraction"] > 0 for case in found["cases"] for row in case["rows"])
 
 
 def test_a_case_that_memory_does_not_hold_is_named_and_not_left_out(monkeypatch):
-    ceilings = timing.Ceilings(macs_per_second={"float32": 2.0, "bfloat16": 3.0}, memory=5.0, cache=6.0)
+    ceilings = timing.Ceilings(
+        macs_per_second={"float32": 2.0, "bfloat16": 3.0}, memory=5.0, cache=6.0
+    )
     monkeypatch.setattr(networks.timing, "measure_ceilings", lambda **_: ceilings)
     monkeypatch.setattr(networks, "losses", lambda *_: {"largest_difference": 0.0})
 
     def race(mode, batch, dtype, _):
-        about = {"mode": mode, "batch": batch, "dtype": dtype, "throughput_ratio": 1.0, "best_peer": "timm eager"}
+        about = {
+            "mode": mode,
+            "batch": batch,
+            "dtype": dtype,
+            "throughput_ratio": 1.0,
+            "best_peer": "timm eager",
+        }
         return {} if (mode, batch) == ("training", 256) else about | {"rows": [{"median_ms": 5.0}]}
 
     monkeypatch.setattr(networks, "race", race)
-    found = networks.measure(networks.argparse.Namespace(batches=[64, 256], dtypes=["bfloat16"], device="cuda"), CPU, print)
+    found = networks.measure(
+        networks.argparse.Namespace(batches=[64, 256], dtypes=["bfloat16"], device="cuda"),
+        CPU,
+        print,
+    )
     assert found["too_large"] == ["training, batch 256, bfloat16"]
     assert len(found["cases"]) == 3
     assert "left_out" not in found
@@ -102,19 +138,32 @@ def test_a_case_that_memory_does_not_hold_is_named_and_not_left_out(monkeypatch)
 
 def test_a_contender_that_ends_is_named_and_the_others_end_too(monkeypatch):
     started, real = [], networks.Contender
-    monkeypatch.setattr(networks, "Contender", lambda *order: started.append(real(*order)) or started[-1])
-    orders = [("ours", "channels_last", "training", dtype, 1, "cpu") for dtype in ("float32", "float33")]
-    with pytest.raises(RuntimeError, match="ours channels_last ended with status 1"), networks.contenders(orders):
+    monkeypatch.setattr(
+        networks, "Contender", lambda *order: started.append(real(*order)) or started[-1]
+    )
+    orders = [
+        ("ours", "channels_last", "training", dtype, 1, "cpu") for dtype in ("float32", "float33")
+    ]
+    with (
+        pytest.raises(RuntimeError, match="ours channels_last ended with status 1"),
+        networks.contenders(orders),
+    ):
         pytest.fail("one of them cannot be ready")
     assert [one.process.poll() for one in started] in ([-9, 1], [0, 1])
 
 
 def arguments(device, **others):
-    return networks.argparse.Namespace(batches=[4, 8], peers=networks.PEERS, device=device, compile=None, rounds=2, **others)
+    return networks.argparse.Namespace(
+        batches=[4, 8], peers=networks.PEERS, device=device, compile=None, rounds=2, **others
+    )
 
 
-@pytest.mark.parametrize(("device", "batch", "whose"), [("cpu", 8, []), ("cuda", 8, ["ours", "timm"])])
-def test_compiled_forms_are_those_of_the_first_batch_and_on_a_gpu_all_but_keras(device, batch, whose):
+@pytest.mark.parametrize(
+    ("device", "batch", "whose"), [("cpu", 8, []), ("cuda", 8, ["ours", "timm"])]
+)
+def test_compiled_forms_are_those_of_the_first_batch_and_on_a_gpu_all_but_keras(
+    device, batch, whose
+):
     def compiled(batch):
         orders = networks.orders("training", batch, "bfloat16", arguments(device))
         return [who for who, form, *_ in orders if form == networks.COMPILED]
@@ -165,7 +214,9 @@ def test_a_contender_that_runs_out_of_memory_later_is_an_error_that_names_it(mon
     monkeypatch.setattr(networks.Contender, "answer", lambda self: networks.OUT_OF_MEMORY)
     late = object.__new__(networks.Contender)
     late.who, late.form = "timm", "eager"
-    with pytest.raises(RuntimeError, match="timm eager ran out of memory at 'losses': smaller --batches need less"):
+    with pytest.raises(
+        RuntimeError, match="timm eager ran out of memory at 'losses': smaller --batches need less"
+    ):
         late.ask("losses")
 
 
@@ -176,4 +227,6 @@ def test_a_step_that_runs_out_of_memory_says_so_and_the_next_line_is_read(monkey
     monkeypatch.setattr(contender, "contender", lambda *_: step)
     monkeypatch.setattr(contender.sys, "stdin", ["step\n", "losses\n"])
     contender.work("timm", "eager", "training", "float32", 2, "cpu")
-    assert capsys.readouterr().out.splitlines() == ['"ready"'] + [f'"{contender.OUT_OF_MEMORY}"'] * 2
+    assert (
+        capsys.readouterr().out.splitlines() == ['"ready"'] + [f'"{contender.OUT_OF_MEMORY}"'] * 2
+    )

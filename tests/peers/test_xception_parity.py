@@ -1,9 +1,19 @@
-"""Xception here is the function that Keras and timm compute: `make peers`, in an environment of its own."""
+"""Xception here is the function that Keras and timm compute: `make peers`, in an environment of its
+own.
+"""
 
 import pytest
 import torch
 from parity import FAULT_SIZE, FAULTS, TIMM_DIALS, TOLERANCE, compare, difference
-from peers import SIZES, calibrate, keras_logits, keras_xception, photographs, timm_xception, with_config
+from peers import (
+    SIZES,
+    calibrate,
+    keras_logits,
+    keras_xception,
+    photographs,
+    timm_xception,
+    with_config,
+)
 
 from xception_edu.weights.load import import_weights, save_weights
 from xception_edu.xception import Xception
@@ -36,11 +46,14 @@ def test_logits_are_the_peers(model, peer, size):
 
 
 def test_the_difference_is_float32s_rounding(model):
-    """In float64 the same comparison shrinks by eight orders: what remains in float32 is rounding and nothing else."""
+    """In float64 the same comparison shrinks by eight orders: what remains in float32 is rounding
+    and nothing else.
+    """
     model = with_config(model, **TIMM_DIALS)
     peer, images = timm_xception(model).double(), photographs(*FAULT_SIZE).double()
     with torch.no_grad():
-        # Our variances took the difference of the epsilons (zero here) in float32, so the weights are the same numbers.
+        # Our variances took the difference of the epsilons (zero here) in float32, so the weights
+        # are the same numbers.
         assert difference(model.double()(images), peer(images))["max_difference"] < 1e-12
 
 
@@ -52,7 +65,9 @@ def test_a_planted_fault_is_seen(model, right, fault):
 
 
 def test_default_weights_are_blind_to_the_wrong_pool(tmp_path):
-    """Trap 7: with Keras' own initial weights the wrong padding passes, so calibrated weights are no luxury."""
+    """Trap 7: with Keras' own initial weights the wrong padding passes, so calibrated weights are
+    no luxury.
+    """
     import keras
 
     keras.utils.set_random_seed(0)
@@ -70,7 +85,9 @@ def assert_same_weights(model, expected):
     assert all(torch.equal(state[key], expected[key]) for key in state.keys() - tracked)
 
 
-@pytest.mark.parametrize("name", ["x.weights.h5", "x.keras", "x.h5", "old.h5", "no_top.weights.h5", "unnamed.weights.h5"])
+@pytest.mark.parametrize(
+    "name", ["x.weights.h5", "x.keras", "x.h5", "old.h5", "no_top.weights.h5", "unnamed.weights.h5"]
+)
 def test_every_file_of_keras_is_read(model, keras_peer, tmp_path, name):
     import h5py
     import keras
@@ -94,7 +111,9 @@ def test_every_file_of_keras_is_read(model, keras_peer, tmp_path, name):
         loaded = import_weights(path)
         assert loaded.config == model.config
         return assert_same_weights(loaded, model)
-    with pytest.raises(ValueError, match=r"2 missing: classifier.weight, classifier.bias.*include_top=False"):
+    with pytest.raises(
+        ValueError, match=r"2 missing: classifier.weight, classifier.bias.*include_top=False"
+    ):
         import_weights(path)
     loaded = import_weights(path, include_top=False)
     loaded.classifier.load_state_dict(model.classifier.state_dict())
@@ -107,9 +126,16 @@ def test_timms_and_cadenes_files_are_read(model, tmp_path, suffix):
 
     model = with_config(model, **TIMM_DIALS)
     state = timm_xception(model).state_dict()
-    if suffix == "pth":  # Cadene's: the head by another name, pointwise weights as matrices, no counters
-        state = {key.replace("fc.", "last_linear."): value for key, value in state.items() if "num_batches" not in key}
-        state = {key: value[:, :, 0, 0] if "pointwise" in key else value for key, value in state.items()}
+    # Cadene's: the head by another name, pointwise weights as matrices, no counters
+    if suffix == "pth":
+        state = {
+            key.replace("fc.", "last_linear."): value
+            for key, value in state.items()
+            if "num_batches" not in key
+        }
+        state = {
+            key: value[:, :, 0, 0] if "pointwise" in key else value for key, value in state.items()
+        }
         torch.save(state, tmp_path / "w.pth")
     else:
         save_file(state, tmp_path / "w.safetensors")

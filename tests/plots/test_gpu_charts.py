@@ -17,7 +17,11 @@ def test_shares_add_up_and_the_longest_comes_first(records, network):
     assert [sum(column) for column in zip(*shares.values(), strict=True)] == pytest.approx([1, 1])
     times = [of_time for _, of_time in shares.values()]
     assert times == sorted(times, reverse=True)
-    assert {kind for kind, (of_macs, _) in shares.items() if not of_macs} >= {"batch norm", "ReLU", "pooling"}
+    assert {kind for kind, (of_macs, _) in shares.items() if not of_macs} >= {
+        "batch norm",
+        "ReLU",
+        "pooling",
+    }
 
 
 def test_a_way_is_timed_with_the_map_in_the_layout_that_it_wants(records):
@@ -28,7 +32,8 @@ def test_a_way_is_timed_with_the_map_in_the_layout_that_it_wants(records):
         (case,) = [
             case
             for case in record["cases"]
-            if (case["channels"], case["segments"], case["dtype"], case["mode"]) == (728, 91, "bfloat16", "forward")
+            if (case["channels"], case["segments"], case["dtype"], case["mode"])
+            == (728, 91, "bfloat16", "forward")
             and case["layout"] == layout
         ]
         assert times[91] == case["forms"][form]["median_ms"]
@@ -39,7 +44,13 @@ def test_every_way_and_the_limit_have_their_line_and_their_name(records):
         _, axes = style.charts(1, 2, height=420, left=54, top=120, right=84, bottom=48, across=136)
         gpu_charts.draw_ways_on_gpu(axes, records["segments_latency"])
         for ax in axes:
-            assert {text.get_text() for text in ax.texts} == {"one a piece", "channels last", "NCHW", "with zeros", "limit"}
+            assert {text.get_text() for text in ax.texts} == {
+                "one a piece",
+                "channels last",
+                "NCHW",
+                "with zeros",
+                "limit",
+            }
             assert len(ax.lines) == 5
 
 

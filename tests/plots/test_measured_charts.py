@@ -1,4 +1,6 @@
-"""Charts of measurements show the record that they are given, whatever is in it, and can be read."""
+"""Charts of measurements show the record that they are given, whatever is in it, and can be
+read.
+"""
 
 import functools
 
@@ -38,9 +40,17 @@ def test_a_chart_of_other_measurements_can_be_read_too_and_says_where_they_are_f
 def test_latency_beside_macs_is_the_faster_layouts_time_as_a_share_of_one_segments():
     cases = records()["segments_latency"]["cases"]
     for ax, channels in zip(panels(made_up("draw_latency_beside_macs")), (728, 128), strict=True):
-        wanted = {"channels": channels, "dtype": "float32", "mode": "forward", "layout": "channels_last"}
+        wanted = {
+            "channels": channels,
+            "dtype": "float32",
+            "mode": "forward",
+            "layout": "channels_last",
+        }
         rows = [case for case in cases if wanted.items() <= case.items()]
-        macs, times = ([row["macs"] for row in rows], [row["forms"]["ours"]["median_ms"] for row in rows])
+        macs, times = (
+            [row["macs"] for row in rows],
+            [row["forms"]["ours"]["median_ms"] for row in rows],
+        )
         for line, values in zip(ax.lines, (macs, times), strict=True):
             assert list(line.get_xdata()) == [row["segments"] for row in rows]
             assert list(line.get_ydata()) == pytest.approx([value / values[0] for value in values])
@@ -61,28 +71,44 @@ def test_intensity_is_shown_beside_what_the_machine_needs():
     assert half_need.get_ydata()[0] == pytest.approx(4e11 / 1e10)
     expected = costs.cost_of(ConvSpec(728, 728, 3, segments=728), Shape(728, 19, 19))
     for line, size in ((single, 4), (half, 2)):
-        assert line.get_ydata()[-1] == pytest.approx(expected.intensity(batch=4, bytes_per_element=size), rel=1e-3)
+        assert line.get_ydata()[-1] == pytest.approx(
+            expected.intensity(batch=4, bytes_per_element=size), rel=1e-3
+        )
 
 
 def test_the_gain_of_half_precision_is_single_over_half():
     record = records()["segments_latency"]
     gains = measured_charts.gains_of_half_precision(record, channels=728, side=19, mode="training")
     half, single = (
-        measured_charts.over_segments(record, channels=728, side=19, mode="training", dtype=dtype)[91]
+        measured_charts.over_segments(record, channels=728, side=19, mode="training", dtype=dtype)[
+            91
+        ]
         for dtype in ("bfloat16", "float32")
     )
     assert gains[91] == measured_charts.milliseconds(single) / measured_charts.milliseconds(half)
     only = dict(record, cases=[case for case in record["cases"] if case["dtype"] == "float32"])
-    assert measured_charts.gains_of_half_precision(only, channels=728, side=19, mode="forward") == {}
+    assert (
+        measured_charts.gains_of_half_precision(only, channels=728, side=19, mode="forward") == {}
+    )
 
 
 def test_every_layer_with_macs_is_a_point_of_the_roofline():
     rows = records()["layers"]["layers"]
-    for ax, network in zip(panels(made_up("draw_roofline")), ("xception", "inception_v3"), strict=True):
+    for ax, network in zip(
+        panels(made_up("draw_roofline")), ("xception", "inception_v3"), strict=True
+    ):
         *dots, roof = [line for line in ax.lines if line.get_transform() == ax.transData]
-        found = sorted(point for line in dots for point in zip(line.get_xdata(), line.get_ydata(), strict=True))
-        layers = [row["measurements"][0] for row in rows if row["network"] == network and row["measurements"][0]["macs"]]
-        assert found == sorted((row["intensity"], 1e3 * row["macs"] / row["median_ms"]) for row in layers)
+        found = sorted(
+            point for line in dots for point in zip(line.get_xdata(), line.get_ydata(), strict=True)
+        )
+        layers = [
+            row["measurements"][0]
+            for row in rows
+            if row["network"] == network and row["measurements"][0]["macs"]
+        ]
+        assert found == sorted(
+            (row["intensity"], 1e3 * row["macs"] / row["median_ms"]) for row in layers
+        )
         assert list(roof.get_xdata())[1] == 10  # the ridge: 1e11 MACs a second, 1e10 bytes a second
         assert list(roof.get_ydata())[1:] == [1e11, 1e11]
 
@@ -90,13 +116,22 @@ def test_every_layer_with_macs_is_a_point_of_the_roofline():
 def test_time_lost_adds_up_and_a_layer_from_the_cache_gives_nothing_to_the_others():
     record = records()["layers"]
     times = measured_charts.time_by_kind(record, "xception")
-    rows = [(row, row["measurements"][0]) for row in record["layers"] if row["network"] == "xception"]
-    assert sum(whole for whole, _ in times.values()) == pytest.approx(sum(r["count"] * m["median_ms"] for r, m in rows))
+    rows = [
+        (row, row["measurements"][0]) for row in record["layers"] if row["network"] == "xception"
+    ]
+    assert sum(whole for whole, _ in times.values()) == pytest.approx(
+        sum(r["count"] * m["median_ms"] for r, m in rows)
+    )
     assert all(lost == pytest.approx(0.75 * whole) for whole, lost in times.values())
     assert list(times.values()) == sorted(times.values(), key=lambda pair: -pair[1])
     layer = {"network": "xception", "kind": "add", "count": 2}
-    fast, slow = ({"measurements": [{"dtype": "float32", "batch": 1, "median_ms": ms, "attainable_ms": 3}]} for ms in (1, 5))
-    assert measured_charts.time_by_kind({"layers": [layer | fast, layer | slow]}, "xception") == {"add": (12, 4)}
+    fast, slow = (
+        {"measurements": [{"dtype": "float32", "batch": 1, "median_ms": ms, "attainable_ms": 3}]}
+        for ms in (1, 5)
+    )
+    assert measured_charts.time_by_kind({"layers": [layer | fast, layer | slow]}, "xception") == {
+        "add": (12, 4)
+    }
 
 
 def test_the_spectrum_shows_every_run_and_the_mean_of_each_row():
@@ -105,9 +140,11 @@ def test_the_spectrum_shows_every_run_and_the_mean_of_each_row():
         rows = record[part]
         drawn = [list(line.get_ydata()) for line in ax.lines]
         assert all([100 * value for value in row["top1"]] in drawn for row in rows)
-        assert [list(c.lines[0].get_ydata()) for c in ax.containers] == [[100 * row["mean"]] for row in rows]
+        assert [list(c.lines[0].get_ydata()) for c in ax.containers] == [
+            [100 * row["mean"]] for row in rows
+        ]
         for container, row in zip(ax.containers, rows, strict=True):
-            (low, high) = (y for _, y in container.lines[2][0].get_segments()[0])
+            low, high = (y for _, y in container.lines[2][0].get_segments()[0])
             assert high - low == pytest.approx(200 * row["std"])
         assert len(ax.get_xticklabels()) == len(rows)
 

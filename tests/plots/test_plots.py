@@ -40,7 +40,7 @@ NAMES = sorted(gallery.FIGURES)
 DIAGRAMS = [name for name in NAMES if name.startswith("draw_figure_")]
 
 
-# ---- can be read ----------------------------------------------------------------------------------------------------
+# ---- can be read ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -71,7 +71,8 @@ def test_letters_have_contrast_on_white(name):
     dark = {text.get_color() for text in page(name).texts} - {style.PAPER}
     assert dark <= {style.INK, style.QUIET}
     assert min(contrast(color, style.PAPER) for color in dark) > 4.5
-    assert contrast(style.PAPER, style.COLORS["pointwise"]) > 4.5  # white letters stand on nothing else
+    # white letters stand on nothing else
+    assert contrast(style.PAPER, style.COLORS["pointwise"]) > 4.5
 
 
 def contrast(one, two):
@@ -79,7 +80,9 @@ def contrast(one, two):
     lights = []
     for color in (one, two):
         parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        linear = [
+            part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+        ]
         lights.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05)
     return max(lights) / min(lights)
 
@@ -88,7 +91,10 @@ VARIANTS = {
     "plain": (XceptionConfig(residual=False), 299),
     "fc": (XceptionConfig(middle_blocks=0, fc_widths=(4096, 4096)), 299),
     "segments": (XceptionConfig(segments=4, activation="relu"), 299),
-    "small": (XceptionConfig(order="pointwise_first", activation="elu", width=0.25, stem_stride=1), 64),
+    "small": (
+        XceptionConfig(order="pointwise_first", activation="elu", width=0.25, stem_stride=1),
+        64,
+    ),
 }
 
 
@@ -96,10 +102,12 @@ VARIANTS = {
 def test_figure_5_stays_readable_for_other_dials(variant):
     config, size = VARIANTS[variant]
     other = drawn(network_diagram.draw_figure_5_xception, architectures.xception(config, size))
-    assert overlaps(other) + off_the_page(other) + cut_by_a_box(other) + crossed_by_a_line(other) == []
+    assert (
+        overlaps(other) + off_the_page(other) + cut_by_a_box(other) + crossed_by_a_line(other) == []
+    )
 
 
-# ---- says what specs say --------------------------------------------------------------------------------------------
+# ---- says what specs say -------------------------------------------------------------------------
 
 
 def test_labels_of_figure_1_change_with_the_specs():
@@ -107,7 +115,13 @@ def test_labels_of_figure_1_change_with_the_specs():
     towers = architectures.canonical_inception(Shape(192, 28, 28), widths=(32, 40, 56, 24))
     after = drawn(block_diagrams.draw_figure_1_canonical_inception, towers).words
     assert {"288 → 64", "64 + 64 + 96 + 64 = 288 channels, 35×35×288"} <= before
-    assert {"192 → 32", "48 → 40", "56 → 56", "28×28×56", "32 + 40 + 56 + 24 = 152 channels, 28×28×152"} <= after
+    assert {
+        "192 → 32",
+        "48 → 40",
+        "56 → 56",
+        "28×28×56",
+        "32 + 40 + 56 + 24 = 152 channels, 28×28×152",
+    } <= after
 
 
 @settings(max_examples=12, deadline=None)
@@ -117,7 +131,10 @@ def test_figures_2_and_3_show_the_segments_of_the_spec(data):
     segments = data.draw(st.integers(1, min(channels, 13)), label="segments")
     kernel = data.draw(st.sampled_from((1, 3, 5)), label="kernel_size") if segments > 1 else 3
     config = ModuleConfig(7, channels, segments, kernel_size=kernel)
-    towers, layers = architectures.simplified_inception(config, Shape(7, 9, 9)), architectures.module(config, Shape(7, 9, 9))
+    towers, layers = (
+        architectures.simplified_inception(config, Shape(7, 9, 9)),
+        architectures.module(config, Shape(7, 9, 9)),
+    )
     figures = (
         (block_diagrams.draw_figure_2_simplified_inception, towers),
         (block_diagrams.draw_figure_3_equivalent_module, layers),
@@ -147,7 +164,12 @@ def test_figure_5_is_the_network_of_the_paper():
     words = page("draw_figure_5_xception").words
     sides = {int(word.split("×")[0]) for word in words if word.count("×") == 2}
     assert sides >= {paper.INPUT_SIZE, *paper.FEATURE_MAP_SIDES}
-    assert {"Middle flow, 8 times", "19×19×728 feature maps", "vector of 2048", "Logistic regression, 1000"} <= words
+    assert {
+        "Middle flow, 8 times",
+        "19×19×728 feature maps",
+        "vector of 2048",
+        "Logistic regression, 1000",
+    } <= words
     assert any(f"{paper.IMAGENET_SIZE['Xception'].params:,} parameters" in word for word in words)
 
 
@@ -155,20 +177,32 @@ def test_figure_5_draws_every_layer_once():
     layers = architectures.xception()
     blocks = network_diagram.blocks_of(layers)
     in_blocks = [layer for block in blocks for step in (*block.steps, block.skip) for layer in step]
-    assert sorted(spec.name for spec, _ in in_blocks) == sorted(s.name for s, _ in layers if not isinstance(s, AddSpec))
+    assert sorted(spec.name for spec, _ in in_blocks) == sorted(
+        s.name for s, _ in layers if not isinstance(s, AddSpec)
+    )
     labels = [network_diagram.step_label(step) for block in blocks for step in block.steps]
-    assert sum(label.startswith("SeparableConv") for label in labels) == paper.SEPARABLE_CONVOLUTIONS
+    assert (
+        sum(label.startswith("SeparableConv") for label in labels) == paper.SEPARABLE_CONVOLUTIONS
+    )
     assert sum(label.startswith("Conv") for label in labels) == paper.PLAIN_CONVOLUTIONS
     assert sum(block.residual for block in blocks) == paper.RESIDUAL_MODULES
 
 
 def test_labels_of_figure_5_change_with_the_dials():
-    config = XceptionConfig(entry_widths=(8, 16, 24, 40), middle_blocks=3, exit_widths=(48, 56, 72), num_classes=10)
+    config = XceptionConfig(
+        entry_widths=(8, 16, 24, 40), middle_blocks=3, exit_widths=(48, 56, 72), num_classes=10
+    )
     words = drawn(network_diagram.draw_figure_5_xception, architectures.xception(config, 96)).words
-    assert {"Conv 8, 3×3, stride 2", "SeparableConv 40, 3×3", "Middle flow, 3 times", "vector of 72", "10 classes"} <= words
+    assert {
+        "Conv 8, 3×3, stride 2",
+        "SeparableConv 40, 3×3",
+        "Middle flow, 3 times",
+        "vector of 72",
+        "10 classes",
+    } <= words
 
 
-# ---- shows what costs count -----------------------------------------------------------------------------------------
+# ---- shows what costs count ----------------------------------------------------------------------
 
 
 def test_cost_curves_are_what_costs_counts_for_every_segment_count():
@@ -178,12 +212,15 @@ def test_cost_curves_are_what_costs_counts_for_every_segment_count():
         channels, side = ((728, 19), (256, 37))[i % 2]
         shape, value = Shape(channels, side, side), read[i // 2]
         expected = [
-            costs.total(architectures.module(ModuleConfig(channels, channels, s), shape)) for s in range(1, channels + 1)
+            costs.total(architectures.module(ModuleConfig(channels, channels, s), shape))
+            for s in range(1, channels + 1)
         ]
         curve, regular, separable = ax.lines
         assert list(curve.get_xdata()) == list(range(1, channels + 1))
         assert list(curve.get_ydata()) == [value(cost) for cost in expected]
-        assert regular.get_ydata()[0] == value(costs.total(architectures.regular_convolution(channels, channels, shape)))
+        assert regular.get_ydata()[0] == value(
+            costs.total(architectures.regular_convolution(channels, channels, shape))
+        )
         assert separable.get_ydata()[0] == pytest.approx(value(expected[-1]))
 
 
@@ -192,7 +229,9 @@ def test_the_headline_of_the_cost_curves_holds(channels, side):
     curve = cost_charts.segments_curve(channels, side)
     first, at_32, last = (curve.module[s - 1] for s in (1, 32, channels))
     for name in ("params", "macs"):
-        saving = (getattr(first, name) - getattr(at_32, name)) / (getattr(first, name) - getattr(last, name))
+        saving = (getattr(first, name) - getattr(at_32, name)) / (
+            getattr(first, name) - getattr(last, name)
+        )
         assert saving > 0.95
     assert len({cost.activations for cost in curve.module}) == 1
     assert first.intensity() > at_32.intensity() > last.intensity()
@@ -216,7 +255,11 @@ def test_bars_over_segments_are_the_known_counts():
     assert heights[-1] == paper.IMAGENET_SIZE["Xception"].params
 
 
-PROFILED = {"VGG-16": architectures.vgg(), "Inception V3": architectures.inception_v3(), "Xception": architectures.xception()}
+PROFILED = {
+    "VGG-16": architectures.vgg(),
+    "Inception V3": architectures.inception_v3(),
+    "Xception": architectures.xception(),
+}
 
 
 def test_depth_profiles_add_up_to_the_networks():
@@ -237,7 +280,10 @@ def test_bars_of_the_depth_profiles_are_the_stages_and_two_are_cut():
         for j, stage in enumerate(profile.stages):
             bars = [bar for bar in ax.patches if round(bar.get_x() + bar.get_width() / 2) == j]
             drawn = sum(bar.get_height() for bar in bars)
-            assert max([bar.get_y() + bar.get_height() for bar in bars], default=0) == pytest.approx(drawn)  # one on the other
+            # one on the other
+            assert max(
+                [bar.get_y() + bar.get_height() for bar in bars], default=0
+            ) == pytest.approx(drawn)
             if drawn != pytest.approx(sum(getattr(stage, quantity).values())):
                 missing.append((stage.name, quantity))
     assert missing == [("fc1", "params"), ("fc2", "params")]
@@ -246,25 +292,39 @@ def test_bars_of_the_depth_profiles_are_the_stages_and_two_are_cut():
 
 def test_depth_profiles_name_the_modules_of_each_network():
     parts = [profile.parts() for profile in gallery.FIGURES["draw_depth_profiles"].data()]
-    assert parts[0] == [("1", 0, 1), ("2", 2, 3), ("3", 4, 6), ("4", 7, 9), ("5", 10, 12), ("fc", 13, 15)]
+    assert parts[0] == [
+        ("1", 0, 1),
+        ("2", 2, 3),
+        ("3", 4, 6),
+        ("4", 7, 9),
+        ("5", 10, 12),
+        ("fc", 13, 15),
+    ]
     assert parts[1] == [("stem", 0, 4), ("A", 5, 7), ("B", 8, 12), ("C", 13, 16)]
     assert parts[2] == [("entry", 0, 4), ("middle", 5, 12), ("exit", 13, 16)]
 
 
-# ---- files ----------------------------------------------------------------------------------------------------------
+# ---- files ---------------------------------------------------------------------------------------
 
 
 def test_every_run_writes_the_committed_bytes_whatever_the_reader_has_set(tmp_path):
-    (tmp_path / "matplotlibrc").write_text("font.size: 20\nlines.linewidth: 7\nsvg.fonttype: none\naxes.grid: True\n")
+    (tmp_path / "matplotlibrc").write_text(
+        "font.size: 20\nlines.linewidth: 7\nsvg.fonttype: none\naxes.grid: True\n"
+    )
     runs = {}
     for seed in ("1", "2"):
-        environment = os.environ | {"PYTHONHASHSEED": seed, "MATPLOTLIBRC": str(tmp_path) if seed == "2" else ""}
+        environment = os.environ | {
+            "PYTHONHASHSEED": seed,
+            "MATPLOTLIBRC": str(tmp_path) if seed == "2" else "",
+        }
         command = [sys.executable, "-m", "xception_edu", "figures", "--out", str(tmp_path / seed)]
         subprocess.run(command, cwd=ROOT, env=environment, check=True)
         runs[seed] = {path.name: path.read_bytes() for path in (tmp_path / seed).iterdir()}
     assert runs["1"] == runs["2"]
     committed = {path.name: path.read_bytes() for path in (ROOT / "figures").glob("[!.]*")}
-    assert [name for name in runs["1"] | committed if runs["1"].get(name) != committed.get(name)] == []
+    assert [
+        name for name in runs["1"] | committed if runs["1"].get(name) != committed.get(name)
+    ] == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -298,7 +358,11 @@ def test_check_names_a_changed_byte_a_missing_file_and_a_stranger(two_figures, c
     (two_figures / "stranger.png").touch()
     assert gallery.check(two_figures) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert [line.rpartition(": ")[0] for line in lines] == [str(changed), str(missing), str(two_figures / "stranger.png")]
+    assert [line.rpartition(": ")[0] for line in lines] == [
+        str(changed),
+        str(missing),
+        str(two_figures / "stranger.png"),
+    ]
 
 
 def test_check_of_a_missing_folder_misses_every_file(two_figures, capsys):
@@ -312,7 +376,8 @@ BAD_FOLDERS = ["", "a\0b", 3, None, "file"]
 
 @pytest.mark.parametrize(
     ("command", "out"),
-    [(gallery.check, out) for out in BAD_FOLDERS] + [(gallery.write, out) for out in [*BAD_FOLDERS, "file/below"]],
+    [(gallery.check, out) for out in BAD_FOLDERS]
+    + [(gallery.write, out) for out in [*BAD_FOLDERS, "file/below"]],
 )
 def test_a_bad_folder_is_named(command, out, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -331,12 +396,25 @@ def test_the_command_line_answers_a_bad_folder_in_one_line(flags, tmp_path, caps
     assert capsys.readouterr().err.count("\n") == 1
 
 
-# ---- house ----------------------------------------------------------------------------------------------------------
+# ---- house ---------------------------------------------------------------------------------------
 
 
 def test_every_function_that_draws_is_in_the_gallery_under_its_name():
-    modules = (block_diagrams, network_diagram, cost_charts, depth_profiles, gpu_charts, measured_charts, spectrum_chart)
-    functions = {n: f for m in modules for n, f in inspect.getmembers(m, inspect.isfunction) if n.startswith("draw_")}
+    modules = (
+        block_diagrams,
+        network_diagram,
+        cost_charts,
+        depth_profiles,
+        gpu_charts,
+        measured_charts,
+        spectrum_chart,
+    )
+    functions = {
+        n: f
+        for m in modules
+        for n, f in inspect.getmembers(m, inspect.isfunction)
+        if n.startswith("draw_")
+    }
     assert {name: picture.draw for name, picture in gallery.FIGURES.items()} == functions
 
 
@@ -351,7 +429,10 @@ def test_more_than_can_be_told_apart_is_an_error(channels, segments):
     with pytest.raises(ValueError, match=r"is (65|14), but must be an integer from 1 to (64|13)"):
         drawn(block_diagrams.draw_figure_3_equivalent_module, architectures.module(config, shape))
     with pytest.raises(ValueError, match=r"is (65|14), but must be an integer from 1 to (64|13)"):
-        drawn(block_diagrams.draw_figure_2_simplified_inception, architectures.simplified_inception(config, shape))
+        drawn(
+            block_diagrams.draw_figure_2_simplified_inception,
+            architectures.simplified_inception(config, shape),
+        )
 
 
 def test_figures_3_and_4_refuse_other_modules():
@@ -360,10 +441,18 @@ def test_figures_3_and_4_refuse_other_modules():
     with pytest.raises(ValueError, match="must be a 1x1 and then"):
         drawn(block_diagrams.draw_figure_3_equivalent_module, separable)
     with pytest.raises(ValueError, match="one segment a channel"):
-        drawn(block_diagrams.draw_figure_4_extreme_inception, architectures.module(ModuleConfig(8, 8, 2), shape))
+        drawn(
+            block_diagrams.draw_figure_4_extreme_inception,
+            architectures.module(ModuleConfig(8, 8, 2), shape),
+        )
 
 
 def test_importing_the_figures_loads_neither_torch_nor_pyplot():
-    code = "import sys; from xception_edu.plots import gallery; print({'torch', 'matplotlib.pyplot'} & sys.modules.keys())"
-    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    code = (
+        "import sys; from xception_edu.plots import gallery; print({'torch', 'matplotlib.pyplot'} &"
+        " sys.modules.keys())"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    )
     assert run.stdout.strip() == "set()"

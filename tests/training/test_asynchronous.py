@@ -1,4 +1,6 @@
-"""Late gradients: the simulation against a step by hand, what was measured with it, and its picture."""
+"""Late gradients: the simulation against a step by hand, what was measured with it, and its
+picture.
+"""
 
 import json
 import pathlib
@@ -19,19 +21,32 @@ from xception_edu.training.steps import (
     training_batch,
 )
 
-RESULTS = json.loads((pathlib.Path(__file__).parents[2] / "results" / "stale_gradients.json").read_text())
-RECIPE = replace(TINY, schedule="steps", decay_rate=1.0, warmup_epochs=0.0, model=replace(TINY.model, dropout=0.0))
+RESULTS = json.loads(
+    (pathlib.Path(__file__).parents[2] / "results" / "stale_gradients.json").read_text()
+)
+RECIPE = replace(
+    TINY,
+    schedule="steps",
+    decay_rate=1.0,
+    warmup_epochs=0.0,
+    model=replace(TINY.model, dropout=0.0),
+)
 
 
 def test_without_staleness_it_is_the_training_step():
     data, model = load_digits(), make_model(RECIPE)
     optimizer = make_optimizer(model, RECIPE)
-    expected = [train_step(model, *training_batch(data, RECIPE, step), optimizer).item() for step in range(5)]
+    expected = [
+        train_step(model, *training_batch(data, RECIPE, step), optimizer).item()
+        for step in range(5)
+    ]
     assert train_stale(RECIPE, data, 0, steps=5) == expected
 
 
 def test_a_gradient_is_taken_at_the_weights_of_two_steps_before():
-    """Plain SGD by hand: w3 = w2 - rate * gradient(w0), for the first three steps know no older weights than w0."""
+    """Plain SGD by hand: w3 = w2 - rate * gradient(w0), for the first three steps know no older
+    weights than w0.
+    """
     recipe, data = replace(RECIPE, momentum=0.0, weight_decay=0.0), load_digits()
     model = make_model(recipe)
     start = [p.detach().clone() for p in model.parameters()]
@@ -48,7 +63,11 @@ def test_a_gradient_is_taken_at_the_weights_of_two_steps_before():
     with torch.no_grad():  # the fourth at w1
         for p, value in zip(model.parameters(), first, strict=True):
             p.copy_(value)
-    losses.append(loss_of(model.train()(training_batch(data, recipe, 3)[0]), training_batch(data, recipe, 3)[1]).item())
+    losses.append(
+        loss_of(
+            model.train()(training_batch(data, recipe, 3)[0]), training_batch(data, recipe, 3)[1]
+        ).item()
+    )
     assert train_stale(recipe, data, 2, steps=4) == pytest.approx(losses, rel=1e-6)
 
 
@@ -64,7 +83,9 @@ def mean(rate, staleness):
 
 
 def test_measured_lateness_costs_more_the_higher_the_rate():
-    """And hardly anything at the lowest: the losses by staleness 0 and 4 differ by less there than at the highest rate."""
+    """And hardly anything at the lowest: the losses by staleness 0 and 4 differ by less there than
+    at the highest rate.
+    """
     lowest, *_, highest = RESULTS["learning_rates"]
     costs = {rate: [mean(rate, s) - mean(rate, 0) for s in (4, 16)] for rate in (lowest, highest)}
     assert costs[lowest][0] < 0.1 < costs[highest][0]

@@ -19,7 +19,9 @@ def card(monkeypatch):
     done = []
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 3 * 2**30)
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", done.append)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="1234-56"))
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="1234-56")
+    )
     return done
 
 
@@ -41,7 +43,12 @@ def test_memory_since_the_last_call_and_the_share_of_busy_time(card, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "answer", [OSError("no nvidia-smi"), subprocess.CalledProcessError(6, "nvidia-smi"), subprocess.TimeoutExpired("x", 10)]
+    "answer",
+    [
+        OSError("no nvidia-smi"),
+        subprocess.CalledProcessError(6, "nvidia-smi"),
+        subprocess.TimeoutExpired("x", 10),
+    ],
 )
 def test_where_nvidia_smi_does_not_say_it_is_left_out(card, monkeypatch, answer):
     def run(command, **how):
@@ -52,7 +59,9 @@ def test_where_nvidia_smi_does_not_say_it_is_left_out(card, monkeypatch, answer)
 
 
 def test_an_answer_that_is_no_number_is_left_out(card, monkeypatch):
-    monkeypatch.setattr(subprocess, "run", lambda command, **how: subprocess.CompletedProcess(command, 0, "[N/A]\n"))
+    monkeypatch.setattr(
+        subprocess, "run", lambda command, **how: subprocess.CompletedProcess(command, 0, "[N/A]\n")
+    )
     assert devices.use(CUDA) == {"gpu_memory_gib": 3.0}
 
 

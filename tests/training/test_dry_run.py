@@ -1,4 +1,6 @@
-"""A dry run: what it prints, that it writes nothing, and its estimate of memory against what a step took."""
+"""A dry run: what it prints, that it writes nothing, and its estimate of memory against what a step
+took.
+"""
 
 import re
 from dataclasses import replace
@@ -18,7 +20,17 @@ from xception_edu.training.steps import make_model, make_optimizer, train_step, 
 
 
 def test_it_says_what_would_be_and_writes_nothing(tmp_path, capsys):
-    flags = ["--recipe", "digits", *TINY_FLAGS, "--batch-size", "128", "--lr-rule", "linear", "--out", str(tmp_path / "run")]
+    flags = [
+        "--recipe",
+        "digits",
+        *TINY_FLAGS,
+        "--batch-size",
+        "128",
+        "--lr-rule",
+        "linear",
+        "--out",
+        str(tmp_path / "run"),
+    ]
     assert main(["train", "--dry-run", *flags, "--max-steps", "7"]) == 0
     said = capsys.readouterr().out
     assert re.search(r"parameters: [\d,]+, counted by hand and by machine", said)
@@ -39,7 +51,9 @@ def test_the_full_network_is_counted_as_in_the_paper_and_does_not_fit_a_small_ma
     assert "but there are only 1.0 GiB on cpu: a larger --accumulate" in said
     assert "time: not measured" in said
     assert "averaged weights look back some" not in said
-    assert "averaged weights look back some 10,000 steps" in dry_run.report(replace(IMAGENET, steps_per_epoch=10))
+    assert "averaged weights look back some 10,000 steps" in dry_run.report(
+        replace(IMAGENET, steps_per_epoch=10)
+    )
     rate = learning_rate(IMAGENET, 90 + 0.5 / 667, 667 * 1920)
     assert f"91: {rate:.4g}" in said
 
@@ -50,33 +64,48 @@ def test_without_data_it_says_what_is_missing(capsys):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_estimate_of_memory_is_within_a_third_of_what_a_step_takes(precision):
-    """Against the highest sum of living tensors in a real step, as torch's profiler sees them come and go."""
+    """Against the highest sum of living tensors in a real step, as torch's profiler sees them come
+    and go.
+    """
     recipe = replace(PHOTOS, batch_size=32, precision=precision, threads=1)
     data, model = load_dataset(recipe), make_model(recipe)
     optimizer = make_optimizer(model, recipe)
     batch = training_batch(data, recipe, 0)
-    train_step(model, *batch, optimizer, precision=precision)  # the optimizer's state is there after the first step
+    # the optimizer's state is there after the first step
+    train_step(model, *batch, optimizer, precision=precision)
     lasting = sum(p.numel() * p.element_size() for p in [*model.parameters(), *model.buffers()])
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         train_step(model, *batch, optimizer, precision=precision)
     living = highest = 0
-    for event in sorted(profiled.profiler.kineto_results.events(), key=lambda event: event.start_ns()):
+    for event in sorted(
+        profiled.profiler.kineto_results.events(), key=lambda event: event.start_ns()
+    ):
         if event.name() == "[memory]":
             living += event.nbytes()
             highest = max(highest, living)
-    # Weights and momentum, which were there before, and the gradients that zero_grad let go at the start of the step.
+    # Weights and momentum, which were there before, and the gradients that zero_grad let go at the
+    # start of the step.
     measured = highest + 3 * lasting
-    estimate = sum(count for name, count in dry_run.memory_needed(recipe).items() if name != "averaged weights")
+    estimate = sum(
+        count for name, count in dry_run.memory_needed(recipe).items() if name != "averaged weights"
+    )
     assert measured / 1.33 < estimate < measured * 1.33, (measured, estimate)
 
 
 def test_more_accumulation_needs_less_memory_by_activations_only():
     whole, parts = (dry_run.memory_needed(replace(PHOTOS, accumulate=n)) for n in (1, 4))
     assert parts["activations"] == pytest.approx(whole["activations"] / 4, rel=0.02)
-    assert {k: v for k, v in whole.items() if k != "activations"} == {k: v for k, v in parts.items() if k != "activations"}
+    assert {k: v for k, v in whole.items() if k != "activations"} == {
+        k: v for k, v in parts.items() if k != "activations"
+    }
 
 
 def test_durations_and_bytes_are_said_for_a_reader():
-    assert [dry_run.duration(s) for s in (30, 600, 10_000, 1e6)] == ["30 seconds", "10 minutes", "2.78 hours", "11.6 days"]
+    assert [dry_run.duration(s) for s in (30, 600, 10_000, 1e6)] == [
+        "30 seconds",
+        "10 minutes",
+        "2.78 hours",
+        "11.6 days",
+    ]
     assert [dry_run.gib(n) for n in (2**19, 3 * 2**29)] == ["0.5 MiB", "1.5 GiB"]
     assert dry_run.memory_of(torch.device("cpu")) > 2**28

@@ -1,4 +1,6 @@
-"""Evaluating a checkpoint: the numbers that training saw, for one label an image and for several; and wrong arguments."""
+"""Evaluating a checkpoint: the numbers that training saw, for one label an image and for several;
+and wrong arguments.
+"""
 
 import json
 from dataclasses import replace
@@ -32,7 +34,12 @@ def test_the_command_finds_what_training_found(run, capsys):
     assert main(["evaluate", "--checkpoint", last(run), "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert set(found) == {"step", "top1", "top5", "loss", "images", "seconds"}
-    assert (found["top1"], found["top5"], found["images"], found["step"]) == (line["top1"], line["top5"], 500, 5)
+    assert (found["top1"], found["top5"], found["images"], found["step"]) == (
+        line["top1"],
+        line["top5"],
+        500,
+        5,
+    )
     assert found["loss"] == pytest.approx(line["held_out_loss"], rel=1e-6)
     assert main(["evaluate", "--checkpoint", last(run)]) == 0
     assert f"{line['top1']:.2%} top-1" in capsys.readouterr().out
@@ -53,7 +60,12 @@ def test_the_command_finds_what_training_found(run, capsys):
 def test_a_wrong_argument_is_one_line(argv, parts, run, tmp_path, capsys):
     text = tmp_path / "TEXT"
     text.write_text("no checkpoint")
-    names = {"NONE": str(tmp_path / "NONE"), "FOLDER": str(tmp_path), "TEXT": str(text), "RUN": last(run)}
+    names = {
+        "NONE": str(tmp_path / "NONE"),
+        "FOLDER": str(tmp_path),
+        "TEXT": str(text),
+        "RUN": last(run),
+    }
     line = refused(["evaluate", *(names.get(word, word) for word in argv)], capsys)
     assert all(part in line for part in parts), line
 
@@ -70,22 +82,36 @@ class Shown(nn.Module):
 
 
 def test_several_labels_have_map100_weighted_by_class_and_unlabeled_images_are_left_out():
-    scores = torch.randint(256, (6, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    scores = torch.randint(
+        256, (6, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
     labels = (torch.rand(6, 8, generator=torch.Generator().manual_seed(1)) < 0.4).float()
     labels[2] = 0
     weights = torch.linspace(0.1, 1, 8)
     images = scores[:, None, None].expand(6, 1, 8, 8).contiguous()
     expected = metrics.average_precision(scores.float(), labels, weights)
-    found = evaluate(Shown(), zip(images.split(4), labels.split(4), strict=True), 8, class_weights=weights)
+    found = evaluate(
+        Shown(), zip(images.split(4), labels.split(4), strict=True), 8, class_weights=weights
+    )
     assert found["map100"] == pytest.approx(expected[~expected.isnan()].mean().item(), rel=1e-6)
-    assert found["top1"] == pytest.approx(metrics.top_k_hits(scores.float(), labels, 1).float().mean().item())
+    assert found["top1"] == pytest.approx(
+        metrics.top_k_hits(scores.float(), labels, 1).float().mean().item()
+    )
     assert found["images"] == 6
 
 
 def test_images_with_several_labels_train_with_rmsprop_and_report_map100(tmp_path, capsys):
     """The recipe jft on its stand-in, small."""
     model = replace(MODEL, in_channels=3, num_classes=JFT.model.num_classes, stem_stride=2)
-    recipe = replace(JFT, model=model, image_size=32, batch_size=64, reference_batch_size=64, epochs=1, steps_per_epoch=4)
+    recipe = replace(
+        JFT,
+        model=model,
+        image_size=32,
+        batch_size=64,
+        reference_batch_size=64,
+        epochs=1,
+        steps_per_epoch=4,
+    )
     line = train.train(recipe, tmp_path, tensorboard=False)
     assert 0 < line["map100"] <= 1
     assert 0 < line["loss"] < 2  # a mean over sigmoids, each about log 2 at the start

@@ -1,6 +1,8 @@
-"""A run that is killed at any moment, resumed until it is done, ends with the weights of one that was never stopped.
+"""A run that is killed at any moment, resumed until it is done, ends with the weights of one that
+was never stopped.
 
-Each process is forked from one that has imported everything, so that twenty of them start in seconds.
+Each process is forked from one that has imported everything, so that twenty of them start in
+seconds.
 """
 
 import multiprocessing
@@ -15,7 +17,8 @@ from tests.helpers.tiny import TINY
 from xception_edu.training import checkpoints, run_folder, train
 
 RECIPE = replace(TINY, epochs=16, polyak_decay=0.9, threads=1)  # 80 steps
-AT_THE_LATEST = ("replace", 4)  # killed in its fourth save if not before, so that twenty runs, looked at late, cannot end
+# killed in its fourth save if not before, so that twenty runs, looked at late, cannot end
+AT_THE_LATEST = ("replace", 4)
 PROCESSES = multiprocessing.get_context("forkserver")
 PRELOAD = [
     "tests.training.test_kills",
@@ -27,16 +30,30 @@ PROCESSES.set_forkserver_preload(PRELOAD)
 
 
 def go_on(out, die=None):
-    """Train, or go on training, with a checkpoint after every step; `die` says at which call of what to be killed."""
+    """Train, or go on training, with a checkpoint after every step; `die` says at which call of
+    what to be killed.
+    """
     os.environ["TQDM_DISABLE"] = "1"
     if die:
         kill_at(*die)
-    train.train(RECIPE, out, resume=(out / "config.json").exists(), checkpoint_minutes=0.0, tensorboard=False)
+    train.train(
+        RECIPE,
+        out,
+        resume=(out / "config.json").exists(),
+        checkpoint_minutes=0.0,
+        tensorboard=False,
+    )
 
 
 def kill_at(where, count):
-    """Have this process killed at a certain call: of `os.fsync`, say, which lies in the middle of a save."""
-    module, name = {"fsync": (os, "fsync"), "replace": (os, "replace"), "prune": (checkpoints, "_prune")}[where]
+    """Have this process killed at a certain call: of `os.fsync`, say, which lies in the middle of a
+    save.
+    """
+    module, name = {
+        "fsync": (os, "fsync"),
+        "replace": (os, "replace"),
+        "prune": (checkpoints, "_prune"),
+    }[where]
     real, calls = getattr(module, name), []
 
     def call(*args, **kwargs):
@@ -49,7 +66,9 @@ def kill_at(where, count):
 
 
 def in_a_process(out, die=None, kill_after=None):
-    """Run `go_on` in a process of its own, killed once `kill_after` returns; its exit status, -9 if it was killed."""
+    """Run `go_on` in a process of its own, killed once `kill_after` returns; its exit status, -9 if
+    it was killed.
+    """
     process = PROCESSES.Process(target=go_on, args=(out, die))
     process.start()
     if kill_after:
@@ -61,11 +80,16 @@ def in_a_process(out, die=None, kill_after=None):
 
 def steps_done(out):
     """Step of the newest checkpoint, 0 without one."""
-    return max((int(path.stem.removeprefix("step-")) for path in out.glob("checkpoints/*.safetensors")), default=0)
+    return max(
+        (int(path.stem.removeprefix("step-")) for path in out.glob("checkpoints/*.safetensors")),
+        default=0,
+    )
 
 
 def a_moment(out, moments):
-    """Something that waits for a random moment: of the start, or some steps on, in a step or in the save after it."""
+    """Something that waits for a random moment: of the start, or some steps on, in a step or in the
+    save after it.
+    """
     if moments.random() < 0.25:
         return lambda process: process.join(moments.uniform(0, 0.5))
     goal, more = steps_done(out) + moments.randint(1, 3), moments.uniform(0, 0.02)
@@ -84,7 +108,8 @@ def last_bytes(out):
 
 def lines(out):
     return [
-        {k: v for k, v in line.items() if k != "images_per_second"} for line in run_folder.read_metrics(out / "metrics.jsonl")
+        {k: v for k, v in line.items() if k != "images_per_second"}
+        for line in run_folder.read_metrics(out / "metrics.jsonl")
     ]
 
 

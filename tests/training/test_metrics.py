@@ -16,9 +16,16 @@ from xception_edu.training.metrics import average_precision, top_k_hits
 @st.composite
 def guesses(draw, most=30):
     """Scores without ties (N, classes), and labels of zeros and ones with one a row at least."""
-    n, classes, seed = draw(st.integers(1, 9)), draw(st.integers(2, most)), draw(st.integers(0, 10**6))
+    n, classes, seed = (
+        draw(st.integers(1, 9)),
+        draw(st.integers(2, most)),
+        draw(st.integers(0, 10**6)),
+    )
     generator = torch.Generator().manual_seed(seed)
-    scores = torch.stack([torch.randperm(classes, generator=generator) for _ in range(n)]).float() - classes / 2
+    scores = (
+        torch.stack([torch.randperm(classes, generator=generator) for _ in range(n)]).float()
+        - classes / 2
+    )
     labels = (torch.rand(n, classes, generator=generator) < draw(st.floats(0.05, 0.9))).float()
     labels[torch.arange(n), torch.randint(classes, (n,), generator=generator)] = 1
     return scores, labels
@@ -40,7 +47,10 @@ def by_definition(scores, labels, weights, k):
 def test_average_precision_is_what_the_slow_reference_says(given_, k, seed):
     scores, labels = given_
     weights = torch.rand(scores.shape[1], generator=torch.Generator().manual_seed(seed)) + 0.1
-    expected = [by_definition(*row, weights.tolist(), k) for row in zip(scores.tolist(), labels.tolist(), strict=True)]
+    expected = [
+        by_definition(*row, weights.tolist(), k)
+        for row in zip(scores.tolist(), labels.tolist(), strict=True)
+    ]
     np.testing.assert_allclose(average_precision(scores, labels, weights, k), expected, rtol=1e-5)
 
 
@@ -48,7 +58,9 @@ def test_average_precision_is_what_the_slow_reference_says(given_, k, seed):
 def test_without_weights_and_cut_it_is_scikit_learns_label_ranking_average_precision(given_):
     scores, labels = given_
     ours = average_precision(scores, labels, k=scores.shape[1]).mean()
-    assert float(ours) == pytest.approx(label_ranking_average_precision_score(labels, scores), rel=1e-5)
+    assert float(ours) == pytest.approx(
+        label_ranking_average_precision_score(labels, scores), rel=1e-5
+    )
 
 
 def test_average_precision_by_hand():
@@ -64,7 +76,9 @@ def test_average_precision_by_hand():
 
 def test_a_common_class_counts_more():
     scores, labels = torch.tensor([[2.0, 1.0, 0.0]]), torch.tensor([[1.0, 0.0, 1.0]])
-    first_common, last_common = (average_precision(scores, labels, torch.tensor(w)) for w in ([9.0, 1, 1], [1.0, 1, 9]))
+    first_common, last_common = (
+        average_precision(scores, labels, torch.tensor(w)) for w in ([9.0, 1, 1], [1.0, 1, 9])
+    )
     assert first_common > average_precision(scores, labels) > last_common
 
 
@@ -73,7 +87,11 @@ def test_top_k_is_scikit_learns(given_, k):
     scores, labels = given_
     one = labels.argmax(dim=1)
     classes = scores.shape[1]
-    expected = top_k_accuracy_score(one, scores, k=k, labels=range(classes)) if classes > 2 and k < classes else None
+    expected = (
+        top_k_accuracy_score(one, scores, k=k, labels=range(classes))
+        if classes > 2 and k < classes
+        else None
+    )
     found = top_k_hits(scores, one, k).float().mean().item()
     assert found == pytest.approx(1.0 if k >= classes else expected if classes > 2 else found)
 
@@ -82,11 +100,17 @@ def test_top_k_is_scikit_learns(given_, k):
 def test_with_several_labels_any_of_them_is_a_hit(given_, k):
     scores, labels = given_
     best = [sorted(range(len(row)), key=lambda c: -row[c])[:k] for row in scores.tolist()]
-    assert top_k_hits(scores, labels, k).tolist() == [any(row[c] for c in top) for row, top in zip(labels, best, strict=True)]
+    assert top_k_hits(scores, labels, k).tolist() == [
+        any(row[c] for c in top) for row, top in zip(labels, best, strict=True)
+    ]
 
 
 def test_weights_are_the_shares_of_images_that_have_a_class():
-    assert class_weights(torch.tensor([[1.0, 0, 1], [1, 0, 0], [1, 0, 1], [1, 0, 0]])).tolist() == [1, 0, 0.5]
+    assert class_weights(torch.tensor([[1.0, 0, 1], [1, 0, 0], [1, 0, 1], [1, 0, 0]])).tolist() == [
+        1,
+        0,
+        0.5,
+    ]
 
 
 @pytest.mark.parametrize("k", [0, -1, 1.0, True, None])

@@ -1,4 +1,6 @@
-"""What only a GPU can show. Without one these are left out, and pytest says so; `pytest tests/test_on_gpu.py` runs them."""
+"""What only a GPU can show. Without one these are left out, and pytest says so; `pytest
+tests/test_on_gpu.py` runs them.
+"""
 
 import json
 import os
@@ -57,7 +59,9 @@ def test_the_network_says_there_what_it_says_here():
     images = torch.randn(2, 3, 96, 96)
     with torch.no_grad():
         here = model(images)
-        torch.testing.assert_close(model.to(CUDA)(images.to(CUDA)).cpu(), here, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(
+            model.to(CUDA)(images.to(CUDA)).cpu(), here, rtol=1e-3, atol=1e-4
+        )
 
 
 def losses(out, **options):
@@ -73,7 +77,10 @@ def test_a_run_there_is_a_run_here_but_for_rounding(tmp_path):
     assert losses(tmp_path / "there", device="cuda", **still) == pytest.approx(here, rel=1e-3)
 
 
-@pytest.mark.parametrize("options", [{"precision": "bf16"}, {"precision": "fp16"}, {"compile": True, "polyak_decay": 0.9}])
+@pytest.mark.parametrize(
+    "options",
+    [{"precision": "bf16"}, {"precision": "fp16"}, {"compile": True, "polyak_decay": 0.9}],
+)
 def test_mixed_precision_and_compiling_learn_as_well(options, tmp_path):
     plain, other = losses(tmp_path / "plain"), losses(tmp_path / "other", **options)
     assert other == pytest.approx(plain, rel=0.05)
@@ -88,9 +95,34 @@ def test_a_stopped_run_goes_on_there(tmp_path):
 
 
 def test_one_process_of_torchrun_trains_by_nccl_with_synchronized_bn(tmp_path):
-    order = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "1", "-m", "xception_edu"]
-    order += ["train", "--recipe", "digits", "--sync-bn", "true", "--out", str(tmp_path / "run"), *TINY_FLAGS]
-    run = subprocess.run(order, cwd=ROOT, env=os.environ | {"TQDM_DISABLE": "1"}, capture_output=True, text=True, check=False)
+    order = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "1",
+        "-m",
+        "xception_edu",
+    ]
+    order += [
+        "train",
+        "--recipe",
+        "digits",
+        "--sync-bn",
+        "true",
+        "--out",
+        str(tmp_path / "run"),
+        *TINY_FLAGS,
+    ]
+    run = subprocess.run(
+        order,
+        cwd=ROOT,
+        env=os.environ | {"TQDM_DISABLE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert run.returncode == 0, run.stderr
     assert json.loads((tmp_path / "run" / "config.json").read_text())["device"].startswith("cuda")
 
@@ -102,7 +134,9 @@ def test_the_gpus_own_clock_waits_for_its_work():
         for _ in range(times):
             a @ a
 
-    times = timing.alternate({n: lambda n=n: work(n) for n in (1, 10)}, rounds=5, warmup=3, device=CUDA)
+    times = timing.alternate(
+        {n: lambda n=n: work(n) for n in (1, 10)}, rounds=5, warmup=3, device=CUDA
+    )
     assert 7 < timing.ratio(times[10], times[1]) < 13
 
 
@@ -122,7 +156,12 @@ def test_the_first_call_does_not_decide_how_many_fill_a_round():
 
 @pytest.mark.parametrize("tensors", [0, 1, 3])
 def test_peak_memory_there_is_what_was_alive_at_once(tensors):
-    assert timing.peak_memory(lambda: [torch.empty(MIB, device=CUDA) for _ in range(tensors)], device=CUDA) == 4 * MIB * tensors
+    assert (
+        timing.peak_memory(
+            lambda: [torch.empty(MIB, device=CUDA) for _ in range(tensors)], device=CUDA
+        )
+        == 4 * MIB * tensors
+    )
 
 
 @pytest.mark.parametrize("name", ["segments", "mistakes", "roofline"])
@@ -137,7 +176,11 @@ def test_the_benchmarks_run_there(name, tmp_path, monkeypatch):
 
 def test_a_layer_is_timed_there():
     (about, spec, shape), *_ = layers.different_layers("xception")
-    ceilings = timing.Ceilings(macs_per_second={"float32": 1e13, "bfloat16": 1e14}, memory=1e12, cache=1e12)
-    found = layers.measure_layer(spec, shape, 2, "bfloat16", ceilings, device=CUDA, rounds=3, fill=1)
+    ceilings = timing.Ceilings(
+        macs_per_second={"float32": 1e13, "bfloat16": 1e14}, memory=1e12, cache=1e12
+    )
+    found = layers.measure_layer(
+        spec, shape, 2, "bfloat16", ceilings, device=CUDA, rounds=3, fill=1
+    )
     assert found["median_ms"] > 0
     assert about["name"]

@@ -1,4 +1,6 @@
-"""Several processes train as one would: the same steps, stopped together, and started again if one is killed."""
+"""Several processes train as one would: the same steps, stopped together, and started again if one
+is killed.
+"""
 
 import json
 import os
@@ -22,10 +24,20 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 def torchrun(what, out, *options):
     """Run tests/parallel_worker.py in two processes; what torchrun answered."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *options]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        *options,
+    ]
     command += ["-m", "tests.helpers.parallel_worker", what, str(out)]
     environment = os.environ | {"TQDM_DISABLE": "1", "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +52,9 @@ def two_ranks(tmp_path_factory):
 def weights(path):
     """Tensors of a checkpoint that were learned: no counters, and not BN's running statistics."""
     names = ("running_mean", "running_var", "num_batches_tracked", "n_averaged")
-    return {name: t for name, t in load_checkpoint(path).tensors.items() if not name.endswith(names)}
+    return {
+        name: t for name, t in load_checkpoint(path).tensors.items() if not name.endswith(names)
+    }
 
 
 def checkpoint(out, step):
@@ -48,7 +62,9 @@ def checkpoint(out, step):
 
 
 def test_two_ranks_take_the_steps_of_one_process_at_the_same_batch(two_ranks, tmp_path):
-    """With the batch in two parts, so that BN sees the same images; then five steps, and ten, are the same to 1e-6."""
+    """With the batch in two parts, so that BN sees the same images; then five steps, and ten, are
+    the same to 1e-6.
+    """
     with in_double():
         train.train(replace(RECIPE, accumulate=2), tmp_path, tensorboard=False)
     for step in (5, 10):
@@ -56,16 +72,26 @@ def test_two_ranks_take_the_steps_of_one_process_at_the_same_batch(two_ranks, tm
         assert one.keys() == two.keys()
         assert {t.dtype for t in one.values()} == {torch.float64}
         for name in one:
-            torch.testing.assert_close(two[name], one[name], rtol=0, atol=1e-6, msg=lambda text, name=name: f"{name}: {text}")
+            torch.testing.assert_close(
+                two[name],
+                one[name],
+                rtol=0,
+                atol=1e-6,
+                msg=lambda text, name=name: f"{name}: {text}",
+            )
 
 
 def test_running_statistics_are_those_of_rank_0(two_ranks, tmp_path):
-    """What is said to differ from one process: that has seen both parts, and rank 0 only its own."""
+    """What is said to differ from one process: that has seen both parts, and rank 0 only its
+    own.
+    """
     with in_double():
         train.train(replace(RECIPE, accumulate=2), tmp_path, max_steps=5, tensorboard=False)
     one, two = (load_checkpoint(checkpoint(out, 5)).tensors for out in (tmp_path, two_ranks))
     assert (one["model.bn1.num_batches_tracked"], two["model.bn1.num_batches_tracked"]) == (10, 5)
-    assert not torch.allclose(one["model.bn1.running_mean"], two["model.bn1.running_mean"], rtol=1e-3)
+    assert not torch.allclose(
+        one["model.bn1.running_mean"], two["model.bn1.running_mean"], rtol=1e-3
+    )
 
 
 def test_all_ranks_evaluate_together_and_rank_0_writes(two_ranks):
@@ -94,25 +120,32 @@ def test_a_notebook_can_start_two_processes(tmp_path):
     flags = ["--recipe", "digits", "--out", str(tmp_path / "run"), *TINY_FLAGS]
     printed = parallel.launch(flags, processes=2)
     assert printed.count("top-1 on held-out images after epoch 2") == 1
-    with pytest.raises(RuntimeError, match="in 2 processes failed: .* it has a run, which --resume would continue"):
+    with pytest.raises(
+        RuntimeError, match="in 2 processes failed: .* it has a run, which --resume would continue"
+    ):
         parallel.launch(flags, processes=2)
 
 
 def test_a_batch_that_cannot_be_shared_out_is_refused(monkeypatch):
     monkeypatch.setattr(parallel, "ranks", lambda: 3)
-    with pytest.raises(ValueError, match="batch_size is 256, but must be a multiple of 6: 3 ranks, 2 parts each"):
+    with pytest.raises(
+        ValueError, match="batch_size is 256, but must be a multiple of 6: 3 ranks, 2 parts each"
+    ):
         parallel.check_parts(256, 2)
 
 
 def test_bn_is_synchronized_on_gpus_only_and_keeps_its_names(monkeypatch):
     model = make_model(TINY)
     names = set(model.state_dict())
-    assert parallel.synchronize_bn(model, torch.device("cpu")) is model  # one process: nothing to do
+    # one process: nothing to do
+    assert parallel.synchronize_bn(model, torch.device("cpu")) is model
     monkeypatch.setattr(parallel, "ranks", lambda: 2)
     with pytest.raises(ValueError, match="sync_bn is True, but must be False on a CPU"):
         parallel.synchronize_bn(model, torch.device("cpu"))
     converted = parallel.synchronize_bn(model, torch.device("cuda", 0))
-    assert {type(m) for m in converted.modules() if "BatchNorm" in type(m).__name__} == {nn.SyncBatchNorm}
+    assert {type(m) for m in converted.modules() if "BatchNorm" in type(m).__name__} == {
+        nn.SyncBatchNorm
+    }
     assert set(converted.state_dict()) == names
 
 

@@ -1,4 +1,6 @@
-"""Claims about the time of a step on many workers: a ring that is really walked, limits, and this machine's measurement."""
+"""Claims about the time of a step on many workers: a ring that is really walked, limits, and this
+machine's measurement.
+"""
 
 import json
 from pathlib import Path
@@ -21,7 +23,9 @@ clusters = st.builds(
 
 
 def walk_the_ring(buffers):
-    """All-reduce by hand: pieces go round and are added up, then go round again; the bytes that each worker sent."""
+    """All-reduce by hand: pieces go round and are added up, then go round again; the bytes that
+    each worker sent.
+    """
     n = len(buffers)
     pieces = [np.array_split(buffer.copy(), n) for buffer in buffers]
     sent = [0] * n
@@ -50,10 +54,18 @@ def test_one_worker_exchanges_nothing(cluster, batch, size):
     assert cluster.efficiency(1, batch, size) == pytest.approx(1)
 
 
-@given(cluster=clusters, workers=st.integers(2, 64), part=st.integers(1, 64), size=st.integers(0, 10**9))
+@given(
+    cluster=clusters,
+    workers=st.integers(2, 64),
+    part=st.integers(1, 64),
+    size=st.integers(0, 10**9),
+)
 def test_a_step_takes_at_least_its_arithmetic_and_at_most_both(cluster, workers, part, size):
     batch = workers * part
-    compute, exchange = cluster.compute_seconds(workers, batch), cluster.exchange_seconds(workers, size)
+    compute, exchange = (
+        cluster.compute_seconds(workers, batch),
+        cluster.exchange_seconds(workers, size),
+    )
     step = cluster.step_seconds(workers, batch, size)
     assert max(compute, exchange) <= step * (1 + 1e-9) or cluster.overlap > 0
     assert compute <= step <= (compute + exchange) * (1 + 1e-9)
@@ -61,17 +73,27 @@ def test_a_step_takes_at_least_its_arithmetic_and_at_most_both(cluster, workers,
 
 
 def test_a_training_by_hand():
-    """10 images a second; 100 bytes of gradients over 50 bytes/s: 2 workers send 100 bytes each, 2 seconds a step."""
+    """10 images a second; 100 bytes of gradients over 50 bytes/s: 2 workers send 100 bytes each, 2
+    seconds a step.
+    """
     cluster = Cluster(images_per_second=10, bandwidth=50)
     assert cluster.step_seconds(2, 40, 100) == 2 + 2
     assert cluster.training_seconds(2, 40, 100, images=400, epochs=3) == 30 * 4
     assert cluster.efficiency(2, 40, 100) == 0.5
-    assert Cluster(images_per_second=10, bandwidth=50, overlap=0.5).step_seconds(2, 40, 100) == 2 + 1
+    assert (
+        Cluster(images_per_second=10, bandwidth=50, overlap=0.5).step_seconds(2, 40, 100) == 2 + 1
+    )
     assert Cluster(images_per_second=10, bandwidth=50, cores=2).step_seconds(4, 40, 0) == 1 * 2
 
 
 def test_wrong_numbers_are_refused_by_name():
-    for name, wrong in (("images_per_second", 0), ("bandwidth", -1), ("latency", -1), ("overlap", 1.5), ("cores", 0)):
+    for name, wrong in (
+        ("images_per_second", 0),
+        ("bandwidth", -1),
+        ("latency", -1),
+        ("overlap", 1.5),
+        ("cores", 0),
+    ):
         with pytest.raises(ValueError, match=name):
             Cluster(**{"images_per_second": 1, "bandwidth": 1, name: wrong})
     with pytest.raises(ValueError, match="workers is 5, but must be an integer from 1 to 4"):
@@ -79,10 +101,14 @@ def test_wrong_numbers_are_refused_by_name():
 
 
 def test_the_prediction_was_held_against_1_2_and_4_processes():
-    """Two cores: 4 processes take turns on them. The prediction uses one process and the bare exchange between two."""
+    """Two cores: 4 processes take turns on them. The prediction uses one process and the bare
+    exchange between two.
+    """
     cluster = Cluster(**RESULT["cluster"])
     assert [row["workers"] for row in RESULT["rows"]] == [1, 2, 4]
     for row in RESULT["rows"]:
-        predicted = cluster.step_seconds(row["workers"], row["batch_size"], RESULT["gradient_bytes"])
+        predicted = cluster.step_seconds(
+            row["workers"], row["batch_size"], RESULT["gradient_bytes"]
+        )
         assert predicted == pytest.approx(row["predicted_step_seconds"], abs=1e-4)
         assert 0.5 < row["predicted_over_measured"] < 2

@@ -1,4 +1,6 @@
-"""What a step is: parts that add up, short gradients, other precisions, other optimizers, several labels an image."""
+"""What a step is: parts that add up, short gradients, other precisions, other optimizers, several
+labels an image.
+"""
 
 from dataclasses import replace
 
@@ -42,7 +44,10 @@ def test_parts_of_a_batch_add_up_to_the_step_of_the_batch(parts):
 
 
 def test_bn_sees_each_part_by_itself():
-    model, images = nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(4, 3)), torch.rand(LINEAR_SHAPE)
+    model, images = (
+        nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(4, 3)),
+        torch.rand(LINEAR_SHAPE),
+    )
     weights_after(model, images, torch.arange(8) % 3, accumulate=2)
     mean = torch.tensor(0.0)
     for part in images.chunk(2):
@@ -53,19 +58,35 @@ def test_bn_sees_each_part_by_itself():
 
 def test_parts_get_their_numbers_for_dropout():
     seen = []
-    weights_after(linear(), torch.rand(LINEAR_SHAPE, dtype=torch.float64), torch.arange(8) % 3, accumulate=4, seed=seen.append)
+    weights_after(
+        linear(),
+        torch.rand(LINEAR_SHAPE, dtype=torch.float64),
+        torch.arange(8) % 3,
+        accumulate=4,
+        seed=seen.append,
+    )
     assert seen == [0, 1, 2, 3]
 
 
 def test_a_long_gradient_is_cut_and_a_short_one_is_not():
     images, labels = 100 * torch.rand(LINEAR_SHAPE, dtype=torch.float64), torch.arange(8) % 3
     start = torch.cat([p.detach().flatten() for p in linear().parameters()])
-    free, cut, wide = (weights_after(linear(), images, labels, clip_norm=norm) - start for norm in (0, 0.25, 1e9))
+    free, cut, wide = (
+        weights_after(linear(), images, labels, clip_norm=norm) - start for norm in (0, 0.25, 1e9)
+    )
     assert cut.norm().item() == pytest.approx(0.5 * 0.25, rel=1e-5)
     torch.testing.assert_close(cut / cut.norm(), free / free.norm())
     torch.testing.assert_close(wide, free)
-    scaled = weights_after(linear(), images, labels, clip_norm=0.25, scaler=torch.amp.GradScaler("cpu", init_scale=1024.0))
-    torch.testing.assert_close(scaled - start, cut, msg="the length is that of the gradient, not of the scaled one")
+    scaled = weights_after(
+        linear(),
+        images,
+        labels,
+        clip_norm=0.25,
+        scaler=torch.amp.GradScaler("cpu", init_scale=1024.0),
+    )
+    torch.testing.assert_close(
+        scaled - start, cut, msg="the length is that of the gradient, not of the scaled one"
+    )
 
 
 def step_of(precision, **how):
@@ -75,14 +96,25 @@ def step_of(precision, **how):
     optimizer = make_optimizer(model, recipe)
     scaler = torch.amp.GradScaler("cpu", enabled=precision == "fp16")
     before = [p.detach().clone() for p in model.parameters()]
-    loss = train_step(model, *training_batch(load_digits(), recipe, 0), optimizer, precision=precision, scaler=scaler, **how)
-    moved = torch.cat([(p.detach() - b).flatten() for p, b in zip(model.parameters(), before, strict=True)])
+    loss = train_step(
+        model,
+        *training_batch(load_digits(), recipe, 0),
+        optimizer,
+        precision=precision,
+        scaler=scaler,
+        **how,
+    )
+    moved = torch.cat(
+        [(p.detach() - b).flatten() for p, b in zip(model.parameters(), before, strict=True)]
+    )
     return loss, moved, model, scaler
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_half_precision_steps_nearly_as_full_and_keeps_weights_in_full(precision):
-    """A step of half precision points where a full one does (cosine above 0.95), and is none of its roundings by luck."""
+    """A step of half precision points where a full one does (cosine above 0.95), and is none of its
+    roundings by luck.
+    """
     (full_loss, full, *_), (loss, half, model, _) = step_of("fp32"), step_of(precision)
     assert loss.dtype == torch.float32
     assert {p.dtype for p in model.parameters()} == {torch.float32}
@@ -97,7 +129,12 @@ def test_an_overflow_in_fp16_leaves_the_step_out_and_lowers_the_scale():
     optimizer, scaler = make_optimizer(model, recipe), torch.amp.GradScaler("cpu", init_scale=1e30)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     loss = train_step(
-        model, *training_batch(load_digits(), recipe, 0), optimizer, precision="fp16", scaler=scaler, clip_norm=1.0
+        model,
+        *training_batch(load_digits(), recipe, 0),
+        optimizer,
+        precision="fp16",
+        scaler=scaler,
+        clip_norm=1.0,
     )
     assert loss.isfinite()
     assert all(torch.equal(p, before[name]) for name, p in model.named_parameters())
@@ -123,14 +160,20 @@ def test_a_gradient_that_overflows_whatever_the_scale_ends_the_run(tmp_path, mon
 def test_a_compiled_network_takes_the_same_steps(tmp_path, monkeypatch):
     """Traced as torch.compile traces it, without the C++ compiler that its last stage needs."""
     traced, real = [], torch.compile
-    monkeypatch.setattr(torch, "compile", lambda *args, **how: traced.append(1) or real(*args, backend="aot_eager", **how))
+    monkeypatch.setattr(
+        torch,
+        "compile",
+        lambda *args, **how: traced.append(1) or real(*args, backend="aot_eager", **how),
+    )
     plain = train.train(TINY, tmp_path / "plain", max_steps=5, tensorboard=False)
-    compiled = train.train(replace(TINY, compile=True), tmp_path / "compiled", max_steps=5, tensorboard=False)
+    compiled = train.train(
+        replace(TINY, compile=True), tmp_path / "compiled", max_steps=5, tensorboard=False
+    )
     assert traced == [1]
     assert compiled["loss"] == pytest.approx(plain["loss"], rel=1e-3)
 
 
-# ---- losses and optimizers ------------------------------------------------------------------------------------------
+# ---- losses and optimizers -----------------------------------------------------------------------
 
 
 def test_several_labels_have_a_sigmoid_each():
@@ -144,7 +187,9 @@ def test_several_labels_have_a_sigmoid_each():
 @pytest.mark.parametrize(("l2", "factor"), [("decay", 1), ("loss", 2)])
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop"])
 def test_both_meanings_of_l2_are_what_they_say(l2, factor, optimizer):
-    """The gradient of lambda/2 w^2 and of lambda w^2, by autograd, against what the optimizer adds."""
+    """The gradient of lambda/2 w^2 and of lambda w^2, by autograd, against what the optimizer
+    adds.
+    """
     recipe = replace(TINY, optimizer=optimizer, l2=l2, weight_decay=0.3, momentum=0.0)
     model = make_model(recipe)
     weight = model.classifier.weight
@@ -152,12 +197,23 @@ def test_both_meanings_of_l2_are_what_they_say(l2, factor, optimizer):
     (expected,) = torch.autograd.grad(penalty, weight)
     added = make_optimizer(model, recipe).param_groups[0]["weight_decay"] * weight
     torch.testing.assert_close(added, expected)
-    assert make_optimizer(model, recipe).param_groups[0]["weight_decay"] == pytest.approx(factor * 0.3)
+    assert make_optimizer(model, recipe).param_groups[0]["weight_decay"] == pytest.approx(
+        factor * 0.3
+    )
 
 
 def test_rmsprop_by_hand():
-    """Two steps of Tieleman and Hinton's rule with momentum, as torch has it: epsilon outside of the root."""
-    recipe = replace(TINY, optimizer="rmsprop", learning_rate=0.1, momentum=0.5, rmsprop_decay=0.8, weight_decay=0.0)
+    """Two steps of Tieleman and Hinton's rule with momentum, as torch has it: epsilon outside of
+    the root.
+    """
+    recipe = replace(
+        TINY,
+        optimizer="rmsprop",
+        learning_rate=0.1,
+        momentum=0.5,
+        rmsprop_decay=0.8,
+        weight_decay=0.0,
+    )
     model = nn.Linear(1, 1, bias=False).double()
     optimizer, w, mean, step = make_optimizer(model, recipe), model.weight.item(), 0.0, 0.0
     for gradient in (3.0, -2.0):
@@ -170,5 +226,8 @@ def test_rmsprop_by_hand():
 
 
 def test_weights_by_optimizer_are_different():
-    made = {type(make_optimizer(make_model(TINY), replace(TINY, optimizer=name))) for name in ("sgd", "rmsprop", "adamw")}
+    made = {
+        type(make_optimizer(make_model(TINY), replace(TINY, optimizer=name)))
+        for name in ("sgd", "rmsprop", "adamw")
+    }
     assert made == {torch.optim.SGD, torch.optim.RMSprop, torch.optim.AdamW}

@@ -1,4 +1,6 @@
-"""Training: the step by hand, the same bits again, and nothing lost by signals, crashes and damaged files."""
+"""Training: the step by hand, the same bits again, and nothing lost by signals, crashes and damaged
+files.
+"""
 
 import json
 import os
@@ -54,7 +56,9 @@ def uninterrupted(request, tmp_path_factory):
 
 
 def made_by(out):
-    """Everything that a run computed: the newest checkpoint's bytes, and the metrics without the speed."""
+    """Everything that a run computed: the newest checkpoint's bytes, and the metrics without the
+    speed.
+    """
     lines = [{k: v for k, v in line.items() if k != "images_per_second"} for line in metrics(out)]
     return newest(out).read_bytes(), lines
 
@@ -84,24 +88,32 @@ def interrupt(signum=signal.SIGINT):
     return lambda: signal.raise_signal(signum)
 
 
-# ---- the step -------------------------------------------------------------------------------------------------------
+# ---- the step ------------------------------------------------------------------------------------
 
 
 def test_a_step_of_plain_sgd_is_the_weights_minus_rate_times_gradient():
-    model, images, labels = nn.Sequential(nn.Flatten(), nn.Linear(4, 3)), torch.rand(5, 1, 2, 2), torch.tensor([0, 1, 2, 0, 1])
+    model, images, labels = (
+        nn.Sequential(nn.Flatten(), nn.Linear(4, 3)),
+        torch.rand(5, 1, 2, 2),
+        torch.tensor([0, 1, 2, 0, 1]),
+    )
     loss = F.cross_entropy(model(images), labels)
     gradients = torch.autograd.grad(loss, list(model.parameters()))
     expected = [p - 0.5 * g for p, g in zip(model.parameters(), gradients, strict=True)]
     returned = train.train_step(model, images, labels, torch.optim.SGD(model.parameters(), 0.5))
     torch.testing.assert_close(returned, loss.detach())
-    torch.testing.assert_close([p.detach() for p in model.parameters()], [e.detach() for e in expected])
+    torch.testing.assert_close(
+        [p.detach() for p in model.parameters()], [e.detach() for e in expected]
+    )
 
 
 def test_a_step_trains_even_after_an_evaluation():
     model = train.make_model(TINY)
     train.evaluate(model, [(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]))], 8)
     assert not model.training
-    train.train_step(model, torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 3]), train.make_optimizer(model, TINY))
+    train.train_step(
+        model, torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 3]), train.make_optimizer(model, TINY)
+    )
     assert model.training
     assert model.bn1.num_batches_tracked == 1
 
@@ -121,7 +133,9 @@ def test_top1_and_top5_by_hand():
         batches = zip(images.split(batch_size), labels.split(batch_size), strict=True)
         found = train.evaluate(Shown(), batches, 8)
         assert (found["top1"], found["top5"], found["images"]) == (0.25, 0.75, 4)
-        assert found["loss"] == pytest.approx(F.cross_entropy(prepare(images, 8)[:, 0, 0], labels).item(), rel=1e-6)
+        assert found["loss"] == pytest.approx(
+            F.cross_entropy(prepare(images, 8)[:, 0, 0], labels).item(), rel=1e-6
+        )
 
 
 def test_kernels_decay_and_biases_and_bn_do_not():
@@ -144,19 +158,25 @@ def test_batch_normalization_averages_as_the_recipe_says():
 def test_an_epoch_shows_each_image_at_most_once(images, batch_size, epoch, seed):
     batch_size = min(images, batch_size)
     labels = torch.arange(images)
-    data = Dataset(torch.zeros(images, 1, 8, 8, dtype=torch.uint8), labels, *[torch.empty(0)] * 2, ())
+    data = Dataset(
+        torch.zeros(images, 1, 8, 8, dtype=torch.uint8), labels, *[torch.empty(0)] * 2, ()
+    )
     recipe = replace(TINY, batch_size=batch_size, seed=seed)
     steps = images // batch_size
-    seen = torch.cat([train.training_batch(data, recipe, epoch * steps + i)[1] for i in range(steps)])
+    seen = torch.cat(
+        [train.training_batch(data, recipe, epoch * steps + i)[1] for i in range(steps)]
+    )
     assert len(set(seen.tolist())) == len(seen) == steps * batch_size
 
 
 def test_epochs_and_seeds_have_orders_of_their_own():
-    orders = {tuple(epoch_order(seed, epoch, 50).tolist()) for seed in range(3) for epoch in range(3)}
+    orders = {
+        tuple(epoch_order(seed, epoch, 50).tolist()) for seed in range(3) for epoch in range(3)
+    }
     assert len(orders) == 9
 
 
-# ---- what a run leaves ----------------------------------------------------------------------------------------------
+# ---- what a run leaves ---------------------------------------------------------------------------
 
 
 def test_metrics_have_a_line_an_epoch_with_all_keys(uninterrupted):
@@ -182,7 +202,9 @@ def test_the_configuration_is_saved_beside_what_it_made(uninterrupted):
 def test_a_saved_network_guesses_as_it_did_in_training(uninterrupted):
     recipe, out = uninterrupted
     digits = load_digits()
-    found = train.evaluate(train.trained_model(newest(out)), digits.held_out(250), recipe.image_size)
+    found = train.evaluate(
+        train.trained_model(newest(out)), digits.held_out(250), recipe.image_size
+    )
     assert found["top1"] == metrics(out)[-1]["top1"]
 
 
@@ -198,7 +220,7 @@ def test_only_the_newest_checkpoints_are_kept(tmp_path):
     ]
 
 
-# ---- the same bits --------------------------------------------------------------------------------------------------
+# ---- the same bits -------------------------------------------------------------------------------
 
 
 def test_the_same_seed_gives_the_same_bits(uninterrupted, tmp_path):
@@ -220,7 +242,9 @@ def test_a_run_stopped_in_any_step_goes_on_bit_for_bit(uninterrupted, tmp_path, 
     recipe, out = uninterrupted
     with pytest.MonkeyPatch.context() as patch:
         at_step(stop_in, interrupt(signum), patch)
-        with pytest.raises(train.Interrupted, match=f"stopped after step {stop_in} of 10") as stopped:
+        with pytest.raises(
+            train.Interrupted, match=f"stopped after step {stop_in} of 10"
+        ) as stopped:
             train.train(recipe, tmp_path)
     assert stopped.value.signum == signum
     assert newest(tmp_path).name == f"step-{stop_in:08d}.safetensors"
@@ -263,7 +287,8 @@ def test_signals_act_as_before_once_training_is_over(tmp_path, monkeypatch):
 
 def test_a_second_interrupt_acts_at_once(tmp_path, monkeypatch):
     at_step(2, lambda: (interrupt()(), interrupt()()), monkeypatch)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts its background jobs without one
+    # a shell starts its background jobs without one
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt) as stopped:
             train.train(TINY, tmp_path)
@@ -274,7 +299,9 @@ def test_a_second_interrupt_acts_at_once(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("function", ["append_line", "save_checkpoint"])
 @pytest.mark.parametrize("epoch", [1, 2])
-def test_a_crash_between_metrics_and_checkpoint_leaves_no_line_twice(uninterrupted, tmp_path, function, epoch):
+def test_a_crash_between_metrics_and_checkpoint_leaves_no_line_twice(
+    uninterrupted, tmp_path, function, epoch
+):
     """As after SIGKILL at that place: nothing that comes after is done."""
     recipe, out = uninterrupted
     real, calls = getattr(train, function), []
@@ -300,7 +327,7 @@ def test_resuming_a_finished_run_changes_nothing(uninterrupted):
     assert made_by(out) == before
 
 
-# ---- damage ---------------------------------------------------------------------------------------------------------
+# ---- damage --------------------------------------------------------------------------------------
 
 
 def cut_short(content):
@@ -316,21 +343,27 @@ def emptied(content):
 
 
 @pytest.mark.parametrize("damage", [cut_short, bit_flipped, emptied])
-def test_behind_a_damaged_checkpoint_the_one_before_is_used_and_said(uninterrupted, tmp_path, damage, caplog):
+def test_behind_a_damaged_checkpoint_the_one_before_is_used_and_said(
+    uninterrupted, tmp_path, damage, caplog
+):
     recipe, out = uninterrupted
     train.train(recipe, tmp_path)
     path = newest(tmp_path)
     path.write_bytes(damage(path.read_bytes()))
     train.train(recipe, tmp_path, resume=True)
     assert made_by(tmp_path) == made_by(out)
-    assert re.search(r"step-00000010.safetensors is damaged: .*; the one before it is tried", caplog.text)
+    assert re.search(
+        r"step-00000010.safetensors is damaged: .*; the one before it is tried", caplog.text
+    )
 
 
 def test_when_all_checkpoints_are_damaged_it_says_so(tmp_path):
     train.train(TINY, tmp_path)
     for path in (tmp_path / "checkpoints").iterdir():
         path.write_bytes(cut_short(path.read_bytes()))
-    with pytest.raises(ValueError, match=r"all damaged: step-00000005.safetensors, step-00000010.safetensors"):
+    with pytest.raises(
+        ValueError, match=r"all damaged: step-00000005.safetensors, step-00000010.safetensors"
+    ):
         train.train(TINY, tmp_path, resume=True)
 
 
@@ -349,7 +382,16 @@ def test_a_failed_write_leaves_the_old_file_and_no_temporary_one(tmp_path, monke
 
 def test_a_full_disk_is_one_line_and_the_run_goes_on_later(uninterrupted, tmp_path, capsys):
     recipe, out = uninterrupted
-    flags = ["train", "--recipe", "digits", "--out", str(tmp_path), *TINY_FLAGS, "--model.dropout", "0.2"]
+    flags = [
+        "train",
+        "--recipe",
+        "digits",
+        "--out",
+        str(tmp_path),
+        *TINY_FLAGS,
+        "--model.dropout",
+        "0.2",
+    ]
     flags += [
         "--optimizer",
         recipe.optimizer,
@@ -376,7 +418,7 @@ class quiet(train.tqdm):
         super().__init__(*args, **kwargs | {"disable": True})
 
 
-# ---- divergence -----------------------------------------------------------------------------------------------------
+# ---- divergence ----------------------------------------------------------------------------------
 
 
 def test_a_loss_that_is_not_finite_stops_with_step_rate_and_checkpoint(tmp_path, monkeypatch):
@@ -387,7 +429,9 @@ def test_a_loss_that_is_not_finite_stops_with_step_rate_and_checkpoint(tmp_path,
         return real(*args, **kwargs) * (float("nan") if len(calls) == 8 else 1)
 
     monkeypatch.setattr(train, "train_step", step)
-    with pytest.raises(FloatingPointError, match=r"loss is nan at step 8 with learning rate 0\.0\d+") as error:
+    with pytest.raises(
+        FloatingPointError, match=r"loss is nan at step 8 with learning rate 0\.0\d+"
+    ) as error:
         train.train(TINY, tmp_path)
     assert f"the last good checkpoint is {newest(tmp_path)}" in str(error.value)
     assert newest(tmp_path).name == "step-00000005.safetensors"
@@ -404,26 +448,52 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path, monkeypatch):
         return loss
 
     monkeypatch.setattr(train, "train_step", step)
-    with pytest.raises(FloatingPointError, match="a weight is not finite at step 5 .* there is no checkpoint yet"):
+    with pytest.raises(
+        FloatingPointError, match="a weight is not finite at step 5 .* there is no checkpoint yet"
+    ):
         train.train(TINY, tmp_path)
     assert not list(tmp_path.glob("checkpoints/*"))
 
 
 def test_a_learning_rate_far_too_high_is_one_line(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(train, "tqdm", quiet)
-    flags = ["train", "--recipe", "digits", "--out", str(tmp_path), *TINY_FLAGS, "--learning-rate", "1e38"]
+    flags = [
+        "train",
+        "--recipe",
+        "digits",
+        "--out",
+        str(tmp_path),
+        *TINY_FLAGS,
+        "--learning-rate",
+        "1e38",
+    ]
     line = refused(flags, capsys)
     assert "not finite" in line or "loss is" in line
     assert "there is no checkpoint yet" in line
 
 
-# ---- the command ----------------------------------------------------------------------------------------------------
+# ---- the command ---------------------------------------------------------------------------------
 
 
 def test_the_command_trains_and_says_how_well(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(train, "tqdm", quiet)
     out = tmp_path / "deep" / "folder"
-    assert main(["train", "--recipe", "digits", "--out", str(out), *TINY_FLAGS, "--model.segments", "2", "--seed=7"]) == 0
+    assert (
+        main(
+            [
+                "train",
+                "--recipe",
+                "digits",
+                "--out",
+                str(out),
+                *TINY_FLAGS,
+                "--model.segments",
+                "2",
+                "--seed=7",
+            ]
+        )
+        == 0
+    )
     assert f"{metrics(out)[-1]['top1']:.2%} top-1" in capsys.readouterr().out
     recipe = Recipe.from_dict(json.loads((out / "config.json").read_text())["recipe"])
     assert (recipe.name, recipe.seed, recipe.epochs, recipe.model.segments) == ("digits", 7, 2, 2)
@@ -433,15 +503,21 @@ def test_the_command_trains_and_says_how_well(tmp_path, capsys, monkeypatch):
 def test_resume_takes_the_recipe_from_the_folder(uninterrupted, capsys):
     _, out = uninterrupted
     assert main(["train", "--out", str(out), "--resume"]) == 0
-    assert main(["train", "--recipe", "digits", "--out", str(out), "--resume", "--epochs", "2"]) == 0
+    assert (
+        main(["train", "--recipe", "digits", "--out", str(out), "--resume", "--epochs", "2"]) == 0
+    )
 
 
 def test_a_changed_recipe_is_not_resumed_and_the_changes_are_named(uninterrupted, capsys):
     _, out = uninterrupted
-    line = refused(["train", "--out", str(out), "--resume", "--epochs", "3", "--model.dropout", "0.5"], capsys)
+    line = refused(
+        ["train", "--out", str(out), "--resume", "--epochs", "3", "--model.dropout", "0.5"], capsys
+    )
     assert "epochs is 2 and 3" in line
     assert "model.dropout is 0.2 and 0.5" in line
-    assert "'photos'" in refused(["train", "--recipe", "photos", "--out", str(out), "--resume"], capsys)
+    assert "'photos'" in refused(
+        ["train", "--recipe", "photos", "--out", str(out), "--resume"], capsys
+    )
 
 
 def test_a_folder_with_a_run_is_not_overwritten(uninterrupted, capsys):
@@ -454,17 +530,35 @@ def test_a_folder_with_a_run_is_not_overwritten(uninterrupted, capsys):
 def test_an_interrupted_command_says_how_to_go_on_and_loses_nothing(tmp_path):
     """A real process, stopped by a real SIGINT in the middle of an epoch."""
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "xception_edu", "train", "--recipe", "digits", "--out", str(out), *TINY_FLAGS]
+    command = [
+        sys.executable,
+        "-m",
+        "xception_edu",
+        "train",
+        "--recipe",
+        "digits",
+        "--out",
+        str(out),
+        *TINY_FLAGS,
+    ]
     command += ["--epochs", "100000"]
     environment = os.environ | {"TQDM_DISABLE": "1"}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         deadline = time.monotonic() + 120
-        while not (out / "metrics.jsonl").exists() and process.poll() is None and time.monotonic() < deadline:
+        while (
+            not (out / "metrics.jsonl").exists()
+            and process.poll() is None
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         printed, said = process.communicate(timeout=60)
     assert (process.returncode, printed) == (130, "")
-    assert re.fullmatch(r"SIGINT: stopped after step (\d+) of 500000, .* is saved; --resume goes on\n", said), said
+    assert re.fullmatch(
+        r"SIGINT: stopped after step (\d+) of 500000, .* is saved; --resume goes on\n", said
+    ), said
     saved = checkpoints.load_newest(out / "checkpoints")
     assert f"after step {saved.progress['step']} of" in said
     assert str(saved.path) in said
@@ -487,12 +581,24 @@ def test_an_interrupted_command_says_how_to_go_on_and_loses_nothing(tmp_path):
         (["--recipe", "digits", "--out", "OUT", "--epochs", "--resume"], ["--epochs"]),
         (["--recipe", "digits", "--out", "OUT", "--epochs", "3", "4"], ["4"]),
         (["--recipe", "digits", "--out", "OUT", "a\nb"], ["a b"]),
-        (["--recipe", "digits", "--out", "OUT", "--learning-rate", "-1e-3"], ["learning_rate", "-0.001", "above 0"]),
+        (
+            ["--recipe", "digits", "--out", "OUT", "--learning-rate", "-1e-3"],
+            ["learning_rate", "-0.001", "above 0"],
+        ),
         (["--recipe", "digits", "--out", "OUT", "--model", "{}x"], ["model"]),
         (["--recipe", "digits", "--out", "OUT", "--model.segment", "4"], ["--model.segment"]),
-        (["--recipe", "digits", "--out", "OUT", "--model.segments", "33"], ["model.segments", "33", "from 1 to 32"]),
-        (["--recipe", "digits", "--out", "OUT", "--model.entry-widths", "[8]"], ["model.entry_widths", "(8,)", "3"]),
-        (["--recipe", "photos", "--out", "OUT", "--image-size", "100"], ["image_size", "100", "from 32 to 96"]),
+        (
+            ["--recipe", "digits", "--out", "OUT", "--model.segments", "33"],
+            ["model.segments", "33", "from 1 to 32"],
+        ),
+        (
+            ["--recipe", "digits", "--out", "OUT", "--model.entry-widths", "[8]"],
+            ["model.entry_widths", "(8,)", "3"],
+        ),
+        (
+            ["--recipe", "photos", "--out", "OUT", "--image-size", "100"],
+            ["image_size", "100", "from 32 to 96"],
+        ),
     ],
 )
 def test_a_wrong_flag_is_one_line_that_names_it(flags, parts, tmp_path, capsys):
@@ -503,49 +609,93 @@ def test_a_wrong_flag_is_one_line_that_names_it(flags, parts, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", ["model.num_classes", "batch_size"])
-def test_what_does_not_fit_the_images_is_one_line_and_leaves_no_folder(name, tmp_path, capsys, monkeypatch):
+def test_what_does_not_fit_the_images_is_one_line_and_leaves_no_folder(
+    name, tmp_path, capsys, monkeypatch
+):
     monkeypatch.undo()
     out = tmp_path / "run"
     from xception_edu.data.load import load_dataset
 
     monkeypatch.setattr(train, "load_dataset", load_dataset)
-    assert name in refused(["train", "--recipe", "digits", "--out", str(out), f"--{name}", "1500"], capsys)
+    assert name in refused(
+        ["train", "--recipe", "digits", "--out", str(out), f"--{name}", "1500"], capsys
+    )
     assert not out.exists()
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path, capsys):
     file = tmp_path / "file"
     file.write_text("something")
-    assert "must be a folder" in refused(["train", "--recipe", "digits", "--out", str(file)], capsys)
-    assert "out" in refused(["train", "--recipe", "digits", "--out", str(file / "under"), *TINY_FLAGS], capsys)
+    assert "must be a folder" in refused(
+        ["train", "--recipe", "digits", "--out", str(file)], capsys
+    )
+    assert "out" in refused(
+        ["train", "--recipe", "digits", "--out", str(file / "under"), *TINY_FLAGS], capsys
+    )
     assert file.read_text() == "something"
 
 
 def test_a_damaged_configuration_is_refused(tmp_path, capsys):
     (tmp_path / "config.json").write_text('{"recipe": {"name": "digits"')
-    assert "config.json is damaged" in refused(["train", "--out", str(tmp_path), "--resume"], capsys)
+    assert "config.json is damaged" in refused(
+        ["train", "--out", str(tmp_path), "--resume"], capsys
+    )
 
 
 # For each kind of field, words that are wrong for it in every recipe.
-INTEGERS = st.one_of(st.integers(max_value=-1).map(str), st.sampled_from(["", "x", "1.5", "true", "[3]", "nan", "-", "1e3"]))
-NUMBERS = st.one_of(st.floats(max_value=-1e-6).map(repr), st.sampled_from(["", "x", "true", "[3]", "nan", "inf", "1e999"]))
+INTEGERS = st.one_of(
+    st.integers(max_value=-1).map(str),
+    st.sampled_from(["", "x", "1.5", "true", "[3]", "nan", "-", "1e3"]),
+)
+NUMBERS = st.one_of(
+    st.floats(max_value=-1e-6).map(repr),
+    st.sampled_from(["", "x", "true", "[3]", "nan", "inf", "1e999"]),
+)
 CHOICES = st.sampled_from(["", "x", "3", "true", "[]", "sdg", "None "])
 BOOLEANS = st.sampled_from(["", "x", "3", "[]", "sdg", "None "])
-WIDTHS = st.sampled_from(["", "x", "8", "[8]", "[0, 8, 8]", "[8, 8, -8]", "[8, 8, 'a']", "null", "{}"])
+WIDTHS = st.sampled_from(
+    ["", "x", "8", "[8]", "[0, 8, 8]", "[8, 8, -8]", "[8, 8, 'a']", "null", "{}"]
+)
 WRONG_WORDS = {
-    **dict.fromkeys(("image_size", "seed", "batch_size", "epochs", "random_shift", "keep_checkpoints"), INTEGERS),
-    **dict.fromkeys(("accumulate", "steps_per_epoch", "evaluate_every", "reference_batch_size", "decay_images"), INTEGERS),
+    **dict.fromkeys(
+        ("image_size", "seed", "batch_size", "epochs", "random_shift", "keep_checkpoints"), INTEGERS
+    ),
+    **dict.fromkeys(
+        ("accumulate", "steps_per_epoch", "evaluate_every", "reference_batch_size", "decay_images"),
+        INTEGERS,
+    ),
     **dict.fromkeys(("random_erase", "shuffle_buffer", "workers"), INTEGERS),
-    **dict.fromkeys(("held_out_share", "rmsprop_decay", "rmsprop_epsilon", "clip_norm", "random_saturation"), NUMBERS),
+    **dict.fromkeys(
+        ("held_out_share", "rmsprop_decay", "rmsprop_epsilon", "clip_norm", "random_saturation"),
+        NUMBERS,
+    ),
     **dict.fromkeys(("random_crop_area", "random_crop_ratio", "center_crop"), NUMBERS),
     **dict.fromkeys(("labels", "lr_rule", "decay_by", "l2", "resampling", "precision"), CHOICES),
-    **dict.fromkeys(("random_flip", "nesterov", "streaming", "compile", "sync_bn", "model.residual"), BOOLEANS),
-    **dict.fromkeys(("learning_rate", "warmup_epochs", "decay_rate", "decay_epochs", "momentum", "weight_decay"), NUMBERS),
-    **dict.fromkeys(("label_smoothing", "polyak_decay", "bn_momentum", "random_rotation", "random_zoom"), NUMBERS),
+    **dict.fromkeys(
+        ("random_flip", "nesterov", "streaming", "compile", "sync_bn", "model.residual"), BOOLEANS
+    ),
+    **dict.fromkeys(
+        (
+            "learning_rate",
+            "warmup_epochs",
+            "decay_rate",
+            "decay_epochs",
+            "momentum",
+            "weight_decay",
+        ),
+        NUMBERS,
+    ),
+    **dict.fromkeys(
+        ("label_smoothing", "polyak_decay", "bn_momentum", "random_rotation", "random_zoom"),
+        NUMBERS,
+    ),
     **dict.fromkeys(("dataset", "optimizer", "schedule", "fill"), CHOICES),
     "random_light": NUMBERS,
     "threads": INTEGERS,
-    **{f"model.{name}": INTEGERS for name in ("num_classes", "in_channels", "middle_blocks", "stem_stride", "segments")},
+    **{
+        f"model.{name}": INTEGERS
+        for name in ("num_classes", "in_channels", "middle_blocks", "stem_stride", "segments")
+    },
     **{f"model.{name}": NUMBERS for name in ("dropout", "bn_eps", "width")},
     **{f"model.{name}": CHOICES for name in ("order", "activation", "padding")},
     **{f"model.{name}": WIDTHS for name in ("entry_widths", "exit_widths")},
@@ -554,7 +704,9 @@ WRONG_WORDS = {
 
 
 def test_every_flag_has_wrong_words_here():
-    flags = {f.name for f in fields(Recipe)} - {"name", "model"} | {f"model.{f.name}" for f in fields(XceptionConfig)}
+    flags = {f.name for f in fields(Recipe)} - {"name", "model"} | {
+        f"model.{f.name}" for f in fields(XceptionConfig)
+    }
     assert set(WRONG_WORDS) == flags
 
 
@@ -563,7 +715,9 @@ def test_every_flag_has_wrong_words_here():
 @given(data=st.data(), base=st.sampled_from(["digits", "photos"]))
 def test_generated_wrong_words_are_one_line_that_names_the_flag(name, data, base, tmp_path, capsys):
     word = data.draw(WRONG_WORDS[name])
-    line = refused(["train", "--recipe", base, "--out", str(tmp_path / "run"), f"--{name}", word], capsys)
+    line = refused(
+        ["train", "--recipe", base, "--out", str(tmp_path / "run"), f"--{name}", word], capsys
+    )
     assert name in line, line
     assert not (tmp_path / "run").exists()
 
@@ -573,11 +727,14 @@ def test_photos_train_too(tmp_path, monkeypatch):
     monkeypatch.setattr(builtin, "LATTICE", 2)
     monkeypatch.setattr(train, "load_dataset", load_dataset)
     model = replace(MODEL, in_channels=3, stem_stride=2)
-    last = train.train(replace(PHOTOS, model=model, image_size=32, batch_size=40, epochs=1, random_shift=4), tmp_path)
+    last = train.train(
+        replace(PHOTOS, model=model, image_size=32, batch_size=40, epochs=1, random_shift=4),
+        tmp_path,
+    )
     assert set(last) == KEYS
 
 
-# ---- options of a run -----------------------------------------------------------------------------------------------
+# ---- options of a run ----------------------------------------------------------------------------
 
 
 def scalars(out):
@@ -586,14 +743,18 @@ def scalars(out):
 
     events = EventAccumulator(str(out / "tensorboard"))
     events.Reload()
-    return {name: [(e.step, e.value) for e in events.Scalars(name)] for name in events.Tags()["scalars"]}
+    return {
+        name: [(e.step, e.value) for e in events.Scalars(name)] for name in events.Tags()["scalars"]
+    }
 
 
 def test_tensorboard_gets_what_the_metrics_have_and_the_steps_between(uninterrupted):
     _, out = uninterrupted
     found = scalars(out)
     for key in KEYS - {"step"}:
-        assert found[f"epoch/{key}"] == [(line["step"], pytest.approx(line[key], rel=1e-6)) for line in metrics(out)]
+        assert found[f"epoch/{key}"] == [
+            (line["step"], pytest.approx(line[key], rel=1e-6)) for line in metrics(out)
+        ]
     assert [step for step, _ in found["step/loss"]] == list(range(1, 11))
     mean = sum(value for _, value in found["step/loss"][:5]) / 5
     assert mean == pytest.approx(metrics(out)[0]["loss"], rel=1e-6)
@@ -611,7 +772,11 @@ def test_tensorboards_curves_go_on_where_the_run_does(tmp_path):
 
 def test_without_tensorboard_there_are_no_events(tmp_path):
     train.train(TINY, tmp_path, max_steps=1, tensorboard=False)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "config.json", "metrics.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "checkpoints",
+        "config.json",
+        "metrics.jsonl",
+    ]
 
 
 def test_a_run_left_after_some_steps_goes_on_bit_for_bit(uninterrupted, tmp_path):
@@ -626,18 +791,27 @@ def test_a_run_left_after_some_steps_goes_on_bit_for_bit(uninterrupted, tmp_path
 
 def test_a_run_left_within_an_epoch_says_how_it_went_so_far(tmp_path, capsys, monkeypatch):
     losses, real = [], train.train_step
-    monkeypatch.setattr(train, "train_step", lambda *args, **how: losses.append(real(*args, **how)) or losses[-1])
+    monkeypatch.setattr(
+        train, "train_step", lambda *args, **how: losses.append(real(*args, **how)) or losses[-1]
+    )
     out = tmp_path / "run"
     flags = [*TINY_FLAGS, "--max-steps", "7", "--tensorboard", "false"]
     assert main(["train", "--recipe", "digits", "--out", str(out), *flags]) == 0
     line = metrics(out)[-1]
-    assert line == {"step": 7, "epoch": 1.4} | {key: line[key] for key in ("loss", "lr", "images_per_second")}
+    assert line == {"step": 7, "epoch": 1.4} | {
+        key: line[key] for key in ("loss", "lr", "images_per_second")
+    }
     assert line["loss"] == pytest.approx(torch.stack(losses[5:]).mean().item())
-    said = f"loss {line['loss']:.4f}, {line['images_per_second']} images/s after step 7, in the middle of an epoch"
+    said = (
+        f"loss {line['loss']:.4f}, {line['images_per_second']} images/s after step 7, in the middle"
+        " of an epoch"
+    )
     assert said in capsys.readouterr().out
 
 
-def test_another_batch_size_says_which_rule_the_learning_rate_follows(tmp_path, capsys, monkeypatch):
+def test_another_batch_size_says_which_rule_the_learning_rate_follows(
+    tmp_path, capsys, monkeypatch
+):
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     said = "learning rate 0.4 for 256 images a step: by the rule linear, 0.1 x 256/64"
     train.train(replace(TINY, lr_rule="linear"), tmp_path / "other", max_steps=1, tensorboard=False)
@@ -660,14 +834,18 @@ def test_another_batch_size_says_which_rule_the_learning_rate_follows(tmp_path, 
     ],
 )
 def test_a_wrong_option_is_one_line(flags, parts, tmp_path, capsys):
-    line = refused(["train", "--recipe", "digits", "--out", str(tmp_path / "run"), *TINY_FLAGS, *flags], capsys)
+    line = refused(
+        ["train", "--recipe", "digits", "--out", str(tmp_path / "run"), *TINY_FLAGS, *flags], capsys
+    )
     assert all(part in line for part in parts), line
 
 
 def test_a_checkpoint_is_written_whenever_the_minutes_are_over(tmp_path, monkeypatch):
     steps, real = [], train.save_checkpoint
     monkeypatch.setattr(
-        train, "save_checkpoint", lambda folder, step, *args, **how: steps.append(step) or real(folder, step, *args, **how)
+        train,
+        "save_checkpoint",
+        lambda folder, step, *args, **how: steps.append(step) or real(folder, step, *args, **how),
     )
     train.train(TINY, tmp_path, max_steps=7, checkpoint_minutes=0)
     assert steps == [1, 2, 3, 4, 5, 6, 7]
@@ -678,8 +856,12 @@ def test_between_evaluations_a_line_has_the_loss_only_and_the_last_epoch_is_eval
     assert ["top1" in line for line in metrics(tmp_path)] == [False, True, True]
 
 
-def test_a_file_that_may_not_grow_is_one_line_and_the_checkpoint_before_it_stays(uninterrupted, tmp_path):
-    """The system itself refuses to write: files of more than 3 KB, as a full disk or a quota would."""
+def test_a_file_that_may_not_grow_is_one_line_and_the_checkpoint_before_it_stays(
+    uninterrupted, tmp_path
+):
+    """The system itself refuses to write: files of more than 3 KB, as a full disk or a quota
+    would.
+    """
     import resource  # of Unix
 
     recipe, out = uninterrupted
@@ -687,7 +869,10 @@ def test_a_file_that_may_not_grow_is_one_line_and_the_checkpoint_before_it_stays
     with pytest.MonkeyPatch.context() as patch:
         at_step(7, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3000, hard)), patch)
         try:
-            with pytest.raises(ValueError, match="^out cannot be used: File too large") as error, in_one_line():
+            with (
+                pytest.raises(ValueError, match="^out cannot be used: File too large") as error,
+                in_one_line(),
+            ):
                 train.train(recipe, tmp_path, tensorboard=False)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -35,7 +35,9 @@ def lively(config):
 @settings(max_examples=20)
 @given(xception_configs())
 def test_folding_is_exact_for_all_dials(config):
-    """In float64: in float32 a generated network six channels wide may enlarge roundings as it likes."""
+    """In float64: in float32 a generated network six channels wide may enlarge roundings as it
+    likes.
+    """
     model = lively(config).double()
     before = copy.deepcopy(model.state_dict())
     folded = fold_batchnorm(model)
@@ -58,7 +60,9 @@ def test_in_float32_outputs_are_equal_to_1e_5_relative():
 def test_a_folded_network_has_a_bias_for_each_norm():
     model = network(SMALL)
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
-    saved = sum(p.numel() for p in model.parameters()) - sum(p.numel() for p in fold_batchnorm(model).parameters())
+    saved = sum(p.numel() for p in model.parameters()) - sum(
+        p.numel() for p in fold_batchnorm(model).parameters()
+    )
     assert saved == sum(norm.num_features for norm in norms)  # gamma and beta became one bias
 
 
@@ -72,5 +76,7 @@ def test_a_training_network_folds_by_its_running_statistics_and_stays_in_trainin
 
 
 def test_a_norm_that_stands_alone_is_named():
-    with pytest.raises(ValueError, match="model has 0, but each BN must stand behind a convolution"):
+    with pytest.raises(
+        ValueError, match="model has 0, but each BN must stand behind a convolution"
+    ):
         fold_batchnorm(nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1)))

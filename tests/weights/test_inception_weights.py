@@ -61,7 +61,7 @@ def assert_same_weights(model, expected):
         assert key.endswith("num_batches_tracked") or torch.equal(state[key], expected[key]), key
 
 
-# ---- names ----------------------------------------------------------------------------------------------------------
+# ---- names ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("aux", [True, False])
@@ -92,7 +92,7 @@ def test_torchvisions_names_are_these(ours, theirs):
     assert timm_names(inception_layers(aux=True, bn_scale=True))[ours] == theirs
 
 
-# ---- what is read ---------------------------------------------------------------------------------------------------
+# ---- what is read --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("source", [None, "torchvision", "timm"])
@@ -104,11 +104,17 @@ def test_torchvisions_file_brings_its_auxiliary_tower(torchvision_file, source):
 
 
 def test_timms_file_has_no_auxiliary_tower(tmp_path):
-    tensors = {key: t.half() for key, t in torchvision_tensors().items() if not key.startswith("Aux") and "tracked" not in key}
+    tensors = {
+        key: t.half()
+        for key, t in torchvision_tensors().items()
+        if not key.startswith("Aux") and "tracked" not in key
+    }
     save_file(tensors, tmp_path / "x.safetensors")
     model = import_weights(tmp_path / "x.safetensors", source="timm")
     assert model.config == InceptionV3Config(padding_counted=True)
-    assert torch.equal(model.conv1.conv.weight, inception(**TORCHVISION).conv1.conv.weight.half().float())
+    assert torch.equal(
+        model.conv1.conv.weight, inception(**TORCHVISION).conv1.conv.weight.half().float()
+    )
 
 
 @pytest.mark.parametrize(
@@ -124,7 +130,13 @@ def test_keras_files_are_read_by_the_order_of_their_numbers(layout, first, bn_sc
 
 
 @pytest.mark.parametrize(
-    "dials", [TORCHVISION | {"num_classes": 7}, KERAS | {"dropout": 0.5, "in_channels": 1}, {"variant": "paper_count"}], ids=str
+    "dials",
+    [
+        TORCHVISION | {"num_classes": 7},
+        KERAS | {"dropout": 0.5, "in_channels": 1},
+        {"variant": "paper_count"},
+    ],
+    ids=str,
 )
 def test_our_own_files_bring_their_dials_along(dials, tmp_path):
     model = inception(**dials)
@@ -136,11 +148,17 @@ def test_our_own_files_bring_their_dials_along(dials, tmp_path):
 
 def test_without_a_top_both_classifiers_stay_as_they_are(torchvision_file):
     config = InceptionV3Config(num_classes=5, **TORCHVISION)
-    refused(torchvision_file, "fc.weight is (1000, 2048)", "AuxLogits.fc.bias is (1000,)", config=config)
+    refused(
+        torchvision_file, "fc.weight is (1000, 2048)", "AuxLogits.fc.bias is (1000,)", config=config
+    )
     model = import_weights(torchvision_file, config, include_top=False)
     assert (model.classifier.out_features, model.aux.classifier.out_features) == (5, 5)
     other = inception(**TORCHVISION).state_dict()
-    kept = {key: t for key, t in model.state_dict().items() if "classifier" not in key and "tracked" not in key}
+    kept = {
+        key: t
+        for key, t in model.state_dict().items()
+        if "classifier" not in key and "tracked" not in key
+    }
     assert all(torch.equal(t, other[key]) for key, t in kept.items())
 
 
@@ -157,7 +175,7 @@ def test_kerass_network_without_gamma_is_folded(tmp_path):
     assert not [m for m in folded.modules() if isinstance(m, torch.nn.BatchNorm2d)]
 
 
-# ---- what is refused ------------------------------------------------------------------------------------------------
+# ---- what is refused -----------------------------------------------------------------------------
 
 
 def test_missing_unexpected_and_misshaped_weights_are_all_named(tmp_path):
@@ -178,11 +196,20 @@ def test_missing_unexpected_and_misshaped_weights_are_all_named(tmp_path):
 
 
 def test_an_auxiliary_tower_is_neither_dropped_nor_made_up(torchvision_file, tmp_path):
-    message = refused(torchvision_file, "14 unexpected", config=InceptionV3Config(padding_counted=True))
+    message = refused(
+        torchvision_file, "14 unexpected", config=InceptionV3Config(padding_counted=True)
+    )
     assert message.count("AuxLogits.") == 14
-    tensors = {key: tensor for key, tensor in torchvision_tensors().items() if not key.startswith("Aux")}
+    tensors = {
+        key: tensor for key, tensor in torchvision_tensors().items() if not key.startswith("Aux")
+    }
     torch.save(tensors, tmp_path / "x.pth")
-    refused(tmp_path / "x.pth", "12 missing", "AuxLogits.fc.weight", config=InceptionV3Config(**TORCHVISION))
+    refused(
+        tmp_path / "x.pth",
+        "12 missing",
+        "AuxLogits.fc.weight",
+        config=InceptionV3Config(**TORCHVISION),
+    )
 
 
 def test_keras_keys_are_named_as_in_the_file(tmp_path):
@@ -203,16 +230,29 @@ def test_keras_keys_are_named_as_in_the_file(tmp_path):
 
 
 def test_a_file_of_the_other_network_or_library_is_refused(torchvision_file, tmp_path):
-    refused(torchvision_file, "source is 'keras', but the keys are of 'torchvision'", source="keras")
-    refused(torchvision_file, "config is XceptionConfig", "InceptionV3Config", config=XceptionConfig())
+    refused(
+        torchvision_file, "source is 'keras', but the keys are of 'torchvision'", source="keras"
+    )
+    refused(
+        torchvision_file, "config is XceptionConfig", "InceptionV3Config", config=XceptionConfig()
+    )
     torch.save({"block1.rep.0.conv1.weight": torch.zeros(3)}, tmp_path / "xception.pth")
-    refused(tmp_path / "xception.pth", "source is 'torchvision', but the keys are of 'timm'", source="torchvision")
+    refused(
+        tmp_path / "xception.pth",
+        "source is 'torchvision', but the keys are of 'timm'",
+        source="torchvision",
+    )
     refused(tmp_path / "xception.pth", "config is InceptionV3Config", config=InceptionV3Config())
     save_file({"mixed0.tower1.conv.weight": torch.zeros(3)}, tmp_path / "y.safetensors")
     refused(tmp_path / "y.safetensors", "missing: conv1.conv.weight")
     with h5py.File(tmp_path / "z.h5", "w") as file:
         file["conv2d_1/conv2d_1/kernel:0"] = [1.0]
-    refused(tmp_path / "z.h5", "missing", "mixed10.tower4.conv.weight", "conv2d_1/conv2d_1/kernel:0 is (1,)")
+    refused(
+        tmp_path / "z.h5",
+        "missing",
+        "mixed10.tower4.conv.weight",
+        "conv2d_1/conv2d_1/kernel:0 is (1,)",
+    )
 
 
 @pytest.mark.parametrize(
@@ -233,7 +273,11 @@ def test_a_lying_config_costs_no_memory(config, tmp_path):
         for key, tensor in inception(**TORCHVISION).state_dict().items()
         if "aux" not in key and tensor.dim()
     }
-    save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, tmp_path / "x.safetensors", {"config": config})
+    save_file(
+        {key: tensor.contiguous() for key, tensor in tensors.items()},
+        tmp_path / "x.safetensors",
+        {"config": config},
+    )
     refused(tmp_path / "x.safetensors", "config", include_top=False)
 
 
@@ -249,16 +293,21 @@ def test_inception_v3_is_not_written_for_timm(tmp_path):
         save_weights(inception(**TORCHVISION), tmp_path / "x.safetensors", names="timm")
 
 
-# ---- the command line -----------------------------------------------------------------------------------------------
+# ---- the command line ----------------------------------------------------------------------------
 
 
 def test_a_file_of_torchvision_becomes_ours_and_predicts(torchvision_file, tmp_path, capsys):
     out = tmp_path / "y.safetensors"
-    assert main(["import-weights", str(torchvision_file), "--out", str(out), "--from", "torchvision"]) == 0
+    assert (
+        main(["import-weights", str(torchvision_file), "--out", str(out), "--from", "torchvision"])
+        == 0
+    )
     assert capsys.readouterr().out == f"{out}\n"
     assert load_file(out).keys() == inception(**TORCHVISION).state_dict().keys()
     Image.new("RGB", (300, 310), "orange").save(tmp_path / "x.png")
-    assert main(["predict", str(tmp_path / "x.png"), "--weights", str(out), "--format", "json"]) == 0
+    assert (
+        main(["predict", str(tmp_path / "x.png"), "--weights", str(out), "--format", "json"]) == 0
+    )
     [result] = json.loads(capsys.readouterr().out)
     assert len(result["top"]) == 5
     assert dataclasses.asdict(import_weights(out).config)["padding_counted"]

@@ -1,4 +1,6 @@
-"""Photographs of every kind become the network's input; the likeliest classes are printed; bad files are named."""
+"""Photographs of every kind become the network's input; the likeliest classes are printed; bad
+files are named.
+"""
 
 import json
 import math
@@ -35,7 +37,7 @@ def apart(ours, theirs):
     return np.abs(np.asarray(ours, float) - np.asarray(theirs, float)).mean()
 
 
-# ---- any image ------------------------------------------------------------------------------------------------------
+# ---- any image -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,10 @@ GRAY = np.asarray(PHOTO.convert("L"))
 def test_deep_gray_is_scaled_and_not_clipped(name, values, tmp_path):
     image = stored(tmp_path / name, Image.fromarray(values))
     expected = values.astype(float) / values.max() * 255 if name.startswith("large") else GRAY
-    assert apart(image, Image.fromarray(np.asarray(expected).round().astype(np.uint8)).convert("RGB")) <= 1
+    assert (
+        apart(image, Image.fromarray(np.asarray(expected).round().astype(np.uint8)).convert("RGB"))
+        <= 1
+    )
 
 
 def test_numbers_that_are_none_become_black(tmp_path):
@@ -91,7 +96,9 @@ def test_numbers_that_are_none_become_black(tmp_path):
 def test_lab_is_shown_in_color(tmp_path):
     from PIL import ImageCms
 
-    lab = ImageCms.profileToProfile(PHOTO, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB")
+    lab = ImageCms.profileToProfile(
+        PHOTO, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
+    )
     assert apart(stored(tmp_path / "x.tiff", lab), PHOTO) <= 2
 
 
@@ -138,7 +145,7 @@ def test_a_picture_of_a_trillion_pixels_is_refused(tmp_path):
         load_image(tmp_path / "x.png")
 
 
-# ---- what the network sees ------------------------------------------------------------------------------------------
+# ---- what the network sees -----------------------------------------------------------------------
 
 
 @settings(max_examples=20)
@@ -153,7 +160,10 @@ def test_every_size_becomes_the_networks(width, height):
 def test_333_becomes_299_by_cropping_alone():
     noise = np.random.default_rng(0).integers(0, 256, (333, 333, 3), dtype=np.uint8)
     x = preprocess(Image.fromarray(noise))
-    assert torch.equal(x, torch.from_numpy(noise[17:316, 17:316]).permute(2, 0, 1).float().div(255).sub(0.5).div(0.5))
+    assert torch.equal(
+        x,
+        torch.from_numpy(noise[17:316, 17:316]).permute(2, 0, 1).float().div(255).sub(0.5).div(0.5),
+    )
 
 
 def test_a_very_long_picture_costs_little_and_shows_its_center():
@@ -162,7 +172,7 @@ def test_a_very_long_picture_costs_little_and_shows_its_center():
     assert preprocess(line).min() == 1
 
 
-# ---- names and numbers ----------------------------------------------------------------------------------------------
+# ---- names and numbers ---------------------------------------------------------------------------
 
 
 def test_imagenets_names_are_known_by_their_numbers():
@@ -197,13 +207,15 @@ def test_predictions_are_sorted_probabilities_of_all_classes():
     assert (p, p + q) == pytest.approx((1 / (1 + np.exp(-2)), 1))
 
 
-# ---- the command line -----------------------------------------------------------------------------------------------
+# ---- the command line ----------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "w.safetensors"
-    config = XceptionConfig(num_classes=7, entry_widths=(2, 2, 3, 3, 3), middle_blocks=1, exit_widths=(3, 4, 5))
+    config = XceptionConfig(
+        num_classes=7, entry_widths=(2, 2, 3, 3, 3), middle_blocks=1, exit_widths=(3, 4, 5)
+    )
     save_weights(network(config), path)
     return str(path)
 
@@ -219,9 +231,13 @@ def test_the_five_likeliest_classes_are_printed(weights, tmp_path, capsys):
     results = json.loads(capsys.readouterr().out)
     assert [result["file"] for result in results] == [path, path]
     top = results[0]["top"]
-    assert [f"  {guess['probability']:.4f}  {'abcdefg'[guess['class']]}" for guess in top] == guesses
+    assert [
+        f"  {guess['probability']:.4f}  {'abcdefg'[guess['class']]}" for guess in top
+    ] == guesses
     assert [guess["name"] for guess in top] == [f"class {guess['class']}" for guess in top]
-    assert sorted((guess["probability"] for guess in top), reverse=True) == [guess["probability"] for guess in top]
+    assert sorted((guess["probability"] for guess in top), reverse=True) == [
+        guess["probability"] for guess in top
+    ]
 
 
 def test_bad_files_are_named_and_the_rest_is_predicted(weights, tmp_path, capsys):
@@ -232,7 +248,9 @@ def test_bad_files_are_named_and_the_rest_is_predicted(weights, tmp_path, capsys
     out, err = capsys.readouterr()
     assert [result["file"] for result in json.loads(out)] == [paths[1]]
     assert len(err.splitlines()) == 3
-    assert all(path in line for path, line in zip([paths[0], *paths[2:]], err.splitlines(), strict=True))
+    assert all(
+        path in line for path, line in zip([paths[0], *paths[2:]], err.splitlines(), strict=True)
+    )
 
 
 @pytest.mark.parametrize(
@@ -241,7 +259,10 @@ def test_bad_files_are_named_and_the_rest_is_predicted(weights, tmp_path, capsys
         ([], "IMAGE"),
         (["x.png"], "--weights"),
         (["x.png", "--weights", "nothing.pth"], "nothing.pth: does not exist"),
-        (["x.png", "--weights", "W", "--labels", "nothing"], "nothing: cannot be read as class names"),
+        (
+            ["x.png", "--weights", "W", "--labels", "nothing"],
+            "nothing: cannot be read as class names",
+        ),
         (["x.png", "--weights", "W", "--format", "xml"], "--format"),
     ],
 )
@@ -256,7 +277,8 @@ def test_a_wrong_argument_is_one_line(argv, part, weights, tmp_path, monkeypatch
 
 def test_a_network_for_other_images_is_refused(tmp_path, capsys):
     save_weights(
-        network(XceptionConfig(in_channels=1, entry_widths=(2, 2, 3), exit_widths=(3, 3, 3))), tmp_path / "w.safetensors"
+        network(XceptionConfig(in_channels=1, entry_widths=(2, 2, 3), exit_widths=(3, 3, 3))),
+        tmp_path / "w.safetensors",
     )
     with pytest.raises(SystemExit):
         main(["predict", "x.png", "--weights", str(tmp_path / "w.safetensors")])
@@ -270,7 +292,9 @@ def test_a_checkpoint_of_training_guesses_as_in_its_evaluation(tmp_path, capsys)
             folder.mkdir(parents=True)
             for i in range(4):
                 PHOTO.crop((40 * number, i, 40 * number + 80, i + shade)).save(folder / f"{i}.png")
-    model = XceptionConfig(num_classes=2, entry_widths=(4, 4, 8), middle_blocks=0, exit_widths=(8, 8, 8))
+    model = XceptionConfig(
+        num_classes=2, entry_widths=(4, 4, 8), middle_blocks=0, exit_widths=(8, 8, 8)
+    )
     recipe = replace(RECIPES["imagefolder"], model=model, image_size=32, batch_size=4, epochs=1)
     data = str(tmp_path / "data")
     last = train(recipe, tmp_path / "run", data=data, tensorboard=False)
@@ -279,10 +303,14 @@ def test_a_checkpoint_of_training_guesses_as_in_its_evaluation(tmp_path, capsys)
     assert main(["predict", *files, "--weights", checkpoint, "--format", "json"]) == 0
     tops = [result["top"] for result in json.loads(capsys.readouterr().out)]
     pairs = [(file, guess) for file, top in zip(files, tops, strict=True) for guess in top]
-    loss = sum(-math.log(guess["probability"]) for file, guess in pairs if f"/{guess['name']}/" in file)
+    loss = sum(
+        -math.log(guess["probability"]) for file, guess in pairs if f"/{guess['name']}/" in file
+    )
     assert loss / len(files) == pytest.approx(last["held_out_loss"], rel=1e-4)
 
 
 def test_of_several_classes_an_image_each_probability_is_by_itself():
-    [[(_, p), (_, q)]] = predict(torch.nn.Flatten(), torch.tensor([1.0, 3.0]).reshape(1, 2, 1, 1), many=True)
+    [[(_, p), (_, q)]] = predict(
+        torch.nn.Flatten(), torch.tensor([1.0, 3.0]).reshape(1, 2, 1, 1), many=True
+    )
     assert (p, q) == pytest.approx((1 / (1 + math.exp(-3)), 1 / (1 + math.exp(-1))))

@@ -1,4 +1,6 @@
-"""Our own trained weights: small, read with nothing but the library, and what they say of themselves is what was measured."""
+"""Our own trained weights: small, read with nothing but the library, and what they say of
+themselves is what was measured.
+"""
 
 import dataclasses
 import importlib.util
@@ -41,13 +43,21 @@ def test_it_is_the_recipes_network_with_all_its_weights():
     model, recipe = load_pretrained("cifar10"), RECIPES["cifar10"]
     assert model.config == recipe.model
     assert not model.training
-    assert sum(p.numel() for p in model.parameters()) == total(architectures.xception(recipe.model, 32)).params
-    assert Recipe.from_dict(shipped_notes("cifar10")["recipe"]) == dataclasses.replace(recipe, seed=MEASURED["shipped"]["seed"])
+    assert (
+        sum(p.numel() for p in model.parameters())
+        == total(architectures.xception(recipe.model, 32)).params
+    )
+    assert Recipe.from_dict(shipped_notes("cifar10")["recipe"]) == dataclasses.replace(
+        recipe, seed=MEASURED["shipped"]["seed"]
+    )
 
 
 def test_what_the_file_says_was_measured():
     result = shipped_notes("cifar10")["result"]
-    assert MEASURED["shipped"] == result | {"file": "cifar10.safetensors", "bytes": SHIPPED["cifar10"].stat().st_size}
+    assert MEASURED["shipped"] == result | {
+        "file": "cifar10.safetensors",
+        "bytes": SHIPPED["cifar10"].stat().st_size,
+    }
     assert result["top1"] >= 0.85
     assert result["images"] == 10_000
     assert MEASURED["recipe"] == shipped_notes("cifar10")["recipe"]
@@ -56,8 +66,13 @@ def test_what_the_file_says_was_measured():
 def test_it_sees_a_cat_in_a_photograph_of_one(tmp_path, capsys):
     from PIL import Image
 
-    Image.fromarray(load_photograph("chelsea").permute(1, 2, 0).numpy()).save(tmp_path / "chelsea.png")
-    assert main(["predict", str(tmp_path / "chelsea.png"), "--weights", "cifar10", "--format", "json"]) == 0
+    Image.fromarray(load_photograph("chelsea").permute(1, 2, 0).numpy()).save(
+        tmp_path / "chelsea.png"
+    )
+    assert (
+        main(["predict", str(tmp_path / "chelsea.png"), "--weights", "cifar10", "--format", "json"])
+        == 0
+    )
     [result] = json.loads(capsys.readouterr().out)
     assert result["top"][0]["name"] == "cat"
 
@@ -81,14 +96,20 @@ def test_sixteen_bits_round_the_convolutions_and_nothing_else(tmp_path):
 def test_a_run_becomes_the_librarys_weights_with_its_result(tmp_path):
     recipe = dataclasses.replace(DIGITS, epochs=1, polyak_decay=0.5, seed=3)
     last = train(recipe, tmp_path / "run")
-    shipped = benchmark("ship_weights").ship(tmp_path / "run", None, "ten digits", package=tmp_path, results=tmp_path)
+    shipped = benchmark("ship_weights").ship(
+        tmp_path / "run", None, "ten digits", package=tmp_path, results=tmp_path
+    )
     assert json.loads((tmp_path / "shipped_digits.json").read_text())["shipped"] == shipped
     path = tmp_path / "digits.safetensors"
     data = load_dataset(recipe)
     found = evaluate(import_weights(path), data.held_out(), recipe.image_size)
     assert shipped["bytes"] == path.stat().st_size
     assert (shipped["data"], shipped["seed"], shipped["step"]) == ("ten digits", 3, last["step"])
-    assert (shipped["top1"], shipped["top5"], shipped["images"]) == (found["top1"], found["top5"], 500)
+    assert (shipped["top1"], shipped["top5"], shipped["images"]) == (
+        found["top1"],
+        found["top5"],
+        500,
+    )
     assert shipped["top1"] == pytest.approx(last["top1"], abs=0.01)
 
 
@@ -96,4 +117,6 @@ def test_a_run_that_is_not_finished_is_not_shipped(tmp_path):
     recipe = dataclasses.replace(DIGITS, epochs=1)
     train(recipe, tmp_path / "run", max_steps=2)
     with pytest.raises(ValueError, match="at step 2, but must be finished: it has 20 steps"):
-        benchmark("ship_weights").ship(tmp_path / "run", None, None, package=tmp_path, results=tmp_path)
+        benchmark("ship_weights").ship(
+            tmp_path / "run", None, None, package=tmp_path, results=tmp_path
+        )

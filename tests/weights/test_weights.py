@@ -1,4 +1,6 @@
-"""Weight files: everyone's are read whole, every key is accounted for, and no file of a stranger does more than be refused."""
+"""Weight files: everyone's are read whole, every key is accounted for, and no file of a stranger
+does more than be refused.
+"""
 
 import contextlib
 import dataclasses
@@ -47,7 +49,9 @@ WRITERS = {
     "oldest.h5": lambda path: write_keras(MODEL, path, "oldest"),
     "zip.keras": lambda path: write_keras_zip(MODEL, path),
     "timm.pth": lambda path: torch.save(timm_tensors(MODEL), path),
-    "legacy.pth": lambda path: torch.save(timm_tensors(MODEL), path, _use_new_zipfile_serialization=False),
+    "legacy.pth": lambda path: torch.save(
+        timm_tensors(MODEL), path, _use_new_zipfile_serialization=False
+    ),
     "checkpoint.pth": lambda path: torch.save(
         {"epoch": 3, "state_dict": {f"module.{k}": v for k, v in timm_tensors(MODEL).items()}}, path
     ),
@@ -59,7 +63,9 @@ WRITERS = {
 
 
 def refused(path, *parts, **arguments):
-    """The message with which the file is refused: it names the file, it is one line, and it has all the parts."""
+    """The message with which the file is refused: it names the file, it is one line, and it has all
+    the parts.
+    """
     with pytest.raises(ValueError, match=re.escape(str(path))) as caught:
         import_weights(path, **arguments)
     message = str(caught.value)
@@ -75,7 +81,7 @@ def assert_same_weights(model, expected):
         assert key.endswith("num_batches_tracked") or torch.equal(state[key], expected[key]), key
 
 
-# ---- what is read ---------------------------------------------------------------------------------------------------
+# ---- what is read --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -111,9 +117,16 @@ def test_what_is_written_for_timm_comes_back_as_the_same_function(tmp_path):
 def test_what_timm_cannot_have_is_not_written_for_it():
     with pytest.warns(UserWarning, match="padding is 'tensorflow', but timm pads symmetrically"):
         timm_state_dict(MODEL)
-    for name, value in {"segments": 2, "order": "pointwise_first", "activation": "relu", "residual": False}.items():
+    for name, value in {
+        "segments": 2,
+        "order": "pointwise_first",
+        "activation": "relu",
+        "residual": False,
+    }.items():
         with pytest.raises(ValueError, match=f"config.{name} is {value!r}"):
-            timm_state_dict(Xception(dataclasses.replace(SMALL, padding="symmetric", **{name: value})))
+            timm_state_dict(
+                Xception(dataclasses.replace(SMALL, padding="symmetric", **{name: value}))
+            )
 
 
 @pytest.mark.parametrize("name", ["named.weights.h5", "oldest.h5", "timm.pth", "ours.pth"])
@@ -125,16 +138,25 @@ def test_without_a_top_the_classifier_stays_as_it_is(name, tmp_path):
             del file["layers/dense" if "layers" in file else "dense_1"]
     else:
         content = torch.load(path, weights_only=True)
-        torch.save({k: v for k, v in content.items() if not k.startswith(("fc", "classifier"))}, path)
+        torch.save(
+            {k: v for k, v in content.items() if not k.startswith(("fc", "classifier"))}, path
+        )
     refused(path, "2 missing", "include_top=False")
     model = import_weights(path, include_top=False)
     assert model.classifier.out_features == 1000
     other = MODEL.state_dict()
-    assert all(torch.equal(v, other[k]) for k, v in model.state_dict().items() if "classifier" not in k and "num_b" not in k)
+    assert all(
+        torch.equal(v, other[k])
+        for k, v in model.state_dict().items()
+        if "classifier" not in k and "num_b" not in k
+    )
 
 
 def test_half_precision_and_big_endian_numbers_are_read(tmp_path):
-    torch.save({k: v.half() if v.is_floating_point() else v for k, v in MODEL.state_dict().items()}, tmp_path / "x.pth")
+    torch.save(
+        {k: v.half() if v.is_floating_point() else v for k, v in MODEL.state_dict().items()},
+        tmp_path / "x.pth",
+    )
     model = import_weights(tmp_path / "x.pth")
     assert model.classifier.weight.dtype == torch.float32
     assert torch.equal(model.classifier.weight, MODEL.classifier.weight.half().float())
@@ -146,14 +168,16 @@ def test_half_precision_and_big_endian_numbers_are_read(tmp_path):
     assert_same_weights(import_weights(tmp_path / "x.h5"), MODEL)
 
 
-# ---- every key ------------------------------------------------------------------------------------------------------
+# ---- every key -----------------------------------------------------------------------------------
 
 
 @settings(max_examples=15)
 @given(st.data())
 def test_missing_unexpected_and_misshaped_weights_are_all_named(tmp_path_factory, data):
     tensors = timm_tensors(MODEL)
-    keys = st.sampled_from(sorted(k for k in tensors if "num_batches" not in k and not k.startswith(("conv", "fc"))))
+    keys = st.sampled_from(
+        sorted(k for k in tensors if "num_batches" not in k and not k.startswith(("conv", "fc")))
+    )
     changed = data.draw(st.lists(keys, min_size=1, max_size=6, unique=True))
     missing, shaped = changed[::2], changed[1::2]
     for key in missing:
@@ -164,7 +188,14 @@ def test_missing_unexpected_and_misshaped_weights_are_all_named(tmp_path_factory
     tensors |= {key: torch.zeros(1) for key in extra}
     path = tmp_path_factory.mktemp("keys") / "x.pth"
     torch.save(tensors, path)
-    message = refused(path, *missing, *shaped, *extra, f"{len(missing)} missing", config=dataclasses.replace(SMALL, **TIMM))
+    message = refused(
+        path,
+        *missing,
+        *shaped,
+        *extra,
+        f"{len(missing)} missing",
+        config=dataclasses.replace(SMALL, **TIMM),
+    )
     assert (f"{len(shaped)} mis-shaped" in message) == bool(shaped)
     assert (f"{len(extra)} unexpected" in message) == bool(extra)
 
@@ -188,9 +219,23 @@ def test_keras_keys_are_named_as_in_the_file(tmp_path):
 
 def test_a_file_for_other_dials_is_refused(tmp_path):
     save_weights(MODEL, tmp_path / "x.safetensors")
-    refused(tmp_path / "x.safetensors", "classifier.weight is (7, 18)", config=dataclasses.replace(SMALL, num_classes=8))
-    refused(tmp_path / "x.safetensors", "missing", "middle.2.sep1", config=dataclasses.replace(SMALL, middle_blocks=3))
-    refused(tmp_path / "x.safetensors", "unexpected", "middle.1.sep1", config=dataclasses.replace(SMALL, middle_blocks=1))
+    refused(
+        tmp_path / "x.safetensors",
+        "classifier.weight is (7, 18)",
+        config=dataclasses.replace(SMALL, num_classes=8),
+    )
+    refused(
+        tmp_path / "x.safetensors",
+        "missing",
+        "middle.2.sep1",
+        config=dataclasses.replace(SMALL, middle_blocks=3),
+    )
+    refused(
+        tmp_path / "x.safetensors",
+        "unexpected",
+        "middle.1.sep1",
+        config=dataclasses.replace(SMALL, middle_blocks=1),
+    )
     refused(tmp_path / "x.safetensors", "source is 'keras'", "'ours'", source="keras")
     with pytest.raises(ValueError, match="source is 'caffe', but must be one of 'keras', 'timm'"):
         import_weights(tmp_path / "x.safetensors", source="caffe")
@@ -204,7 +249,7 @@ def test_integers_are_no_weights(tmp_path):
     refused(tmp_path / "x.pth", "conv1.weight is (4, 3, 3, 3) int32")
 
 
-# ---- files of strangers ---------------------------------------------------------------------------------------------
+# ---- files of strangers --------------------------------------------------------------------------
 
 
 class Harm:
@@ -219,7 +264,11 @@ class Harm:
 
 @pytest.mark.parametrize("zipped", [True, False])
 def test_no_pickle_runs_code(tmp_path, zipped):
-    torch.save({"conv1.weight": Harm(tmp_path / "harm")}, tmp_path / "x.pth", _use_new_zipfile_serialization=zipped)
+    torch.save(
+        {"conv1.weight": Harm(tmp_path / "harm")},
+        tmp_path / "x.pth",
+        _use_new_zipfile_serialization=zipped,
+    )
     refused(tmp_path / "x.pth")
     (tmp_path / "y.pth").write_bytes(pickle.dumps(Harm(tmp_path / "harm")))
     refused(tmp_path / "y.pth")
@@ -254,10 +303,19 @@ BAD_HDF5 = {
     "external data": (h5_raw, "external"),
     "virtual data": (h5_virtual, "virtual"),
     "a cycle": (h5_cycle, "too deep"),
-    "a compressed bomb": (lambda file, _: file.create_dataset("a", (2**28,), "f4", compression="gzip"), "chunked"),
-    "a terabyte declared": (lambda file, _: file.create_dataset("a", (2**38,), "f4"), "declares tensors of"),
+    "a compressed bomb": (
+        lambda file, _: file.create_dataset("a", (2**28,), "f4", compression="gzip"),
+        "chunked",
+    ),
+    "a terabyte declared": (
+        lambda file, _: file.create_dataset("a", (2**38,), "f4"),
+        "declares tensors of",
+    ),
     "text": (lambda file, _: file.create_dataset("a", data="text"), "must be numbers"),
-    "references": (lambda file, _: file.create_dataset("a", (3,), h5py.ref_dtype), "must be numbers"),
+    "references": (
+        lambda file, _: file.create_dataset("a", (3,), h5py.ref_dtype),
+        "must be numbers",
+    ),
     "nothing": (lambda file, _: None, "missing"),
 }
 
@@ -291,10 +349,16 @@ BAD_BYTES = {
     "the signature of HDF5 alone": (b"\x89HDF\r\n\x1a\n", "cannot be read"),
     "a billion bytes of header": (header(10**9, b"{" + bytes(50)), "cannot be read"),
     "the largest header": (header(2**64 - 1), "cannot be read"),
-    "a tensor of exabytes": (header(len(json.dumps(HUGE)), json.dumps(HUGE).encode()), "cannot be read"),
+    "a tensor of exabytes": (
+        header(len(json.dumps(HUGE)), json.dumps(HUGE).encode()),
+        "cannot be read",
+    ),
     "nested JSON": (header(100_000, b"{" + b'"a":{' * 20_000), "cannot be read"),
     "an empty zip": (zip_of({"x": ""}), "cannot be read"),
-    "a bomb in a .pth": (zip_of({"a/data.pkl": bytes(10**7)}, compression=zipfile.ZIP_DEFLATED), "unpacks to"),
+    "a bomb in a .pth": (
+        zip_of({"a/data.pkl": bytes(10**7)}, compression=zipfile.ZIP_DEFLATED),
+        "unpacks to",
+    ),
     "a bomb in a .keras": (
         zip_of({"model.weights.h5": bytes(10**7)}, compression=zipfile.ZIP_DEFLATED).replace(
             struct.pack("<I", 10**7), struct.pack("<I", 2**31)
@@ -321,7 +385,14 @@ def test_what_is_no_file_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    [[1, 2], {}, {"a": 1}, {1: torch.zeros(1)}, {"a": torch.zeros(2, 2).to_sparse()}, {"a": torch.zeros(1).expand(10**12)}],
+    [
+        [1, 2],
+        {},
+        {"a": 1},
+        {1: torch.zeros(1)},
+        {"a": torch.zeros(2, 2).to_sparse()},
+        {"a": torch.zeros(1).expand(10**12)},
+    ],
     ids=["list", "empty", "number", "unnamed", "sparse", "expanded"],
 )
 def test_a_pth_without_named_dense_tensors_is_refused(content, tmp_path):
@@ -352,11 +423,16 @@ def test_a_lying_config_costs_no_memory(config, tmp_path):
 
 
 def test_an_endless_layer_costs_no_memory(tmp_path):
-    save_file(MODEL.state_dict() | {"sep3.bn.weight": torch.zeros(10**6)}, tmp_path / "x.safetensors")
+    save_file(
+        MODEL.state_dict() | {"sep3.bn.weight": torch.zeros(10**6)}, tmp_path / "x.safetensors"
+    )
     refused(tmp_path / "x.safetensors", "at most 65536")
 
 
-SPOILED = {name: WRITERS[name] for name in ("named.weights.h5", "zip.keras", "timm.pth", "legacy.pth", "ours.safetensors")}
+SPOILED = {
+    name: WRITERS[name]
+    for name in ("named.weights.h5", "zip.keras", "timm.pth", "legacy.pth", "ours.safetensors")
+}
 
 
 @pytest.fixture(scope="module")
@@ -381,10 +457,18 @@ def test_a_truncated_file_is_refused(whole_files, tmp_path_factory, name, data):
 @settings(max_examples=20)
 @given(data=st.data())
 def test_a_garbled_file_is_read_or_refused(whole_files, tmp_path_factory, name, data):
-    """Some changes only change a number. None may end in anything but a network or a ValueError with the file's name."""
+    """Some changes only change a number. None may end in anything but a network or a ValueError
+    with the file's name.
+    """
     content = bytearray(whole_files[name])
-    places = st.integers(0, len(content) - 1) | st.integers(0, 4000) | st.integers(len(content) - 4000, len(content) - 1)
-    for place, value in data.draw(st.lists(st.tuples(places, st.integers(0, 255)), min_size=1, max_size=20)):
+    places = (
+        st.integers(0, len(content) - 1)
+        | st.integers(0, 4000)
+        | st.integers(len(content) - 4000, len(content) - 1)
+    )
+    for place, value in data.draw(
+        st.lists(st.tuples(places, st.integers(0, 255)), min_size=1, max_size=20)
+    ):
         content[place] = value
     path = tmp_path_factory.mktemp("garbled") / name
     path.write_bytes(content)
@@ -410,7 +494,7 @@ def test_any_bytes_are_refused(tmp_path_factory, content):
     refused(path)
 
 
-# ---- the published file, the command line ---------------------------------------------------------------------------
+# ---- the published file, the command line --------------------------------------------------------
 
 
 @pytest.fixture
@@ -447,7 +531,10 @@ def test_a_changed_download_is_refused_and_not_kept(published, tmp_path):
 def test_without_internet_the_error_says_what_to_do(published, tmp_path):
     published.unlink()
     with pytest.raises(
-        ValueError, match=f"with internet download {re.escape(published.as_uri())}, and put it at .*published.h5"
+        ValueError,
+        match=(
+            f"with internet download {re.escape(published.as_uri())}, and put it at .*published.h5"
+        ),
     ):
         load_pretrained()
     with pytest.raises(ValueError, match="name is 'jft', but must be one of 'imagenet'"):
@@ -456,14 +543,18 @@ def test_without_internet_the_error_says_what_to_do(published, tmp_path):
 
 def test_the_published_file_is_the_authors():
     entry = published_weights.PUBLISHED["imagenet"]
-    assert entry["url"].startswith("https://storage.googleapis.com/tensorflow/keras-applications/xception/")
+    assert entry["url"].startswith(
+        "https://storage.googleapis.com/tensorflow/keras-applications/xception/"
+    )
     assert re.fullmatch("[0-9a-f]{64}", entry["sha256"])
 
 
 def test_import_weights_writes_our_file(tmp_path, capsys):
     WRITERS["cadene.pth"](tmp_path / "x.pth")
     out = tmp_path / "y.safetensors"
-    assert main(["import-weights", str(tmp_path / "x.pth"), "--out", str(out), "--from", "timm"]) == 0
+    assert (
+        main(["import-weights", str(tmp_path / "x.pth"), "--out", str(out), "--from", "timm"]) == 0
+    )
     assert capsys.readouterr().out == f"{out}\n"
     assert_same_weights(import_weights(out), MODEL)
     assert load_file(out).keys() == MODEL.state_dict().keys()
@@ -476,7 +567,10 @@ def test_import_weights_writes_our_file(tmp_path, capsys):
         (["nothing.pth", "--out", "y.safetensors"], "nothing.pth: does not exist"),
         (["x.pth", "--out", "y.pth"], "argument --out: is 'y.pth', but must end in .safetensors"),
         (["x.pth", "--out", "no/y.safetensors"], "its folder does not exist"),
-        (["x.pth", "--out", "y.safetensors", "--from", "keras"], "source is 'keras', but the keys are of 'timm'"),
+        (
+            ["x.pth", "--out", "y.safetensors", "--from", "keras"],
+            "source is 'keras', but the keys are of 'timm'",
+        ),
         (["x.pth", "--out", "y.safetensors", "--from", "caffe"], "argument --from"),
     ],
 )

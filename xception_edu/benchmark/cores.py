@@ -1,8 +1,9 @@
 """How near the cores of a CPU lie to each other while something is measured on them.
 
-The cores of a virtual machine may share a cache in one minute and not in the next, as its host likes it. A convolution whose
-steps hand maps from core to core then takes longer, and the one beside it as long as before. No counter of the system tells;
-a job that is mostly waiting for the other core does: it takes a short time or a long one, with little between.
+The cores of a virtual machine may share a cache in one minute and not in the next, as its host
+likes it. A convolution whose steps hand maps from core to core then takes longer, and the one
+beside it as long as before. No counter of the system tells; a job that is mostly waiting for the
+other core does: it takes a short time or a long one, with little between.
 """
 
 import math
@@ -18,7 +19,9 @@ PATIENCE = 10  # seconds
 
 
 def handover() -> float:
-    """Milliseconds in which the CPU threads share a copy of 256 KiB, the median of 31: a few thousandths."""
+    """Milliseconds in which the CPU threads share a copy of 256 KiB, the median of 31: a few
+    thousandths.
+    """
     source = torch.zeros(2**16)
     target = torch.empty_like(source)
     times = []
@@ -36,7 +39,9 @@ class Cores:
         self.handovers: list[float] = []
 
     def near(self, handover: float) -> bool:
-        """Whether the cores lay near each other in a round with that handover, as far as is known by now."""
+        """Whether the cores lay near each other in a round with that handover, as far as is known
+        by now.
+        """
         return handover <= APART * min(self.handovers, default=math.inf)
 
     def wait(self) -> None:
@@ -46,15 +51,22 @@ class Cores:
             time.sleep(0.5)
 
     def ratio(self, ours: Timing, forms: list[Timing]) -> float | None:
-        """How many times as long ours takes as the fastest form, over the rounds with near cores; None if under three are."""
+        """How many times as long ours takes as the fastest form, over the rounds with near cores;
+        None if under three are.
+        """
         near = [i for i, handover in enumerate(ours.watched) if self.near(handover)]
         if len(near) < 3:
             return None
         best = min(forms, key=lambda form: statistics.median(form.milliseconds[i] for i in near))
-        return round(ratio(*(Timing(tuple(times.milliseconds[i] for i in near)) for times in (ours, best))), 3)
+        return round(
+            ratio(*(Timing(tuple(times.milliseconds[i] for i in near)) for times in (ours, best))),
+            3,
+        )
 
     def record(self) -> dict[str, float | int]:
-        """As plain data: the shortest handover, the number of rounds, and of those in which the cores lay apart."""
+        """As plain data: the shortest handover, the number of rounds, and of those in which the
+        cores lay apart.
+        """
         apart = sum(not self.near(handover) for handover in self.handovers)
         shortest = min(self.handovers, default=0.0)
         return {"handover_ms": round(shortest, 5), "rounds": len(self.handovers), "apart": apart}

@@ -1,13 +1,16 @@
-"""Every different layer of Xception and Inception V3 at 299x299, timed alone and held against the roofline.
+"""Every different layer of Xception and Inception V3 at 299x299, timed alone and held against the
+roofline.
 
-`ceilings`: as in roofline.json, measured in the same run. `layers`: a row for each layer that differs in what it computes:
-`network`, `stage` (entry, middle, exit; stem, mixed0 to mixed10; head), `kind` (depthwise, pointwise, regular, batch norm,
-ReLU, pooling, add, fully connected), `layer` (in words), `name` of the first such layer and `count` of all in the stage,
-`input` and `output` (channels, height, width), `params`, and `measurements`, one for every `batch` and `dtype`:
-`macs`, `bytes` (fewest that must move), `intensity` (MACs a byte), `attainable_ms` (the roofline's time), `layout` (the faster
-of nchw and channels_last; the slower one's time is `other_layout_ms`), the times, and `fraction`, attainable over median:
-the share of the roofline that was reached. A fraction above 1 says that the maps came from a cache and not from memory.
-Inference form, without gradients.
+`ceilings`: as in roofline.json, measured in the same run. `layers`: a row for each layer that
+differs in what it computes: `network`, `stage` (entry, middle, exit; stem, mixed0 to mixed10;
+head), `kind` (depthwise, pointwise, regular, batch norm, ReLU, pooling, add, fully connected),
+`layer` (in words), `name` of the first such layer and `count` of all in the stage, `input` and
+`output` (channels, height, width), `params`, and `measurements`, one for every `batch` and `dtype`:
+`macs`, `bytes` (fewest that must move), `intensity` (MACs a byte), `attainable_ms` (the roofline's
+time), `layout` (the faster of nchw and channels_last; the slower one's time is `other_layout_ms`),
+the times, and `fraction`, attainable over median: the share of the roofline that was reached. A
+fraction above 1 says that the maps came from a cache and not from memory. Inference form, without
+gradients.
 """
 
 import contextlib
@@ -21,7 +24,16 @@ from tqdm import tqdm
 from xception_edu import architectures
 from xception_edu.benchmark import left_out, roofline, timing
 from xception_edu.costs import cost_of, describe
-from xception_edu.specs import ActivationSpec, AddSpec, BatchNormSpec, ConvSpec, LinearSpec, PoolSpec, Shape, Spec
+from xception_edu.specs import (
+    ActivationSpec,
+    AddSpec,
+    BatchNormSpec,
+    ConvSpec,
+    LinearSpec,
+    PoolSpec,
+    Shape,
+    Spec,
+)
 
 FILE = "layers.json"
 PACKAGES = ()
@@ -37,7 +49,11 @@ def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
     ceilings = timing.measure_ceilings(device=device, **roofline.sizes_of(quick, device))
     rows = [row for network in NETWORKS for row in different_layers(network)][:: 6 if quick else 1]
     batches = BATCHES[device.type]
-    settings = [(1, "float32")] if quick else [(batch, dtype) for dtype in ("float32", "bfloat16") for batch in batches]
+    settings = (
+        [(1, "float32")]
+        if quick
+        else [(batch, dtype) for dtype in ("float32", "bfloat16") for batch in batches]
+    )
     progress.reset(len(rows) * len(settings))
     effort = QUICK if quick else EFFORT[device.type]
     layers: list[dict] = []
@@ -45,27 +61,46 @@ def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
         for row, spec, shape in rows:
             found = []
             for batch, dtype in settings:
-                found.append(measure_layer(spec, shape, batch, dtype, ceilings, device=device, **effort))
+                found.append(
+                    measure_layer(spec, shape, batch, dtype, ceilings, device=device, **effort)
+                )
                 progress.update()
             layers.append({**row, "measurements": found})
-    return {"ceilings": roofline.as_dict(ceilings), **left_out(len(rows), len(layers)), "layers": layers}
+    return {
+        "ceilings": roofline.as_dict(ceilings),
+        **left_out(len(rows), len(layers)),
+        "layers": layers,
+    }
 
 
 def different_layers(network: str) -> list[tuple[dict, Spec, Shape]]:
-    """A row a different layer of the network, in the order of the first of its kind, with its spec and input shape."""
+    """A row a different layer of the network, in the order of the first of its kind, with its spec
+    and input shape.
+    """
     rows: dict[tuple[Spec, Shape, str], dict] = {}
     for spec, shape in NETWORKS[network]():
         key = (replace(spec, name=""), shape, stage_of(spec.name))
         if key not in rows:
-            what = {"network": network, "stage": stage_of(spec.name), "kind": kind_of(spec), "layer": describe(spec)}
-            sizes = {"input": list(shape), "output": list(spec.output_shape(shape)), "params": cost_of(spec, shape).params}
+            what = {
+                "network": network,
+                "stage": stage_of(spec.name),
+                "kind": kind_of(spec),
+                "layer": describe(spec),
+            }
+            sizes = {
+                "input": list(shape),
+                "output": list(spec.output_shape(shape)),
+                "params": cost_of(spec, shape).params,
+            }
             rows[key] = {**what, "name": spec.name, "count": 0, **sizes}
         rows[key]["count"] += 1
     return [(row, spec, shape) for (spec, shape, _), row in rows.items()]
 
 
 def stage_of(name: str) -> str:
-    """The part of the network that a layer's name begins with: entry, middle, exit; stem, mixed0 to mixed10; head."""
+    """The part of the network that a layer's name begins with: entry, middle, exit; stem, mixed0 to
+    mixed10; head.
+    """
     first = name.partition("_")[0]
     if first.startswith("mixed"):
         return first
@@ -74,21 +109,38 @@ def stage_of(name: str) -> str:
 
 
 def kind_of(spec: Spec) -> str:
-    """What a layer is called in a chart: depthwise, pointwise, regular, or what `describe` says without the sizes."""
+    """What a layer is called in a chart: depthwise, pointwise, regular, or what `describe` says
+    without the sizes.
+    """
     if isinstance(spec, ConvSpec):
         one = spec.kernel_size == (1, 1)
-        return "pointwise" if one else "depthwise" if 1 < spec.segments == spec.in_channels else "regular"
+        return (
+            "pointwise"
+            if one
+            else "depthwise"
+            if 1 < spec.segments == spec.in_channels
+            else "regular"
+        )
     if isinstance(spec, PoolSpec):
         return "pooling"
     return describe(spec)
 
 
 def measure_layer(
-    spec: Spec, shape: Shape, batch: int, dtype: str, ceilings: timing.Ceilings, *, device: torch.device, **effort: float
+    spec: Spec,
+    shape: Shape,
+    batch: int,
+    dtype: str,
+    ceilings: timing.Ceilings,
+    *,
+    device: torch.device,
+    **effort: float,
 ) -> dict:
     """Cost, times in the faster of the two layouts, and the fraction of the roofline."""
     cost, element = cost_of(spec, shape), getattr(torch, dtype).itemsize
-    functions = {layout: runner(spec, shape, batch, dtype, layout, device=device) for layout in LAYOUTS}
+    functions = {
+        layout: runner(spec, shape, batch, dtype, layout, device=device) for layout in LAYOUTS
+    }
     with torch.inference_mode():
         times = timing.alternate(functions, device=device, **effort)
     layout, other = sorted(LAYOUTS, key=lambda name: times[name].median)
@@ -107,8 +159,12 @@ def measure_layer(
     }
 
 
-def runner(spec: Spec, shape: Shape, batch: int, dtype: str, layout: str, *, device: torch.device) -> timing.Function:
-    """A function that computes the layer on random maps of the given type and layout, weights made before."""
+def runner(
+    spec: Spec, shape: Shape, batch: int, dtype: str, layout: str, *, device: torch.device
+) -> timing.Function:
+    """A function that computes the layer on random maps of the given type and layout, weights made
+    before.
+    """
 
     def tensor(*sizes: int) -> Tensor:
         made = torch.randn(sizes, device=device).to(getattr(torch, dtype))
@@ -119,13 +175,21 @@ def runner(spec: Spec, shape: Shape, batch: int, dtype: str, layout: str, *, dev
         case ConvSpec():
             weight = tensor(spec.out_channels, spec.in_channels // spec.segments, *spec.kernel_size)
             bias = tensor(spec.out_channels) if spec.bias else None
-            return lambda: F.conv2d(x, weight, bias, spec.stride, spec.padding, groups=spec.segments)
+            return lambda: F.conv2d(
+                x, weight, bias, spec.stride, spec.padding, groups=spec.segments
+            )
         case LinearSpec():
-            weight, bias, x = tensor(spec.out_features, spec.in_features), tensor(spec.out_features), x.flatten(1)
+            weight, bias, x = (
+                tensor(spec.out_features, spec.in_features),
+                tensor(spec.out_features),
+                x.flatten(1),
+            )
             return lambda: F.linear(x, weight, bias)
         case BatchNormSpec():
             # Statistics and their two parameters stay in float32, as under autocast.
-            mean, shift, variance, scale = (torch.rand(spec.channels, device=device) + i // 2 for i in range(4))
+            mean, shift, variance, scale = (
+                torch.rand(spec.channels, device=device) + i // 2 for i in range(4)
+            )
             return lambda: F.batch_norm(x, mean, variance, scale, shift)
         case ActivationSpec():
             return lambda: F.relu(x) if spec.kind == "relu" else F.elu(x)

@@ -1,4 +1,6 @@
-"""What a measurement ran on: processor, versions, commit, and how busy the machine was with other things. No torch."""
+"""What a measurement ran on: processor, versions, commit, and how busy the machine was with other
+things. No torch.
+"""
 
 import contextlib
 import importlib.metadata
@@ -43,19 +45,24 @@ def version(package: str) -> str | None:
 
 
 def facts(*packages: str) -> dict[str, object]:
-    """Processor, system, cores, commit and versions (of Python, xception_edu and `packages`), for a record."""
+    """Processor, system, cores, commit and versions (of Python, xception_edu and `packages`), for a
+    record.
+    """
     return {
         "processor": processor(),
         "system": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
         "python": platform.python_version(),
-        "versions": {"xception_edu": __version__} | {name: found for name in packages if (found := version(name))},
+        "versions": {"xception_edu": __version__}
+        | {name: found for name in packages if (found := version(name))},
         "commit": commit(),
     }
 
 
 def busy_seconds() -> float:
-    """Seconds that all processors were busy since the system's start, with anything; NaN where the system does not tell."""
+    """Seconds that all processors were busy since the system's start, with anything; NaN where the
+    system does not tell.
+    """
     stat = pathlib.Path("/proc/stat")
     if not stat.exists():
         return math.nan
@@ -66,7 +73,9 @@ def busy_seconds() -> float:
 
 
 def preemptions() -> int | None:
-    """How often the system took a processor from this process that still wanted it, so far; None where it does not tell."""
+    """How often the system took a processor from this process that still wanted it, so far; None
+    where it does not tell.
+    """
     if sys.platform == "win32":
         return None
     import resource
@@ -76,14 +85,23 @@ def preemptions() -> int | None:
 
 @contextlib.contextmanager
 def load_of_others() -> Iterator[dict[str, float | None]]:
-    """Around a measurement: what others used of all processors meanwhile. The dict is filled at the end.
+    """Around a measurement: what others used of all processors meanwhile. The dict is filled at the
+    end.
 
-    `wall_seconds`, and `share_of_others`: processor time that is not this process' own, nor that of processes which it started
-    and saw end, over wall seconds times cores, 0 to 1; None where the system does not tell.
+    `wall_seconds`, and `share_of_others`: processor time that is not this process' own, nor that of
+    processes which it started and saw end, over wall seconds times cores, 0 to 1; None where the
+    system does not tell.
     """
     record: dict[str, float | None] = {}
     started, own, busy = time.perf_counter(), sum(os.times()[:4]), busy_seconds()
     yield record
-    wall, own, busy = time.perf_counter() - started, sum(os.times()[:4]) - own, busy_seconds() - busy
+    wall, own, busy = (
+        time.perf_counter() - started,
+        sum(os.times()[:4]) - own,
+        busy_seconds() - busy,
+    )
     share = max(0.0, busy - own) / (wall * (os.cpu_count() or 1))
-    record |= {"wall_seconds": round(wall, 1), "share_of_others": None if math.isnan(share) else round(min(share, 1.0), 3)}
+    record |= {
+        "wall_seconds": round(wall, 1),
+        "share_of_others": None if math.isnan(share) else round(min(share, 1.0), 3),
+    }

@@ -1,13 +1,13 @@
 """What a learner waits for: imports, explorers and their pictures, and whole notebooks.
 
-`imports`: a row for each `statement`, run by a fresh Python, all in alternation: the times of the whole process, from its
-start to its end, and `times_as_long` as `import torch` alone takes. "pass" is Python itself. `disturbed` is of the process
-that waits, not of those that run.
-`explorers`: a row for each explorer, with the times of `make` (its table: every position, counted once) and of `picture` (the
-picture that a saved notebook keeps), in a process that has made one before. How fast it then moves in the browser is in
-explorer_latency.json.
-`notebooks`: a row for each notebook of the course, run once from first to last cell by nbclient, the kernel's start included:
-`seconds`, of which it may take BOUND.
+`imports`: a row for each `statement`, run by a fresh Python, all in alternation: the times of the
+whole process, from its start to its end, and `times_as_long` as `import torch` alone takes. "pass"
+is Python itself. `disturbed` is of the process that waits, not of those that run. `explorers`: a
+row for each explorer, with the times of `make` (its table: every position, counted once) and of
+`picture` (the picture that a saved notebook keeps), in a process that has made one before. How fast
+it then moves in the browser is in explorer_latency.json. `notebooks`: a row for each notebook of
+the course, run once from first to last cell by nbclient, the kernel's start included: `seconds`, of
+which it may take BOUND.
 """
 
 import importlib
@@ -26,20 +26,38 @@ FILE = "startup.json"
 PACKAGES = ("matplotlib", "anywidget", "jupyterlab", "nbclient")
 TORCH = "import torch"
 MODULES = ("costs", "architectures", "layers", "xception", "train", "plots.gallery", "explorers")
-STATEMENTS = ("pass", TORCH, "import matplotlib.figure", *(f"import xception_edu.{module}" for module in MODULES))
+STATEMENTS = (
+    "pass",
+    TORCH,
+    "import matplotlib.figure",
+    *(f"import xception_edu.{module}" for module in MODULES),
+)
 NOTEBOOKS = machine.ROOT / "notebooks"
 BOUND = 60  # seconds for a notebook
 
 
 def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
-    """All rows; a quick run has fewer rounds, two explorers and one notebook. On a GPU it is the same: nothing here uses it."""
-    explorers = importlib.import_module("xception_edu.explorers")  # by name: measured, and used by no module
-    names, notebooks = explorers.__all__[: 2 if quick else None], sorted(NOTEBOOKS.glob("*.ipynb"))[: 1 if quick else None]
+    """All rows; a quick run has fewer rounds, two explorers and one notebook. On a GPU it is the
+    same: nothing here uses it.
+    """
+    # by name: measured, and used by no module
+    explorers = importlib.import_module("xception_edu.explorers")
+    names, notebooks = (
+        explorers.__all__[: 2 if quick else None],
+        sorted(NOTEBOOKS.glob("*.ipynb"))[: 1 if quick else None],
+    )
     progress.reset(1 + len(names) + len(notebooks))
-    record: dict = {"imports": imports(rounds=3 if quick else 9), "explorers": [], "bound_seconds": BOUND, "notebooks": []}
+    record: dict = {
+        "imports": imports(rounds=3 if quick else 9),
+        "explorers": [],
+        "bound_seconds": BOUND,
+        "notebooks": [],
+    }
     progress.update()
     for name in names:
-        record["explorers"].append(explorer(name, getattr(explorers, name), rounds=3 if quick else 9))
+        record["explorers"].append(
+            explorer(name, getattr(explorers, name), rounds=3 if quick else 9)
+        )
         progress.update()
     for path in notebooks:
         record["notebooks"].append({"notebook": path.stem, "seconds": round(run(path), 2)})
@@ -49,9 +67,15 @@ def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
 
 def imports(*, rounds: int) -> list[dict]:
     """Times of every one of STATEMENTS."""
-    times = timing.alternate({line: lambda line=line: fresh(line) for line in STATEMENTS}, rounds=rounds)
+    times = timing.alternate(
+        {line: lambda line=line: fresh(line) for line in STATEMENTS}, rounds=rounds
+    )
     return [
-        {"statement": line, **times[line].record(), "times_as_long": round(timing.ratio(times[line], times[TORCH]), 3)}
+        {
+            "statement": line,
+            **times[line].record(),
+            "times_as_long": round(timing.ratio(times[line], times[TORCH]), 3),
+        }
         for line in STATEMENTS
     ]
 
@@ -74,12 +98,16 @@ def explorer(name: str, make, *, rounds: int) -> dict:
 
 
 def run(path: Path) -> float:
-    """Seconds to run a notebook in a kernel of its own; nbclient.exceptions.CellExecutionError if a cell fails."""
+    """Seconds to run a notebook in a kernel of its own; nbclient.exceptions.CellExecutionError if a
+    cell fails.
+    """
     import nbformat
     from nbclient import NotebookClient
 
     notebook = nbformat.read(path, 4)
-    client = NotebookClient(notebook, timeout=10 * BOUND, resources={"metadata": {"path": str(path.parent)}})
+    client = NotebookClient(
+        notebook, timeout=10 * BOUND, resources={"metadata": {"path": str(path.parent)}}
+    )
     started = time.perf_counter()
     client.execute(env=environment())
     return time.perf_counter() - started

@@ -1,8 +1,9 @@
 """How long a computation takes, how much memory it needs, and what the machine could do at best.
 
-A time is a list of rounds, none left out: the median says what to expect, the quartiles how sure that is. Before the first
-round the function runs untimed (the first call finds kernels and memory). On a GPU, which works behind Python's back, rounds
-are timed by the device's own events. Two functions are compared in alternated rounds, so that a disturbance meets both.
+A time is a list of rounds, none left out: the median says what to expect, the quartiles how sure
+that is. Before the first round the function runs untimed (the first call finds kernels and memory).
+On a GPU, which works behind Python's back, rounds are timed by the device's own events. Two
+functions are compared in alternated rounds, so that a disturbance meets both.
 """
 
 import contextlib
@@ -32,8 +33,8 @@ Name = TypeVar("Name")
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds of every round in the order of measuring, how often the system interrupted each (None: not told), and what
-    `watch` found before each, if something was watched.
+    """Milliseconds of every round in the order of measuring, how often the system interrupted each
+    (None: not told), and what `watch` found before each, if something was watched.
     """
 
     milliseconds: tuple[float, ...]
@@ -47,7 +48,9 @@ class Timing:
 
     @property
     def quartiles(self) -> tuple[float, float]:
-        """Milliseconds that a quarter, and three quarters, of the rounds stay within; a single round is both."""
+        """Milliseconds that a quarter, and three quarters, of the rounds stay within; a single
+        round is both.
+        """
         if len(self.milliseconds) == 1:
             return self.milliseconds[0], self.milliseconds[0]
         first, _, third = statistics.quantiles(self.milliseconds, n=4, method="inclusive")
@@ -55,7 +58,9 @@ class Timing:
 
     @property
     def disturbed(self) -> int:
-        """Number of rounds that the system interrupted for something else. They count in the median as all others do."""
+        """Number of rounds that the system interrupted for something else. They count in the median
+        as all others do.
+        """
         return sum(bool(n) for n in self.preemptions)
 
     def __add__(self, other: "Timing") -> "Timing":
@@ -67,15 +72,24 @@ class Timing:
         """As plain data: median_ms, q1_ms, q3_ms, rounds, disturbed."""
         first, third = self.quartiles
         times = {"median_ms": self.median, "q1_ms": first, "q3_ms": third}
-        return {k: round(v, 4) for k, v in times.items()} | {"rounds": len(self.milliseconds), "disturbed": self.disturbed}
+        return {k: round(v, 4) for k, v in times.items()} | {
+            "rounds": len(self.milliseconds),
+            "disturbed": self.disturbed,
+        }
 
 
-def latency(function: Function, *, rounds: int = 7, warmup: int = 1, threads: int | None = None, device=CPU) -> Timing:
-    """Time of one call of `function`, over `rounds` calls after `warmup` untimed ones, with so many CPU threads (None: as set).
+def latency(
+    function: Function, *, rounds: int = 7, warmup: int = 1, threads: int | None = None, device=CPU
+) -> Timing:
+    """Time of one call of `function`, over `rounds` calls after `warmup` untimed ones, with so many
+    CPU threads (None: as set).
 
-    What the function raises comes through. Raises ValueError for rounds, warmup or threads that are no positive integers.
+    What the function raises comes through. Raises ValueError for rounds, warmup or threads that are
+    no positive integers.
     """
-    return alternate({"function": function}, rounds=rounds, warmup=warmup, threads=threads, device=device)["function"]
+    return alternate(
+        {"function": function}, rounds=rounds, warmup=warmup, threads=threads, device=device
+    )["function"]
 
 
 def alternate(
@@ -92,15 +106,17 @@ def alternate(
 ) -> dict[Name, Timing]:
     """Times of several functions, one after the other a round, so that load meets all alike.
 
-    What a function leaves behind it, in caches and in the allocator, the next one meets, and a small convolution's time depends
-    on that. So rounds differ in their order, and each function comes right after each other one equally often, in as many
-    rounds as there are functions (twice as many, of an odd number); a measurement that goes on where another one of the same
-    functions ended has its number of rounds as `start`.
+    What a function leaves behind it, in caches and in the allocator, the next one meets, and a
+    small convolution's time depends on that. So rounds differ in their order, and each function
+    comes right after each other one equally often, in as many rounds as there are functions (twice
+    as many, of an odd number); a measurement that goes on where another one of the same functions
+    ended has its number of rounds as `start`.
 
-    A function that takes less than `fill` milliseconds is called so often in a row that they are filled, after an untimed call,
-    and the round is the mean; how often, its last warm-up call says, of two at least, since the first one is the slowest.
-    `watch` is asked before every round. Other arguments are those of `latency`; once `seconds` have passed, three rounds are
-    enough. An error names the function that raised it.
+    A function that takes less than `fill` milliseconds is called so often in a row that they are
+    filled, after an untimed call, and the round is the mean; how often, its last warm-up call says,
+    of two at least, since the first one is the slowest. `watch` is asked before every round. Other
+    arguments are those of `latency`; once `seconds` have passed, three rounds are enough. An error
+    names the function that raised it.
     """
     checks.integer("rounds", rounds)
     warmup = max(checks.integer("warmup", warmup), 2 if fill else 1)
@@ -132,9 +148,12 @@ def alternate(
 
 
 def _balanced_orders(names: Sequence[Name]) -> list[list[Name]]:
-    """A Williams design: orders of the names in which each of them comes right after each other one equally often."""
+    """A Williams design: orders of the names in which each of them comes right after each other one
+    equally often.
+    """
     n = len(names)
-    zigzag = [(k + 1) // 2 if k % 2 else (n - k // 2) % n for k in range(n)]  # 0, 1, n-1, 2, n-2: all differences, each once
+    # 0, 1, n-1, 2, n-2: all differences, each once
+    zigzag = [(k + 1) // 2 if k % 2 else (n - k // 2) % n for k in range(n)]
     rows = [[names[(place + i) % n] for place in zigzag] for i in range(n)]
     rows += [row[::-1] for row in rows] if n % 2 else []
     random.Random(0).shuffle(rows)  # so that a few rounds are not all alike
@@ -142,7 +161,9 @@ def _balanced_orders(names: Sequence[Name]) -> list[list[Name]]:
 
 
 def ratio(a: Timing, b: Timing) -> float:
-    """How many times as long a takes as b: the median over the rounds of an alternated measurement, each against its own."""
+    """How many times as long a takes as b: the median over the rounds of an alternated measurement,
+    each against its own.
+    """
     return statistics.median(x / y for x, y in zip(a.milliseconds, b.milliseconds, strict=True))
 
 
@@ -172,7 +193,9 @@ def _gpu_round(function: Function, calls: int) -> tuple[float, None]:
 
 @contextlib.contextmanager
 def pinned(threads: int | None) -> Iterator[int]:
-    """Work with so many CPU threads inside, and with as many as before after it, errors included; None leaves them."""
+    """Work with so many CPU threads inside, and with as many as before after it, errors included;
+    None leaves them.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(before if threads is None else checks.integer("threads", threads))
     try:
@@ -181,10 +204,14 @@ def pinned(threads: int | None) -> Iterator[int]:
         torch.set_num_threads(before)
 
 
-def with_backward(forward: Callable[[], Tensor], inputs: Sequence[Tensor]) -> Callable[[], tuple[Tensor, ...]]:
-    """A function that runs `forward` and then its gradients for `inputs`: weights, and the map if a layer before wants one.
+def with_backward(
+    forward: Callable[[], Tensor], inputs: Sequence[Tensor]
+) -> Callable[[], tuple[Tensor, ...]]:
+    """A function that runs `forward` and then its gradients for `inputs`: weights, and the map if a
+    layer before wants one.
 
-    The gradient that comes from above is random, in the output's own layout, and the same in every call.
+    The gradient that comes from above is random, in the output's own layout, and the same in every
+    call.
     """
     if not inputs or not all(x.requires_grad for x in inputs):
         raise ValueError("inputs must be tensors with requires_grad=True, one or more")
@@ -193,11 +220,13 @@ def with_backward(forward: Callable[[], Tensor], inputs: Sequence[Tensor]) -> Ca
 
 
 def peak_memory(function: Function, *, device=CPU) -> int:
-    """Most bytes of tensors that were alive at once during one call, beyond those that were there before.
+    """Most bytes of tensors that were alive at once during one call, beyond those that were there
+    before.
 
-    GPU: torch's allocator says it. CPU: the allocator's calls as torch's profiler notes them, in order. That sees what autograd
-    keeps for the backward pass, and gives the same number on every run, as resident memory (the system's pages, which the
-    allocator returns late) would not. What a kernel library allocates for itself is not seen.
+    GPU: torch's allocator says it. CPU: the allocator's calls as torch's profiler notes them, in
+    order. That sees what autograd keeps for the backward pass, and gives the same number on every
+    run, as resident memory (the system's pages, which the allocator returns late) would not. What a
+    kernel library allocates for itself is not seen.
     """
     if torch.device(device).type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -205,13 +234,23 @@ def peak_memory(function: Function, *, device=CPU) -> int:
         function()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
-    kinds = {"activities": [torch.profiler.ProfilerActivity.CPU], "profile_memory": True, "acc_events": True}
+    kinds = {
+        "activities": [torch.profiler.ProfilerActivity.CPU],
+        "profile_memory": True,
+        "acc_events": True,
+    }
     with _without_announcements(), torch.profiler.profile(**kinds) as run:
         function()
     with tempfile.TemporaryDirectory() as folder:
         run.export_chrome_trace(str(Path(folder) / "trace.json"))
-        events = json.loads((Path(folder) / "trace.json").read_text(encoding="utf-8"))["traceEvents"]
-    calls = sorted((e["ts"], e["args"]["Bytes"]) for e in events if e["name"] == "[memory]" and e["args"]["Device Type"] == 0)
+        events = json.loads((Path(folder) / "trace.json").read_text(encoding="utf-8"))[
+            "traceEvents"
+        ]
+    calls = sorted(
+        (e["ts"], e["args"]["Bytes"])
+        for e in events
+        if e["name"] == "[memory]" and e["args"]["Device Type"] == 0
+    )
     alive = peak = 0
     for _, change in calls:
         alive += change
@@ -221,7 +260,9 @@ def peak_memory(function: Function, *, device=CPU) -> int:
 
 @contextlib.contextmanager
 def _without_announcements() -> Iterator[None]:
-    """Torch's profiler writes that it starts and stops on standard error, past Python; errors come as exceptions still."""
+    """Torch's profiler writes that it starts and stops on standard error, past Python; errors come
+    as exceptions still.
+    """
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
@@ -234,10 +275,11 @@ def _without_announcements() -> Iterator[None]:
 
 @dataclass(frozen=True, kw_only=True)
 class Ceilings:
-    """What a machine can do at best: multiply-accumulates a second by type of number, and bytes a second.
+    """What a machine can do at best: multiply-accumulates a second by type of number, and bytes a
+    second.
 
-    `memory` is the speed of copying what fits into no cache, counting what is read and what is written; `cache` of copying
-    what fits, for layers whose maps do.
+    `memory` is the speed of copying what fits into no cache, counting what is read and what is
+    written; `cache` of copying what fits, for layers whose maps do.
     """
 
     macs_per_second: dict[str, float]
@@ -245,24 +287,37 @@ class Ceilings:
     cache: float
 
     def attainable(self, intensity: float, dtype: str = "float32") -> float:
-        """The roofline: the fewer of MACs a second that arithmetic allows and that memory allows, at so many MACs a byte."""
+        """The roofline: the fewer of MACs a second that arithmetic allows and that memory allows,
+        at so many MACs a byte.
+        """
         checks.one_of("dtype", dtype, list(self.macs_per_second))
-        return min(self.macs_per_second[dtype], checks.number("intensity", intensity, at_least=0) * self.memory)
+        return min(
+            self.macs_per_second[dtype],
+            checks.number("intensity", intensity, at_least=0) * self.memory,
+        )
 
     def milliseconds(self, cost: Cost, *, batch: int = 1, dtype: str = "float32") -> float:
-        """Shortest time for a layer: of its arithmetic or of its traffic with memory, whichever takes longer."""
+        """Shortest time for a layer: of its arithmetic or of its traffic with memory, whichever
+        takes longer.
+        """
         checks.one_of("dtype", dtype, list(self.macs_per_second))
         moved = cost.bytes_moved(batch=batch, bytes_per_element=getattr(torch, dtype).itemsize)
         return 1e3 * max(batch * cost.macs / self.macs_per_second[dtype], moved / self.memory)
 
 
 def measure_ceilings(
-    *, side: int = 2048, megabytes: int = 256, rounds: int = 7, threads: int | None = None, device=CPU
+    *,
+    side: int = 2048,
+    megabytes: int = 256,
+    rounds: int = 7,
+    threads: int | None = None,
+    device=CPU,
 ) -> Ceilings:
-    """Measure them here and now: square matrix products of `side`, fp32 and bf16, and copies of so many MiB and of 1/2 MiB.
+    """Measure them here and now: square matrix products of `side`, fp32 and bf16, and copies of so
+    many MiB and of 1/2 MiB.
 
-    On a GPU, whose caches are larger and whose work takes microseconds to begin, the last is of 16 MiB. A ceiling is what was
-    reached once, so the fastest round counts.
+    On a GPU, whose caches are larger and whose work takes microseconds to begin, the last is of 16
+    MiB. A ceiling is what was reached once, so the fastest round counts.
     """
     checks.integer("side", side)
     checks.integer("megabytes", megabytes)
@@ -275,7 +330,12 @@ def measure_ceilings(
     for name, size in sizes.items():
         source, target = (torch.ones(size // 4, device=device) for _ in range(2))
         functions[name] = lambda source=source, target=target: target.copy_(source)
-    times = alternate(functions, rounds=rounds, warmup=2, fill=1 if on_gpu else 0, threads=threads, device=device)
+    times = alternate(
+        functions, rounds=rounds, warmup=2, fill=1 if on_gpu else 0, threads=threads, device=device
+    )
     fastest = {name: min(timing.milliseconds) / 1e3 for name, timing in times.items()}
     speeds = {name: 2 * size / fastest[name] for name, size in sizes.items()}
-    return Ceilings(macs_per_second={name: side**3 / fastest[name] for name in ("float32", "bfloat16")}, **speeds)
+    return Ceilings(
+        macs_per_second={name: side**3 / fastest[name] for name in ("float32", "bfloat16")},
+        **speeds,
+    )

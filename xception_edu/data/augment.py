@@ -12,19 +12,25 @@ LUMA = (0.299, 0.587, 0.114)  # shares of red, green and blue in gray
 
 
 def prepare(images: Tensor, image_size: int) -> Tensor:
-    """Bytes (N, C, H, W) to floats from -1 to 1 (mean and deviation 0.5), enlarged to the side that the network sees."""
+    """Bytes (N, C, H, W) to floats from -1 to 1 (mean and deviation 0.5), enlarged to the side that
+    the network sees.
+    """
     images = images.float() / 127.5 - 1
     if images.shape[-1] != image_size:
-        images = F.interpolate(images, size=(image_size, image_size), mode="bilinear", align_corners=False)
-    return images.contiguous(memory_format=torch.channels_last)  # twice as fast as the default on a CPU
+        images = F.interpolate(
+            images, size=(image_size, image_size), mode="bilinear", align_corners=False
+        )
+    # twice as fast as the default on a CPU
+    return images.contiguous(memory_format=torch.channels_last)
 
 
 def augment(images: Tensor, recipe: Recipe, *, rank: int = 0, ranks: int = 1) -> Tensor:
-    """Each prepared image shifted, turned, zoomed, mirrored, lit, colored and erased at random, as far as the recipe allows.
+    """Each prepared image shifted, turned, zoomed, mirrored, lit, colored and erased at random, as
+    far as the recipe allows.
 
-    All geometry is one affine map an image, sampled once. Random numbers come from torch's global generator of the CPU, so
-    that every device sees the same ones; and each process draws those of the whole batch and takes its own, so that several
-    processes see what one would.
+    All geometry is one affine map an image, sampled once. Random numbers come from torch's global
+    generator of the CPU, so that every device sees the same ones; and each process draws those of
+    the whole batch and takes its own, so that several processes see what one would.
     """
     n, size = len(images), images.shape[-1]
     rows = slice(rank * n, (rank + 1) * n)
@@ -36,15 +42,18 @@ def augment(images: Tensor, recipe: Recipe, *, rank: int = 0, ranks: int = 1) ->
         return values.view(n, 1, 1, 1).to(images.device, images.dtype)
 
     angle, zoom = math.radians(recipe.random_rotation) * spread(), 1 + recipe.random_zoom * spread()
-    right, down = (recipe.random_shift * 2 / size * spread() for _ in range(2))  # the image spans 2 in grid_sample's units
-    if not (recipe.random_rotation or recipe.random_zoom):  # whole pixels: the images stay as sharp as the held-out ones
+    # the image spans 2 in grid_sample's units
+    right, down = (recipe.random_shift * 2 / size * spread() for _ in range(2))
+    # whole pixels: the images stay as sharp as the held-out ones
+    if not (recipe.random_rotation or recipe.random_zoom):
         right, down = ((shift * size / 2).round() * 2 / size for shift in (right, down))
     mirror = torch.where((torch.rand(n * ranks)[rows] < 0.5) & recipe.random_flip, -1.0, 1.0)
     cos, sin = zoom * angle.cos(), zoom * angle.sin()
     maps = torch.stack([cos * mirror, -sin, right, sin * mirror, cos, down], dim=1).view(n, 2, 3)
     grid = F.affine_grid(maps.to(images.device), list(images.shape), align_corners=False)
     padding = "zeros" if recipe.fill == "black" else "reflection"
-    images = F.grid_sample(images + 1, grid, padding_mode=padding, align_corners=False) - 1  # black is 0 in between
+    # black is 0 in between
+    images = F.grid_sample(images + 1, grid, padding_mode=padding, align_corners=False) - 1
     if recipe.random_light:
         contrast, brightness = (column(recipe.random_light * spread()) for _ in range(2))
         images = images * (1 + contrast) + brightness
@@ -57,7 +66,9 @@ def augment(images: Tensor, recipe: Recipe, *, rank: int = 0, ranks: int = 1) ->
 
 
 def _erased(images: Tensor, side: int, down: Tensor, right: Tensor) -> Tensor:
-    """Images with a gray square, its center anywhere (-1 to 1), so that at the edge a part of it is lost."""
+    """Images with a gray square, its center anywhere (-1 to 1), so that at the edge a part of it is
+    lost.
+    """
     size = images.shape[-1]
     places = torch.arange(size, device=images.device)
     rows, columns = (((center + 1) * size / 2 - side / 2).floor() for center in (down, right))

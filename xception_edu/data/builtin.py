@@ -1,9 +1,10 @@
 """Images that come with packages: digits, patches of photographs, and mosaics of photographs.
 
-`digits` are in scikit-learn's wheel, `photos` in scikit-image's and scikit-learn's. A mosaic is a small stand-in for JFT, whose
-images have several labels each: nine patches, three by three, of one to four photographs; the labels say of which. The pixels
-are real, the composition is made, and of the 17,000 classes of JFT there are ten here: this shows how such a network is trained
-and judged, and nothing about how well one does on JFT.
+`digits` are in scikit-learn's wheel, `photos` in scikit-image's and scikit-learn's. A mosaic is a
+small stand-in for JFT, whose images have several labels each: nine patches, three by three, of one
+to four photographs; the labels say of which. The pixels are real, the composition is made, and of
+the 17,000 classes of JFT there are ten here: this shows how such a network is trained and judged,
+and nothing about how well one does on JFT.
 """
 
 from importlib.resources import files
@@ -18,7 +19,8 @@ from xception_edu.data.dataset import Dataset
 DIGITS_HELD_OUT = 500  # of 1,797
 PATCHES_A_PHOTO = 400  # training patches from each left half
 LATTICE = 14  # held-out patches from each right half: 14 rows of 14
-# The color photographs in the wheels, file by file. The stereo pair counts once: its two pictures show the same.
+# The color photographs in the wheels, file by file. The stereo pair counts once: its two pictures
+# show the same.
 PHOTOGRAPHS = {
     "astronaut": ("skimage", "data/astronaut.png"),
     "chelsea": ("skimage", "data/chelsea.png"),
@@ -37,39 +39,47 @@ PATCH = 96  # pixels a side of the photographs, before they are fitted into the 
 MOST = 4  # photographs in one mosaic
 
 
-# ---- digits ---------------------------------------------------------------------------------------------------------
+# ---- digits --------------------------------------------------------------------------------------
 
 
 def load_digits() -> Dataset:
-    """1,797 handwritten digits, 8x8 gray: the same 500 are always held out, each digit in its share.
+    """1,797 handwritten digits, 8x8 gray: the same 500 are always held out, each digit in its
+    share.
 
-    They are the test part of UCI's "Optical Recognition of Handwritten Digits", 13 writers who are not told apart here: both
-    parts have digits of each writer, so that a stranger's digits are harder than these held-out ones.
+    They are the test part of UCI's "Optical Recognition of Handwritten Digits", 13 writers who are
+    not told apart here: both parts have digits of each writer, so that a stranger's digits are
+    harder than these held-out ones.
     """
     from sklearn import datasets
 
     digits = datasets.load_digits()
-    images = torch.from_numpy(digits.images * 255 / 16).round().to(torch.uint8)[:, None]  # ink from 0 to 16
+    # ink from 0 to 16
+    images = torch.from_numpy(digits.images * 255 / 16).round().to(torch.uint8)[:, None]
     labels = torch.from_numpy(digits.target).long()
     train, test = digits_split(digits.target)
     return Dataset(images[train], labels[train], images[test], labels[test], tuple("0123456789"))
 
 
 def digits_split(labels) -> tuple[list[int], list[int]]:
-    """Indices of the training and of the held-out digits, always the same, in each class by its share."""
+    """Indices of the training and of the held-out digits, always the same, in each class by its
+    share.
+    """
     from sklearn.model_selection import train_test_split
 
-    return train_test_split(list(range(len(labels))), test_size=DIGITS_HELD_OUT, stratify=labels, random_state=0)
+    return train_test_split(
+        list(range(len(labels))), test_size=DIGITS_HELD_OUT, stratify=labels, random_state=0
+    )
 
 
-# ---- photos ---------------------------------------------------------------------------------------------------------
+# ---- photos --------------------------------------------------------------------------------------
 
 
 def load_photos(side: int, seed: int = 0) -> Dataset:
     """Square patches of ten color photographs; the label is the photograph.
 
-    Training patches come from the left halves at random places, decided by `seed`; held-out patches from the right halves at
-    a lattice of places, always the same. No pixel is in both. Patches of one part overlap one another.
+    Training patches come from the left halves at random places, decided by `seed`; held-out patches
+    from the right halves at a lattice of places, always the same. No pixel is in both. Patches of
+    one part overlap one another.
     """
     checks.integer("image_size", side, at_least=32, at_most=96)
     generator = torch.Generator().manual_seed(seed)
@@ -78,7 +88,10 @@ def load_photos(side: int, seed: int = 0) -> Dataset:
         left, right = halves(load_photograph(name))
         train.append(cut(left, random_places(left, side, PATCHES_A_PHOTO, generator), side))
         test.append(cut(right, lattice_places(right, side), side))
-    labels = [torch.arange(len(PHOTOGRAPHS)).repeat_interleave(len(patches[0])) for patches in (train, test)]
+    labels = [
+        torch.arange(len(PHOTOGRAPHS)).repeat_interleave(len(patches[0]))
+        for patches in (train, test)
+    ]
     return Dataset(torch.cat(train), labels[0], torch.cat(test), labels[1], tuple(PHOTOGRAPHS))
 
 
@@ -97,7 +110,9 @@ def halves(photo: Tensor) -> tuple[Tensor, Tensor]:
     return photo[:, :, :middle], photo[:, :, middle:]
 
 
-def random_places(photo: Tensor, side: int, count: int, generator: torch.Generator) -> list[tuple[int, int]]:
+def random_places(
+    photo: Tensor, side: int, count: int, generator: torch.Generator
+) -> list[tuple[int, int]]:
     """(top, left) of `count` patches that lie in the photo, each place as likely as the other."""
     tops = torch.randint(photo.shape[1] - side + 1, (count,), generator=generator)
     lefts = torch.randint(photo.shape[2] - side + 1, (count,), generator=generator)
@@ -106,7 +121,9 @@ def random_places(photo: Tensor, side: int, count: int, generator: torch.Generat
 
 def lattice_places(photo: Tensor, side: int) -> list[tuple[int, int]]:
     """(top, left) of LATTICE rows of LATTICE patches, evenly spread from edge to edge."""
-    tops, lefts = ([i * (length - side) // (LATTICE - 1) for i in range(LATTICE)] for length in photo.shape[1:])
+    tops, lefts = (
+        [i * (length - side) // (LATTICE - 1) for i in range(LATTICE)] for length in photo.shape[1:]
+    )
     return [(top, left) for top in tops for left in lefts]
 
 
@@ -115,14 +132,15 @@ def cut(photo: Tensor, places: list[tuple[int, int]], side: int) -> Tensor:
     return torch.stack([photo[:, top : top + side, left : left + side] for top, left in places])
 
 
-# ---- mosaics --------------------------------------------------------------------------------------------------------
+# ---- mosaics -------------------------------------------------------------------------------------
 
 
 def load_mosaics(side: int) -> Dataset:
     """Mosaics (N, 3, side, side) with labels (N, 10) of zeros and ones, always the same.
 
-    Training patches come from the left halves of the photographs, held-out ones from the right halves. Photographs are as
-    common as 1, 1/2, 1/3, ... in the order of their names, as classes are that people take pictures of.
+    Training patches come from the left halves of the photographs, held-out ones from the right
+    halves. Photographs are as common as 1, 1/2, 1/3, ... in the order of their names, as classes
+    are that people take pictures of.
     """
     checks.integer("image_size", side, at_least=32, at_most=512, because="the side of a mosaic")
     left, right = zip(*(halves(load_photograph(name)) for name in PHOTOGRAPHS), strict=True)
@@ -133,15 +151,21 @@ def load_mosaics(side: int) -> Dataset:
 def _mosaics(photos: tuple[Tensor, ...], count: int, side: int, seed: int) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     labels = _labels(count, len(photos), generator)
-    images = torch.stack([_mosaic([photos[i] for i in row.nonzero().flatten()], side, generator) for row in labels])
+    images = torch.stack(
+        [_mosaic([photos[i] for i in row.nonzero().flatten()], side, generator) for row in labels]
+    )
     return images, labels
 
 
 def _labels(count: int, classes: int, generator: torch.Generator) -> Tensor:
-    """Zeros and ones (count, classes), from one to MOST ones a row, the first classes being the most common."""
+    """Zeros and ones (count, classes), from one to MOST ones a row, the first classes being the
+    most common.
+    """
     common = 1 / torch.arange(1, classes + 1)
     labels = torch.zeros(count, classes)
-    for row, number in enumerate(torch.randint(1, MOST + 1, (count,), generator=generator).tolist()):
+    for row, number in enumerate(
+        torch.randint(1, MOST + 1, (count,), generator=generator).tolist()
+    ):
         labels[row, torch.multinomial(common, number, generator=generator)] = 1.0
     return labels
 
@@ -150,9 +174,16 @@ def _mosaic(photos: list[Tensor], side: int, generator: torch.Generator) -> Tens
     """Bytes (3, side, side): each photo at least once, in no order."""
     cells = GRID * GRID
     more = torch.randint(len(photos), (cells - len(photos),), generator=generator)
-    which = torch.cat([torch.arange(len(photos)), more])[torch.randperm(cells, generator=generator)].tolist()
-    patches = torch.cat([cut(photos[i], random_places(photos[i], PATCH, 1, generator), PATCH) for i in which])
+    which = torch.cat([torch.arange(len(photos)), more])[
+        torch.randperm(cells, generator=generator)
+    ].tolist()
+    patches = torch.cat(
+        [cut(photos[i], random_places(photos[i], PATCH, 1, generator), PATCH) for i in which]
+    )
     cell = -(-side // GRID)
-    small = F.interpolate(patches.float(), size=(cell, cell), mode="bilinear", antialias=True, align_corners=False)
-    rows = small.round().to(torch.uint8).view(GRID, GRID, 3, cell, cell).permute(2, 0, 3, 1, 4)  # 3, row, y, column, x
+    small = F.interpolate(
+        patches.float(), size=(cell, cell), mode="bilinear", antialias=True, align_corners=False
+    )
+    # 3, row, y, column, x
+    rows = small.round().to(torch.uint8).view(GRID, GRID, 3, cell, cell).permute(2, 0, 3, 1, 4)
     return rows.reshape(3, GRID * cell, GRID * cell)[:, :side, :side]

@@ -1,4 +1,6 @@
-"""What decoding needs of a recipe: how an image is seen and cut, how many threads, and where its bytes go."""
+"""What decoding needs of a recipe: how an image is seen and cut, how many threads, and where its
+bytes go.
+"""
 
 import os
 from collections.abc import Sequence
@@ -21,11 +23,17 @@ def view_of(recipe: Recipe) -> View:
 
 def cut_of(recipe: Recipe) -> RandomCut | None:
     """The recipe's random cut of a training image, None where it is the center crop."""
-    return RandomCut(recipe.random_crop_area, recipe.random_crop_ratio) if recipe.random_crop_area < 1 else None
+    return (
+        RandomCut(recipe.random_crop_area, recipe.random_crop_ratio)
+        if recipe.random_crop_area < 1
+        else None
+    )
 
 
 def pool_of(recipe: Recipe) -> ThreadPoolExecutor:
-    """The threads that decode. Threads do: Pillow decodes and resizes without holding Python's lock."""
+    """The threads that decode. Threads do: Pillow decodes and resizes without holding Python's
+    lock.
+    """
     return ThreadPoolExecutor(recipe.workers or os.cpu_count() or 1, thread_name_prefix="decode")
 
 
@@ -37,4 +45,8 @@ def with_hint(error: BadImageError) -> BadImageError:
 def to_device(images: Sequence[np.ndarray], device: torch.device) -> Tensor:
     """One tensor of the images on `device`; to a GPU by pinned memory, while it computes."""
     batch = torch.from_numpy(np.stack(images))
-    return batch.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else batch.to(device)
+    return (
+        batch.pin_memory().to(device, non_blocking=True)
+        if device.type == "cuda"
+        else batch.to(device)
+    )

@@ -10,19 +10,27 @@ from xception_edu.data.sources import find
 from xception_edu.data.streams import Stream, has_shards, open_parts
 from xception_edu.recipes.recipe import Recipe
 
-HUB = {"cifar10": "uoft-cs/cifar10", "imagenet": "ILSVRC/imagenet-1k"}  # where recipes find their images without --data
+# where recipes find their images without --data
+HUB = {"cifar10": "uoft-cs/cifar10", "imagenet": "ILSVRC/imagenet-1k"}
 SMALL_SET = 2**30  # bytes of images that are kept in memory, on the device
 
 
-def load_dataset(recipe: Recipe, path: str | os.PathLike[str] | None = None, *, skip_corrupt: bool = False) -> Images:
-    """The recipe's data set: images that come with packages, or those at `path`, a folder, a file or a name on the hub.
+def load_dataset(
+    recipe: Recipe, path: str | os.PathLike[str] | None = None, *, skip_corrupt: bool = False
+) -> Images:
+    """The recipe's data set: images that come with packages, or those at `path`, a folder, a file
+    or a name on the hub.
 
-    Files whose images are cut at random, or are more than SMALL_SET bytes, are decoded step by step (a FileSet), streams
-    are read as they come (a Stream); all others are kept in memory. With `skip_corrupt` unreadable images are left out.
-    ValueError if the images, their number or their classes do not fit the recipe.
+    Files whose images are cut at random, or are more than SMALL_SET bytes, are decoded step by step
+    (a FileSet), streams are read as they come (a Stream); all others are kept in memory. With
+    `skip_corrupt` unreadable images are left out. ValueError if the images, their number or their
+    classes do not fit the recipe.
     """
     if path is not None and recipe.dataset in ("digits", "photos"):
-        raise ValueError(f"data is {os.fspath(path)!r}, but must be left out: {recipe.dataset} come with a package")
+        raise ValueError(
+            f"data is {os.fspath(path)!r}, but must be left out: {recipe.dataset} come with a"
+            " package"
+        )
     path = path or HUB.get(recipe.dataset)
     if recipe.dataset == "digits":
         data: Images = load_digits()
@@ -33,7 +41,9 @@ def load_dataset(recipe: Recipe, path: str | os.PathLike[str] | None = None, *, 
     elif recipe.dataset == "mosaics":
         data = load_mosaics(recipe.image_size)
     else:
-        raise ValueError("data is missing, but must say where the images are, such as --data FOLDER")
+        raise ValueError(
+            "data is missing, but must say where the images are, such as --data FOLDER"
+        )
     _check_fit(recipe, data, recipe.dataset if path is None else os.fspath(path))
     return data
 
@@ -44,18 +54,31 @@ def _check_fit(recipe: Recipe, data: Images, where: str) -> None:
         facts["in_channels"] = data.train_images.shape[1]
     for name, fact in facts.items():
         if getattr(recipe.model, name) != fact:
-            raise ValueError(f"model.{name} is {getattr(recipe.model, name)}, but must be {fact} for {where}")
-    checks.integer("batch_size", recipe.batch_size, at_most=data.train_size, because=f"the training images of {where}")
+            raise ValueError(
+                f"model.{name} is {getattr(recipe.model, name)}, but must be {fact} for {where}"
+            )
+    checks.integer(
+        "batch_size",
+        recipe.batch_size,
+        at_most=data.train_size,
+        because=f"the training images of {where}",
+    )
 
 
 def load_files(recipe: Recipe, path: str | os.PathLike[str], skip_corrupt: bool) -> Images:
     """The images at `path`, which may be anything that `sources` and `streams` know."""
     if recipe.model.in_channels not in (1, 3):
-        raise ValueError(f"model.in_channels is {recipe.model.in_channels}, but must be 3, or 1 for gray, for images in files")
+        raise ValueError(
+            f"model.in_channels is {recipe.model.in_channels}, but must be 3, or 1 for gray, for"
+            " images in files"
+        )
     if recipe.streaming or has_shards(path):
         return Stream(open_parts(path), recipe, skip_corrupt=skip_corrupt)
     found = find(path, many=recipe.labels == "many", held_out_share=recipe.held_out_share)
     images = len(found.train.contents) + len(found.test.contents)
-    if recipe.random_crop_area < 1 or images * recipe.model.in_channels * recipe.image_size**2 > SMALL_SET:
+    if (
+        recipe.random_crop_area < 1
+        or images * recipe.model.in_channels * recipe.image_size**2 > SMALL_SET
+    ):
         return FileSet(found, recipe, skip_corrupt=skip_corrupt)
     return Dataset(*decode_all(found, recipe, skip_corrupt), found.classes)

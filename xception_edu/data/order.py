@@ -1,4 +1,6 @@
-"""Which images a step sees: a function of the seed and the number of the step, so that a resumed run needs no saved state."""
+"""Which images a step sees: a function of the seed and the number of the step, so that a resumed
+run needs no saved state.
+"""
 
 import functools
 import hashlib
@@ -26,14 +28,21 @@ def epoch_order(seed: int, epoch: int, n: int) -> Tensor:
 
 
 def batch_indices(seed: int, n: int, batch_size: int, step: int) -> Tensor:
-    """The images of step 0, 1, ..., (batch_size,); every epoch is a new order of all `n`, less the last, incomplete batch."""
+    """The images of step 0, 1, ..., (batch_size,); every epoch is a new order of all `n`, less the
+    last, incomplete batch.
+    """
     epoch, position = divmod(step, n // batch_size)
     return epoch_order(seed, epoch, n)[position * batch_size : (position + 1) * batch_size]
 
 
 def rank_rows(batch_size: int, rank: int, ranks: int) -> slice:
-    """The rows of a batch that one of `ranks` processes works on; ValueError if they cannot be shared out evenly."""
+    """The rows of a batch that one of `ranks` processes works on; ValueError if they cannot be
+    shared out evenly.
+    """
     if batch_size % ranks:
-        raise ValueError(f"batch_size is {batch_size}, but must be a multiple of {ranks}, the number of processes")
+        raise ValueError(
+            f"batch_size is {batch_size}, but must be a multiple of {ranks}, the number of"
+            " processes"
+        )
     share = batch_size // ranks
     return slice(rank * share, (rank + 1) * share)

@@ -1,4 +1,6 @@
-"""Tables of images and labels, read by Hugging Face's `datasets`: parquet files, and data sets of the hub."""
+"""Tables of images and labels, read by Hugging Face's `datasets`: parquet files, and data sets of
+the hub.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +17,9 @@ HUB_HINT = "; --data may also be a local copy, a folder of .parquet files"
 
 
 class Table(NamedTuple):
-    """Rows of a table: the files, what to call each in an error, the labels as they stand, and the names of the classes."""
+    """Rows of a table: the files, what to call each in an error, the labels as they stand, and the
+    names of the classes.
+    """
 
     contents: Sequence[Content]
     names: Sequence[str]
@@ -24,13 +28,17 @@ class Table(NamedTuple):
 
 
 def parquet_tables(where: str, files: Mapping[str, list[Path]]) -> dict[str, Table]:
-    """A table for each part, from its parquet files; ValueError if one cannot be read. Copies go to the cache of `datasets`."""
+    """A table for each part, from its parquet files; ValueError if one cannot be read. Copies go to
+    the cache of `datasets`.
+    """
     import datasets
 
     tables = {}
     for part, paths in files.items():
         with _quiet(), one_line(where):
-            rows = datasets.load_dataset("parquet", data_files={part: list(map(str, paths))}, split=part)
+            rows = datasets.load_dataset(
+                "parquet", data_files={part: list(map(str, paths))}, split=part
+            )
         tables[part] = read_table(rows, where, part)
     return tables
 
@@ -48,20 +56,27 @@ def listed_tables(where: str, lists: Mapping[str, list[Path]]) -> dict[str, Tabl
 
 
 def hub_tables(where: str, parts: Mapping[str, Sequence[str]]) -> dict[str, Table]:
-    """The training part and a held-out one of a data set on the hub: OWNER/NAME, or OWNER/NAME:CONFIGURATION."""
+    """The training part and a held-out one of a data set on the hub: OWNER/NAME, or
+    OWNER/NAME:CONFIGURATION.
+    """
     import datasets
 
     name, _, configuration = where.partition(":")
     with one_line(where, HUB_HINT):
         found = datasets.load_dataset(name, configuration or None)
-    return {part: read_table(found[split], where, part) for part, split in hub_splits(list(found), where, parts).items()}
+    return {
+        part: read_table(found[split], where, part)
+        for part, split in hub_splits(list(found), where, parts).items()
+    }
 
 
 def hub_splits(there: list[str], where: str, parts: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Which split of the hub is which part: train, and the first held-out one that there is."""
     splits = {part: split for part, words in parts.items() for split in there if split in words}
     if "train" not in splits:
-        raise ValueError(f"data is {where!r}, but must have a training part; it has {', '.join(there)}")
+        raise ValueError(
+            f"data is {where!r}, but must have a training part; it has {', '.join(there)}"
+        )
     return dict(list(splits.items())[:2])
 
 
@@ -70,7 +85,10 @@ def read_table(rows: Any, where: str, part: str) -> Table:
     image, label = columns(rows.features, where)
     names = class_names(rows.features[label])
     return Table(
-        Column(rows.data.column(image)), RowNames(where, part, rows.num_rows), rows.data.column(label).to_pylist(), names
+        Column(rows.data.column(image)),
+        RowNames(where, part, rows.num_rows),
+        rows.data.column(label).to_pylist(),
+        names,
     )
 
 
@@ -81,21 +99,30 @@ def columns(features: Mapping[str, Any], where: str) -> tuple[str, str]:
     images = [name for name, feature in features.items() if isinstance(feature, datasets.Image)]
     images = images or [name for name in IMAGE_COLUMNS if name in features]
     labels = [name for name in LABEL_COLUMNS if name in features]
-    labels = labels or [name for name, feature in features.items() if isinstance(feature, datasets.ClassLabel)]
+    labels = labels or [
+        name for name, feature in features.items() if isinstance(feature, datasets.ClassLabel)
+    ]
     for what, found in (("image", images), ("label", labels)):
         if not found:
-            raise ValueError(f"data is {where!r}, but must have a column {what}; its columns are {', '.join(features)}")
+            raise ValueError(
+                f"data is {where!r}, but must have a column {what}; its columns are"
+                f" {', '.join(features)}"
+            )
     return images[0], labels[0]
 
 
 def class_names(feature: Any) -> tuple[str, ...] | None:
-    """Names of the classes of a label column, None where it is of plain numbers or words; of a list, those of its items."""
+    """Names of the classes of a label column, None where it is of plain numbers or words; of a
+    list, those of its items.
+    """
     names = getattr(getattr(feature, "feature", feature), "names", None)
     return None if names is None else tuple(names)
 
 
 class Column(Sequence):
-    """The image column of a table: the bytes of each file, or where it lies. Read row by row, from the disk."""
+    """The image column of a table: the bytes of each file, or where it lies. Read row by row, from
+    the disk.
+    """
 
     def __init__(self, column: Any):
         self.column = column
@@ -108,7 +135,9 @@ class Column(Sequence):
 
 
 def content_of(value: Any) -> Content:
-    """The bytes of an image file as tables hold them: alone, or beside a path; empty bytes where there is nothing."""
+    """The bytes of an image file as tables hold them: alone, or beside a path; empty bytes where
+    there is nothing.
+    """
     if isinstance(value, dict):
         value = value.get("bytes") or value.get("path")
     return value or b""
@@ -143,7 +172,9 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def one_line(where: str, hint: str = "") -> Iterator[None]:
-    """What `datasets` and the hub raise, in one line: they have dozens of kinds of errors, and warn of each retry."""
+    """What `datasets` and the hub raise, in one line: they have dozens of kinds of errors, and warn
+    of each retry.
+    """
     from huggingface_hub.utils import logging
 
     verbosity = logging.get_verbosity()

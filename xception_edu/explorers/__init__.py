@@ -1,4 +1,6 @@
-"""Explorers: pictures that move in the notebook. Python counts every position once; the browser only draws. Never torch."""
+"""Explorers: pictures that move in the notebook. Python counts every position once; the browser
+only draws. Never torch.
+"""
 
 from xception_edu.explorers.budget import budget_explorer
 from xception_edu.explorers.kernel import kernel_explorer

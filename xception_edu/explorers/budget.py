@@ -1,4 +1,6 @@
-"""The budget explorer: how wide the layers may be for one budget, segment count by segment count."""
+"""The budget explorer: how wide the layers may be for one budget, segment count by segment
+count.
+"""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -30,16 +32,21 @@ COLUMNS = (
 def budget_explorer(
     *, segments: int = 4, quantity: str = "params", share: int = 100, measurements: object = None
 ) -> SceneExplorer:
-    """Which width does each number of segments get for the same budget, side by side, in a network built like Xception?
+    """Which width does each number of segments get for the same budget, side by side, in a network
+    built like Xception?
 
-    `quantity` is what the budget is of: "params" or "macs" of the whole network (299x299), or measured "milliseconds" of one
-    layer of the middle flow, where segment counts were timed. `share` is the budget in percent of what Xception itself takes:
-    25, 50, 100 or 200. `segments` is 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64 or 728, which stands for one a channel; of
-    milliseconds, those that were measured. `measurements` is a folder, or a dict, as `roofline_explorer` takes it; None: those
-    of the repository, if it is there. ValueError for anything else.
+    `quantity` is what the budget is of: "params" or "macs" of the whole network (299x299), or
+    measured "milliseconds" of one layer of the middle flow, where segment counts were timed.
+    `share` is the budget in percent of what Xception itself takes: 25, 50, 100 or 200. `segments`
+    is 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64 or 728, which stands for one a channel; of
+    milliseconds, those that were measured. `measurements` is a folder, or a dict, as
+    `roofline_explorer` takes it; None: those of the repository, if it is there. ValueError for
+    anything else.
     """
     times = module_times(measurements)
-    quantities = {"params": "Parameters", "macs": "MACs"} | ({"milliseconds": "Milliseconds, measured"} if times else {})
+    quantities = {"params": "Parameters", "macs": "MACs"} | (
+        {"milliseconds": "Milliseconds, measured"} if times else {}
+    )
     choices = {"quantity": ("Budget of", quantities), "share": ("Of what Xception takes", SHARES)}
     state = {"segments": segments, "quantity": quantity, "share": share}
     arguments = "" if measurements is None else ", measurements=measurements"
@@ -47,16 +54,18 @@ def budget_explorer(
     def views(quantity: str, share: int) -> list[View]:
         return _views(quantity, share, times)
 
-    return scene_explorer("budget_explorer", ("segments", "Segments"), choices, COLUMNS, views, state, arguments)
+    return scene_explorer(
+        "budget_explorer", ("segments", "Segments"), choices, COLUMNS, views, state, arguments
+    )
 
 
-# ---- parameters and MACs of the whole network ------------------------------------------------------------------------
+# ---- parameters and MACs of the whole network ----------------------------------------------------
 
 
 @lru_cache(maxsize=2048)
 def parts(config: XceptionConfig) -> dict[str, Cost]:
-    """Cost of the separable layers' 1x1 ("pointwise") and k x k ("spatial"), and of all else ("rest"). One middle block counts
-    for all: they are alike.
+    """Cost of the separable layers' 1x1 ("pointwise") and k x k ("spatial"), and of all else
+    ("rest"). One middle block counts for all: they are alike.
     """
     found: dict[str, list[Cost]] = {"pointwise": [], "spatial": [], "rest": []}
     for spec, shape in xception(replace(config, middle_blocks=1)):
@@ -67,11 +76,14 @@ def parts(config: XceptionConfig) -> dict[str, Cost]:
 
 
 def network_point(segments: int, quantity: str, budget: int) -> Point:
-    """The width at which the network meets the budget within `budgets.TOLERANCE`, found as a root of "costs grow as width²".
+    """The width at which the network meets the budget within `budgets.TOLERANCE`, found as a root
+    of "costs grow as width²".
 
     `budgets.width_for` finds the nearest width of all, in ten times as long.
     """
-    config = XceptionConfig(segments="channels" if segments == MIDDLE else segments, width=_narrowest(segments))
+    config = XceptionConfig(
+        segments="channels" if segments == MIDDLE else segments, width=_narrowest(segments)
+    )
     least = getattr(total(parts(config).values()), quantity)
     if least > budget * (1 + TOLERANCE):
         return Point(segments=segments, needed=least)
@@ -92,10 +104,16 @@ def network_point(segments: int, quantity: str, budget: int) -> Point:
 
 @lru_cache
 def _narrowest(segments: int) -> float:
-    """The narrowest width, to a ten-thousandth, at which every layer that is cut has a channel for each segment."""
+    """The narrowest width, to a ten-thousandth, at which every layer that is cut has a channel for
+    each segment.
+    """
     if segments == MIDDLE:
         return 1e-4
-    return next(width / 10_000 for width in range(1, 10**6) if round(XCEPTION.entry_widths[1] * width / 10_000) >= segments)
+    return next(
+        width / 10_000
+        for width in range(1, 10**6)
+        if round(XCEPTION.entry_widths[1] * width / 10_000) >= segments
+    )
 
 
 def network_points(quantity: str, share: int) -> tuple[float, list[Point]]:
@@ -104,11 +122,13 @@ def network_points(quantity: str, share: int) -> tuple[float, list[Point]]:
     return budget, [network_point(segments, quantity, budget) for segments in SEGMENTS]
 
 
-# ---- measured milliseconds of one layer ------------------------------------------------------------------------------
+# ---- measured milliseconds of one layer ----------------------------------------------------------
 
 
 def module_times(measurements: object) -> measured.ModuleTimes | None:
-    """Measured times of the middle flow's layer, or None where nothing was given and the repository's are not there."""
+    """Measured times of the middle flow's layer, or None where nothing was given and the
+    repository's are not there.
+    """
     if measurements is None and not measured.available("segments_latency"):
         return None
     record = measured.load(measurements, "segments_latency")["segments_latency"]
@@ -116,7 +136,9 @@ def module_times(measurements: object) -> measured.ModuleTimes | None:
 
 
 def module_points(share: int, times: measured.ModuleTimes) -> tuple[float, list[Point]]:
-    """The same of milliseconds: the most channels with which a layer stays within them if its times grow as its MACs."""
+    """The same of milliseconds: the most channels with which a layer stays within them if its times
+    grow as its MACs.
+    """
     budget = (times.pointwise + times.spatial[MIDDLE]) * share / 100
     return budget, [_module_point(segments, budget, times) for segments in times.spatial]
 
@@ -130,21 +152,35 @@ def _module_point(segments: int, budget: float, times: measured.ModuleTimes) -> 
         return {"pointwise": one, "spatial": three, "rest": 0.0}
 
     least = 1 if segments == MIDDLE else segments
-    channels = least - 1 + bisect_right(range(least, 20 * MIDDLE), budget, key=lambda c: sum(parts(c).values()))
+    channels = (
+        least
+        - 1
+        + bisect_right(range(least, 20 * MIDDLE), budget, key=lambda c: sum(parts(c).values()))
+    )
     if channels < least:
         return Point(segments=segments, needed=least)
     cost = total(layer_costs(segments, channels))
-    return Point(segments=segments, width=channels / MIDDLE, channels=channels, parts=parts(channels), cost=cost)
+    return Point(
+        segments=segments,
+        width=channels / MIDDLE,
+        channels=channels,
+        parts=parts(channels),
+        cost=cost,
+    )
 
 
 def layer_costs(segments: int, channels: int) -> tuple[Cost, Cost]:
-    """Cost of the 1x1 and of the segmented 3x3 of one layer of the middle flow; 728 segments mean one a channel."""
+    """Cost of the 1x1 and of the segmented 3x3 of one layer of the middle flow; 728 segments mean
+    one a channel.
+    """
     shape = Shape(channels, SIDE, SIDE)
     cut = channels if segments == MIDDLE else segments
-    return cost_of(ConvSpec(channels, channels, 1), shape), cost_of(ConvSpec(channels, channels, 3, segments=cut), shape)
+    return cost_of(ConvSpec(channels, channels, 1), shape), cost_of(
+        ConvSpec(channels, channels, 3, segments=cut), shape
+    )
 
 
-# ---- the views -------------------------------------------------------------------------------------------------------
+# ---- the views -----------------------------------------------------------------------------------
 
 
 def _views(quantity: str, share: int, times: measured.ModuleTimes | None) -> list[View]:
@@ -154,7 +190,10 @@ def _views(quantity: str, share: int, times: measured.ModuleTimes | None) -> lis
         caption = f"Channels, if times grow as MACs (measured at {MIDDLE})"
     else:
         budget, points = network_points(quantity, share)
-        said, source = f"{budget / (1e6 if quantity == 'params' else 1e9):,.2f} {_unit(quantity)}", ""
+        said, source = (
+            f"{budget / (1e6 if quantity == 'params' else 1e9):,.2f} {_unit(quantity)}",
+            "",
+        )
         caption = "Channels in the middle flow that the budget buys"
     return [_view(point, points, quantity, said, source, caption) for point in points]
 
@@ -163,13 +202,19 @@ def _unit(quantity: str) -> str:
     return {"params": "million parameters", "macs": "billion MACs"}[quantity]
 
 
-def _view(point: Point, points: Sequence[Point], quantity: str, budget: str, source: str, caption: str) -> View:
+def _view(
+    point: Point, points: Sequence[Point], quantity: str, budget: str, source: str, caption: str
+) -> View:
     name = count(point.segments)
     got = f"{point.channels:,} channels wide" if point.channels else "out of reach"
     taken = f"{point.parts['spatial'] / sum(point.parts.values()):.1%}" if point.parts else "–"
     a_layer = " a layer" if quantity == "milliseconds" else ""
     layer = layer_costs(point.segments, point.channels) if point.channels else (Cost(), Cost())
-    counts = [f"{n:,}{a_layer}" for n in (point.cost.params, point.cost.macs)] if point.cost else ["–", "–"]
+    counts = (
+        [f"{n:,}{a_layer}" for n in (point.cost.params, point.cost.macs)]
+        if point.cost
+        else ["–", "–"]
+    )
     return View(
         stop=point.segments,
         short="one a channel" if point.segments == MIDDLE else str(point.segments),
@@ -188,18 +233,29 @@ def _view(point: Point, points: Sequence[Point], quantity: str, budget: str, sou
 
 def count(segments: int) -> str:
     """How many segments, in words."""
-    return "A segment a channel" if segments == MIDDLE else f"{segments} segment{'s' * (segments > 1)}"
+    return (
+        "A segment a channel" if segments == MIDDLE else f"{segments} segment{'s' * (segments > 1)}"
+    )
 
 
 def _note(point: Point, one: Point, quantity: str) -> str:
     if not point.channels and quantity == "milliseconds":
-        return f"so little time allows fewer than {point.segments} channels, and each segment needs one"
+        return (
+            f"so little time allows fewer than {point.segments} channels, and each segment"
+            " needs one"
+        )
     if not point.channels:
         what = f"{point.segments} segments need {point.segments} channels in the narrowest layer"
         return f"{what}, and such a network has {point.needed:,} {WORDS[quantity]}"
     if point is one:
-        return "a 1×1 plus a regular 3×3, in which every channel sees every other: most of the budget goes there"
-    return f"1 segment gets {one.channels:,} channels, this {point.channels / one.channels:.2f} times as many"
+        return (
+            "a 1×1 plus a regular 3×3, in which every channel sees every other: most of the budget"
+            " goes there"
+        )
+    return (
+        f"1 segment gets {one.channels:,} channels, this {point.channels / one.channels:.2f} times"
+        " as many"
+    )
 
 
 def _alt_blocks(point: Point, layer: tuple[Cost, Cost], taken: str) -> str:
@@ -208,13 +264,16 @@ def _alt_blocks(point: Point, layer: tuple[Cost, Cost], taken: str) -> str:
     pieces = point.channels if point.segments == MIDDLE else point.segments
     blocks = f"{pieces:,} blocks on the diagonal" if pieces > 1 else "one full block"
     return (
-        f"The weight matrices of a layer, {point.channels:,} by {point.channels:,} channels: a full one for the 1×1 with "
-        f"{layer[0].params:,} weights, {blocks} for the 3×3 with {layer[1].params:,}; below, a bar of the budget, of which "
-        f"3×3 convolutions take {taken}"
+        f"The weight matrices of a layer, {point.channels:,} by {point.channels:,} channels: a full"
+        f" one for the 1×1 with {layer[0].params:,} weights, {blocks} for the 3×3 with"
+        f" {layer[1].params:,}; below, a bar of the budget, of which 3×3 convolutions take {taken}"
     )
 
 
 def _alt_widths(point: Point, points: Sequence[Point]) -> str:
     some = points if len(points) <= len(SEGMENTS) else [points[0], point, points[-1]]
-    got = (f"{count(p.segments).lower()}: {f'{p.channels:,}' if p.channels else 'out of reach'}" for p in some)
+    got = (
+        f"{count(p.segments).lower()}: {f'{p.channels:,}' if p.channels else 'out of reach'}"
+        for p in some
+    )
     return f"{len(points)} bars of the channels in the middle flow. " + "; ".join(got)

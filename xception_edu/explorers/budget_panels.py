@@ -1,4 +1,6 @@
-"""The two panels of the budget explorer: weight matrices to scale with where the budget goes, and all widths side by side."""
+"""The two panels of the budget explorer: weight matrices to scale with where the budget goes, and
+all widths side by side.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,20 +12,27 @@ from xception_edu.explorers.engine.scene import HUES, Scene
 from xception_edu.specs import segment_sizes
 
 WIDTH, HEIGHT, LEFT = 390, 300, 10  # pixels of a panel, and of its margin
-SIDE, TOP, SECOND = 172, 42, 208  # of the largest matrix, its upper edge, the left edge of the second one
+# of the largest matrix, its upper edge, the left edge of the second one
+SIDE, TOP, SECOND = 172, 42, 208
 BAR, BAR_TOP = 18, 264  # the bar of where the budget goes
 BASE, HIGH = 262, 206  # where the bars of the widths stand, and how high the highest is
-MIDDLE = XceptionConfig().entry_widths[-1]  # channels of Xception's middle flow; as a number of segments: one a channel
+# channels of Xception's middle flow; as a number of segments: one a channel
+MIDDLE = XceptionConfig().entry_widths[-1]
 MANY = 64  # pieces that can be told apart; more are a line
-PARTS = (("pointwise", "1×1", "pointwise"), ("spatial", "3×3", "spatial"), ("rest", "all else", "elementwise"))
+PARTS = (
+    ("pointwise", "1×1", "pointwise"),
+    ("spatial", "3×3", "spatial"),
+    ("rest", "all else", "elementwise"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """What a segment count gets for a budget: how many channels; and what its 1x1, its 3x3 and the rest take of the budget.
+    """What a segment count gets for a budget: how many channels; and what its 1x1, its 3x3 and the
+    rest take of the budget.
 
-    `width` is the multiplier of all of Xception's widths, `channels` the middle flow's. They are 0 where the budget is out of
-    reach; `needed` is then the least that would do.
+    `width` is the multiplier of all of Xception's widths, `channels` the middle flow's. They are 0
+    where the budget is out of reach; `needed` is then the least that would do.
     """
 
     segments: int
@@ -38,13 +47,21 @@ def draw_blocks(point: Point, points: Sequence[Point], layer: tuple[Cost, Cost])
     """The matrices of a layer's 1x1 and 3x3 to one scale, and a bar of where the budget goes."""
     scene = Scene(WIDTH, HEIGHT)
     scale = SIDE / max(p.channels for p in points)
-    scene.text("Weights of one layer: rows are outputs, columns inputs", LEFT, 10, color="quiet", size="small")
+    scene.text(
+        "Weights of one layer: rows are outputs, columns inputs",
+        LEFT,
+        10,
+        color="quiet",
+        size="small",
+    )
     scene.text("Where the budget goes", LEFT, BAR_TOP - 12, color="quiet", size="small")
     for left in (LEFT, SECOND):
         scene.rect("faint", left, TOP, SIDE, SIDE)
     if not point.channels:
         scene.text("out of reach", LEFT + SIDE / 2, TOP + SIDE / 2, anchor="middle", color="quiet")
-        scene.text("out of reach", SECOND + SIDE / 2, TOP + SIDE / 2, anchor="middle", color="quiet")
+        scene.text(
+            "out of reach", SECOND + SIDE / 2, TOP + SIDE / 2, anchor="middle", color="quiet"
+        )
         return scene
     side = point.channels * scale
     scene.rect("pointwise", LEFT, TOP, side, side)
@@ -53,7 +70,9 @@ def draw_blocks(point: Point, points: Sequence[Point], layer: tuple[Cost, Cost])
     for left, name, cost in ((LEFT, "1×1", layer[0]), (SECOND, "3×3", layer[1])):
         scene.text(f"{name}: {cost.params:,} weights", left, TOP - 12)
     scene.text(f"{point.channels:,} channels", LEFT, TOP + SIDE + 11, size="small", color="quiet")
-    scene.text("9 weights in each colored spot", SECOND, TOP + SIDE + 11, size="small", color="quiet")
+    scene.text(
+        "9 weights in each colored spot", SECOND, TOP + SIDE + 11, size="small", color="quiet"
+    )
     _spending(scene, point)
     return scene
 
@@ -84,10 +103,19 @@ def _spending(scene: Scene, point: Point) -> None:
 
 
 def draw_widths(point: Point, points: Sequence[Point], caption: str) -> Scene:
-    """A bar for each segment count, as high as its layers are wide; the chosen one in color; numbers where there is room."""
+    """A bar for each segment count, as high as its layers are wide; the chosen one in color;
+    numbers where there is room.
+    """
     scene = Scene(WIDTH, HEIGHT)
     scene.text(caption, LEFT, 10, color="quiet", size="small")
-    scene.text("segments of each 3×3 (all: one a channel)", WIDTH / 2, BASE + 30, color="quiet", size="small", anchor="middle")
+    scene.text(
+        "segments of each 3×3 (all: one a channel)",
+        WIDTH / 2,
+        BASE + 30,
+        color="quiet",
+        size="small",
+        anchor="middle",
+    )
     scene.line("line", (LEFT, BASE, WIDTH - LEFT, BASE))
     pitch, most = (WIDTH - 2 * LEFT) / len(points), max(p.channels for p in points)
     bars = [(p, LEFT + i * pitch, p.channels / most * HIGH) for i, p in enumerate(points)]
@@ -99,13 +127,18 @@ def draw_widths(point: Point, points: Sequence[Point], caption: str) -> Scene:
         _number(scene, p, x + pitch / 2, high, bold=False)
     p, x, high = bars[points.index(point)]
     if p.channels:
-        scene.rect("depthwise" if p.segments > MANY else "spatial", x + 1.5, BASE - high, pitch - 3, high)
+        scene.rect(
+            "depthwise" if p.segments > MANY else "spatial", x + 1.5, BASE - high, pitch - 3, high
+        )
     _number(scene, p, x + pitch / 2, high, bold=True)
     return scene
 
 
 def _number(scene: Scene, p: Point, middle: float, high: float, *, bold: bool) -> None:
     """How wide, above the bar, and how many segments, below it."""
-    number, name = f"{p.channels}" if p.channels else "×", "all" if p.segments == MIDDLE else f"{p.segments}"
+    number, name = (
+        f"{p.channels}" if p.channels else "×",
+        "all" if p.segments == MIDDLE else f"{p.segments}",
+    )
     scene.text(number, middle, BASE - high - 9, size="small", anchor="middle", bold=bold, halo=True)
     scene.text(name, middle, BASE + 11, size="small", anchor="middle", bold=bold, halo=True)

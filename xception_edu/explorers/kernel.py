@@ -1,4 +1,6 @@
-"""The kernel microscope: every product of one output pixel, weight times input, and the sums that they give."""
+"""The kernel microscope: every product of one output pixel, weight times input, and the sums that
+they give.
+"""
 
 from collections.abc import Sequence
 from functools import partial
@@ -8,7 +10,13 @@ import numpy as np
 from PIL import Image
 
 from xception_edu import checks
-from xception_edu.explorers.convolution import Convolution, convolution, longest_side, maps_of, reduced
+from xception_edu.explorers.convolution import (
+    Convolution,
+    convolution,
+    longest_side,
+    maps_of,
+    reduced,
+)
 from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
 from xception_edu.explorers.kernel_views import COLUMNS, Look
 from xception_edu.specs import ConvSpec, Shape
@@ -16,10 +24,14 @@ from xception_edu.specs import ConvSpec, Shape
 SEGMENTS = (1, 2, 3, 6)  # of the default module's 6 channels
 SIDE = 7  # pixels of the default picture
 LONGEST = 20  # pixels a side of any picture, so that they can be told apart
-MOST_IN, MOST_OUT, MOST_PRODUCTS = 12, 24, 1500  # channels, and products a position, that there is room for
-CHANNELS = 3  # output channels that can be chosen to look at; one of the default module's, whose table is long already
+# channels, and products a position, that there is room for
+MOST_IN, MOST_OUT, MOST_PRODUCTS = 12, 24, 1500
+# output channels that can be chosen to look at; one of the default module's, whose table is long
+# already
+CHANNELS = 3
 ROOM = 550_000  # characters of the table, of the 600,000 that it may have
-NAMES = ("red", "green", "blue", "light", "across", "down")  # of the channels of the default picture
+# of the channels of the default picture
+NAMES = ("red", "green", "blue", "light", "across", "down")
 KERNELS = {  # of the default module, one for each output channel
     "edge |": ((-1, 0, 1), (-2, 0, 2), (-1, 0, 1)),
     "edge –": ((-1, -2, -1), (0, 0, 0), (1, 2, 1)),
@@ -38,27 +50,48 @@ def kernel_explorer(
     segments: int | None = None,
     channel: int | str = "all",
 ) -> SceneExplorer:
-    """A convolution at work on a picture, position by position: every product, colored by segment, and what they add up to.
+    """A convolution at work on a picture, position by position: every product, colored by segment,
+    and what they add up to.
 
-    `module` is any SegmentedConv2d or nn.Conv2d of at most 12 input and 24 output channels, with zero padding and dilation 1;
-    without one, six edge detectors and blurs with `segments` in 1, 2, 3, 6. `picture` is an array (height, width) or
-    (height, width, channels), bytes or floats, or an image file; it is reduced to a grid of at most 20 pixels a side, less
-    where many products need the room. `position` counts the output pixels row by row from 1 (None: the middle one);
+    `module` is any SegmentedConv2d or nn.Conv2d of at most 12 input and 24 output channels, with
+    zero padding and dilation 1; without one, six edge detectors and blurs with `segments` in 1, 2,
+    3, 6. `picture` is an array (height, width) or (height, width, channels), bytes or floats, or an
+    image file; it is reduced to a grid of at most 20 pixels a side, less where many products need
+    the room. `position` counts the output pixels row by row from 1 (None: the middle one);
     `channel` is "all" or an output channel from 1. ValueError for anything else.
     """
     if module is not None and segments is not None:
-        raise ValueError(f"segments is {segments!r}, but must be left out where a module is given: it has its own")
-    convs = {None: _small(convolution(module))} if module is not None else {s: edge_detectors(s) for s in SEGMENTS}
+        raise ValueError(
+            f"segments is {segments!r}, but must be left out where a module is given: it has"
+            " its own"
+        )
+    convs = (
+        {None: _small(convolution(module))}
+        if module is not None
+        else {s: edge_detectors(s) for s in SEGMENTS}
+    )
     spec = next(iter(convs.values())).spec
     channels = _channels(channel, spec.out_channels, CHANNELS if module is not None else 1)
     maps, names, origin = _maps(picture, spec)
     whole = maps.shape[1:]
-    longest = SIDE if module is None else longest_side(spec, *whole, _positions(convs[None], len(channels)), LONGEST)
+    longest = (
+        SIDE
+        if module is None
+        else longest_side(spec, *whole, _positions(convs[None], len(channels)), LONGEST)
+    )
     maps = reduced(maps, longest)
-    words = origin + (f", averaged from {_size(whole)} to {_size(maps.shape[1:])}" if maps.shape[1:] != whole else "")
+    words = origin + (
+        f", averaged from {_size(whole)} to {_size(maps.shape[1:])}"
+        if maps.shape[1:] != whole
+        else ""
+    )
     words += "; frame: padding (zeros)" if any(spec.padding) else ""  # type: ignore[arg-type]
     out = spec.output_shape(Shape(*maps.shape))
-    state: dict[str, object] = {"position": out.height // 2 * out.width + out.width // 2 + 1 if position is None else position}
+    state: dict[str, object] = {
+        "position": (
+            out.height // 2 * out.width + out.width // 2 + 1 if position is None else position
+        )
+    }
     choices = {}
     if module is None:
         choices["segments"] = ("Segments", {s: str(s) for s in SEGMENTS})
@@ -66,7 +99,9 @@ def kernel_explorer(
     if len(channels) > 1:
         choices["channel"] = ("Output channel", {c: str(c) for c in channels})
         state["channel"] = channel
-    arguments = "".join(f", {n}={n}" for n, v in (("module", module), ("picture", picture)) if v is not None)
+    arguments = "".join(
+        f", {n}={n}" for n, v in (("module", module), ("picture", picture)) if v is not None
+    )
     return scene_explorer(
         "kernel_explorer",
         ("position", "Position"),
@@ -79,7 +114,8 @@ def kernel_explorer(
 
 
 def edge_detectors(segments: int) -> Convolution:
-    """The default module: 6 channels in and out; output o looks for KERNELS[o] in the inputs of its segment.
+    """The default module: 6 channels in and out; output o looks for KERNELS[o] in the inputs of its
+    segment.
 
     The same numbers for every number of segments: more segments only take connections away.
     """
@@ -87,7 +123,8 @@ def edge_detectors(segments: int) -> Convolution:
     kernels = np.array(list(KERNELS.values()), dtype=np.float64)
     kernels /= np.abs(kernels).sum(axis=(1, 2), keepdims=True)
     distance = np.abs(np.subtract.outer(np.arange(6), np.arange(6)))
-    weight = (-0.7) ** distance[:, :, None, None] * kernels[:, None]  # its own channel most, the others less, signs in turn
+    # its own channel most, the others less, signs in turn
+    weight = (-0.7) ** distance[:, :, None, None] * kernels[:, None]
     conv = Convolution(spec, np.zeros_like(weight), np.zeros(6))
     for outs, ins in conv.pieces():
         block = np.ix_(outs, ins)
@@ -101,21 +138,35 @@ def default_picture() -> np.ndarray:
         return np.asarray(image.convert("RGB").crop((128, 76, 212, 160)))
 
 
-# ---- what was given, checked ----------------------------------------------------------------------------------------
+# ---- what was given, checked ---------------------------------------------------------------------
 
 
 def _small(conv: Convolution) -> Convolution:
-    spec, products = conv.spec, int(np.prod(conv.weight.shape[2:])) * sum(len(o) * len(i) for o, i in conv.pieces())
-    for name, count, most in (("in_channels", spec.in_channels, MOST_IN), ("out_channels", spec.out_channels, MOST_OUT)):
+    spec, products = (
+        conv.spec,
+        int(np.prod(conv.weight.shape[2:])) * sum(len(o) * len(i) for o, i in conv.pieces()),
+    )
+    for name, count, most in (
+        ("in_channels", spec.in_channels, MOST_IN),
+        ("out_channels", spec.out_channels, MOST_OUT),
+    ):
         if count > most:
-            raise ValueError(f"module.{name} is {count}, but must be at most {most}: more could not be told apart")
+            raise ValueError(
+                f"module.{name} is {count}, but must be at most {most}: more could not be told"
+                " apart"
+            )
     if products > MOST_PRODUCTS:
-        raise ValueError(f"module has {products:,} products a position, but must have at most {MOST_PRODUCTS:,} to be seen")
+        raise ValueError(
+            f"module has {products:,} products a position, but must have at most {MOST_PRODUCTS:,}"
+            " to be seen"
+        )
     return conv
 
 
 def _channels(channel: object, count: int, most: int) -> list[int | str]:
-    """The choices of output channels: all, and some evenly from the first on, `most` of them; the one asked for in any case."""
+    """The choices of output channels: all, and some evenly from the first on, `most` of them; the
+    one asked for in any case.
+    """
     if channel != "all" or not isinstance(channel, str):
         checks.integer("channel", channel, at_most=count, because="or 'all'")
     if count == 1:
@@ -134,13 +185,14 @@ def _maps(picture: object, spec: ConvSpec) -> tuple[np.ndarray, Sequence[str], s
         return maps_of(picture, channels), rgb, "Your picture"
     if channels not in (1, 3, 6):
         raise ValueError(
-            f"picture is None, but must be an array (height, width, {channels}), as module.in_channels is {channels}; "
-            "the default has 1, 3 or 6 channels"
+            f"picture is None, but must be an array (height, width, {channels}), as"
+            f" module.in_channels is {channels}; the default has 1, 3 or 6 channels"
         )
     color = maps_of(default_picture(), 3)
     light = color.mean(axis=0)
     down, across = np.gradient(light)
-    a_cell = len(light) // SIDE  # pixels over which the light changes by so much, where the picture is averaged
+    # pixels over which the light changes by so much, where the picture is averaged
+    a_cell = len(light) // SIDE
     maps = {1: light[None], 3: color, 6: np.stack([*color, light, across * a_cell, down * a_cell])}
     return maps[channels], {1: NAMES[3:4], 3: NAMES[:3], 6: NAMES}[channels], "A cat's eye"
 
@@ -150,11 +202,19 @@ def _size(sides: Sequence[int]) -> str:
 
 
 def _positions(conv: Convolution, choices: int) -> int:
-    """How many output positions the table has room for: what a position needs was measured, in characters."""
+    """How many output positions the table has room for: what a position needs was measured, in
+    characters.
+    """
     outs, ins, *kernel = conv.weight.shape
     pieces, places = conv.pieces(), int(np.prod(kernel))
     still = choices * (4000 + 300 * (ins + outs))
-    together = 400 + 34 * ins + 130 * outs + 40 * len(pieces) + 2 * places * sum(len(o) * len(i) for o, i in pieces)
+    together = (
+        400
+        + 34 * ins
+        + 130 * outs
+        + 40 * len(pieces)
+        + 2 * places * sum(len(o) * len(i) for o, i in pieces)
+    )
     alone = 520 + (100 + 4 * places) * max(len(i) for _, i in pieces)
     return max((ROOM - still) // (together + (choices - 1) * alone if outs > 1 else alone), 1)
 
@@ -168,7 +228,11 @@ def views(
     segments: int | None = None,
     channel: int | str = "all",
 ) -> list[View]:
-    """The views of all positions for one module (of `convs`, by its number of segments) and one output channel, or all."""
+    """The views of all positions for one module (of `convs`, by its number of segments) and one
+    output channel, or all.
+    """
     conv = convs[segments]
     outputs = [""] * len(conv.weight) if segments is None else list(KERNELS)
-    return Look(conv=conv, maps=maps, inputs=inputs, outputs=outputs, caption=caption, channel=channel).views()
+    return Look(
+        conv=conv, maps=maps, inputs=inputs, outputs=outputs, caption=caption, channel=channel
+    ).views()

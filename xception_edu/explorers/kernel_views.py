@@ -1,4 +1,6 @@
-"""What the kernel microscope shows at a position: the maps with the window on them, and every product, spelled out."""
+"""What the kernel microscope shows at a position: the maps with the window on them, and every
+product, spelled out.
+"""
 
 import math
 from collections.abc import Sequence
@@ -30,7 +32,9 @@ MARK = "depthwise"  # the color of the window, which can be seen on every gray
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """A convolution on maps (channels, height, width), seen at all output channels or, counted from 1, at one."""
+    """A convolution on maps (channels, height, width), seen at all output channels or, counted from
+    1, at one.
+    """
 
     conv: Convolution
     maps: np.ndarray
@@ -65,13 +69,17 @@ class Look:
     @cached_property
     def most(self) -> tuple[float, float, float]:
         """The largest input, weight and product, without their signs."""
-        inputs, weights, products = (float(np.abs(a).max()) for a in (self.maps, self.conv.weight, self.products))
+        inputs, weights, products = (
+            float(np.abs(a).max()) for a in (self.maps, self.conv.weight, self.products)
+        )
         return inputs, weights, products
 
     @cached_property
     def form(self) -> str:
         """The format of sums: as many decimals as make three digits of the layer's largest."""
-        largest = max(float(np.abs(self.sums).max()), float(np.abs(self.products.sum(axis=(4, 5))).max()))
+        largest = max(
+            float(np.abs(self.sums).max()), float(np.abs(self.products.sum(axis=(4, 5))).max())
+        )
         decimals = 2 - math.floor(math.log10(largest or 1))
         return f".{max(decimals, 0)}f" if -4 < decimals < 7 else ".2e"
 
@@ -95,13 +103,21 @@ class Look:
     @cached_property
     def shown(self) -> range:
         """The output channels that are looked at."""
-        return range(len(self.conv.weight)) if self.channel == "all" else range(int(self.channel) - 1, int(self.channel))
+        return (
+            range(len(self.conv.weight))
+            if self.channel == "all"
+            else range(int(self.channel) - 1, int(self.channel))
+        )
 
     # ---- views ----
 
     def views(self) -> list[View]:
         """The views of every output position, row by row."""
-        return [self._view(row, column) for row in range(self.out.height) for column in range(self.out.width)]
+        return [
+            self._view(row, column)
+            for row in range(self.out.height)
+            for column in range(self.out.width)
+        ]
 
     def _view(self, row: int, column: int) -> View:
         places, zeros = self.conv.weight[0, 0].size, int(self.padding[row, column])
@@ -113,16 +129,30 @@ class Look:
         positions, stop = self.out.height * self.out.width, row * self.out.width + column + 1
         counts = (pairs * places, pairs * zeros, self.macs // positions)
         sums = ", ".join(self.number(self.sums[row, column, o]) for o in self.shown)
-        lies = f"{zeros} of its {places} places are padding" if zeros else "all of it lies on the picture"
+        lies = (
+            f"{zeros} of its {places} places are padding"
+            if zeros
+            else "all of it lies on the picture"
+        )
         return View(
             stop=stop,
             short=f"{stop} of {positions}",
             title=f"Output row {row + 1}, column {column + 1}",
             note=f"The {'×'.join(map(str, self.conv.weight.shape[2:]))} window: {lies}",
-            values=(*(f"{n:,}" for n in counts), f"{self.out.height}×{self.out.width}", f"{self.macs:,}"),
-            scenes=(self._pictures(row, column), self._one(row, column) if len(self.shown) == 1 else self._all(row, column)),
+            values=(
+                *(f"{n:,}" for n in counts),
+                f"{self.out.height}×{self.out.width}",
+                f"{self.macs:,}",
+            ),
+            scenes=(
+                self._pictures(row, column),
+                self._one(row, column) if len(self.shown) == 1 else self._all(row, column),
+            ),
             alts=(
-                f"{len(self.maps)} maps enter, {self.out.channels} leave; window at row {row + 1}, column {column + 1}",
+                (
+                    f"{len(self.maps)} maps enter, {self.out.channels} leave; window at row"
+                    f" {row + 1}, column {column + 1}"
+                ),
                 f"{counts[0]} products; sums: {sums}",
             ),
         )
@@ -136,8 +166,24 @@ class Look:
         high, wide = self.conv.spec.padding  # type: ignore[misc]
         height, width = self.maps.shape[1:]
         where = {"left": 2, "width": WIDTH - 4, "gap": 8, "head": HEAD, "least": 30}
-        before = tiles(len(self.maps), width + 2 * wide, height + 2 * high, top=0, height=INPUTS, most=24, **where)
-        after = tiles(self.out.channels, self.out.width, self.out.height, top=INPUTS + 8, height=OUTPUTS, most=12, **where)
+        before = tiles(
+            len(self.maps),
+            width + 2 * wide,
+            height + 2 * high,
+            top=0,
+            height=INPUTS,
+            most=24,
+            **where,
+        )
+        after = tiles(
+            self.out.channels,
+            self.out.width,
+            self.out.height,
+            top=INPUTS + 8,
+            height=OUTPUTS,
+            most=12,
+            **where,
+        )
         for c, (x, y) in enumerate(before.corners):
             self._name(scene, x, y, c, self.inputs, 1)
             edge = width + 2 * wide, height + 2 * high
@@ -145,7 +191,10 @@ class Look:
             scene.image(gray(self.maps[c]), *_box(before.pitch, x, y, wide, high, width, height))
         for o, (x, y) in enumerate(after.corners):
             self._name(scene, x, y, o, self.outputs, 0)
-            scene.image(gray(self.sums[:, :, o]), *_box(after.pitch, x, y, 0, 0, self.out.width, self.out.height))
+            scene.image(
+                gray(self.sums[:, :, o]),
+                *_box(after.pitch, x, y, 0, 0, self.out.width, self.out.height),
+            )
         scene.text(self.caption, 2, HEIGHT - 8, color="quiet", size="small")
         self._places(scene, after)
         return scene, before, after
@@ -157,8 +206,15 @@ class Look:
         scene.shapes += still.shapes
         seen = sorted({c for _, _, ins in self.pieces for c in ins})
         kernel = self.conv.weight.shape[2:]
-        runs = [_frame(_box(before.pitch, *before.corners[c], column * right, row * down, *kernel[::-1])) for c in seen]
-        runs += [_frame(_box(after.pitch, *after.corners[o], column, row, 1, 1)) for o in self.shown]
+        runs = [
+            _frame(
+                _box(before.pitch, *before.corners[c], column * right, row * down, *kernel[::-1])
+            )
+            for c in seen
+        ]
+        runs += [
+            _frame(_box(after.pitch, *after.corners[o], column, row, 1, 1)) for o in self.shown
+        ]
         scene.line(MARK, *runs, width=2)
         return scene
 
@@ -170,7 +226,9 @@ class Look:
                 box = _box(after.pitch, *after.corners[o], column, row, 1, 1)
                 scene.click(i + 1, *box, f"{row + 1}, {column + 1}")
 
-    def _name(self, scene: Scene, x: float, y: float, channel: int, names: Sequence[str], side: int) -> None:
+    def _name(
+        self, scene: Scene, x: float, y: float, channel: int, names: Sequence[str], side: int
+    ) -> None:
         """Number and name of a channel above its map, with the color of its segment."""
         hue = next(i for i, piece in enumerate(self.conv.pieces()) if channel in piece[side])
         scene.rect(f"hue{hue % len(HUES)}", x, y - 12, 8, 8)
@@ -179,7 +237,9 @@ class Look:
     # ---- products ----
 
     def _all(self, row: int, column: int) -> Scene:
-        """A row of cells an output channel, a column an input channel, as the weight matrix has them."""
+        """A row of cells an output channel, a column an input channel, as the weight matrix has
+        them.
+        """
         scene = Scene(WIDTH, HEIGHT)
         out, channels, high, wide = self.conv.weight.shape
         left, across, down = 34, channels * wide, out * high
@@ -188,14 +248,43 @@ class Look:
         scene.text("strong color: far from 0", WIDTH, 8, color="quiet", size="small", anchor="end")
         scene.text("from input channel", left, 21, color="quiet", size="small")
         right = left + across * pitch
-        scene.text("sum" + " + bias" * bool(self.conv.bias.any()), right + 8, TOP - 8, color="quiet", size="small")
+        scene.text(
+            "sum" + " + bias" * bool(self.conv.bias.any()),
+            right + 8,
+            TOP - 8,
+            color="quiet",
+            size="small",
+        )
         for c in range(channels):
-            scene.text(f"{c + 1}", left + (c + 0.5) * wide * pitch, TOP - 8, size="small", anchor="middle")
+            scene.text(
+                f"{c + 1}", left + (c + 0.5) * wide * pitch, TOP - 8, size="small", anchor="middle"
+            )
         for o in range(out):
-            scene.text(f"{o + 1}", left - 6, TOP + (o + 0.5) * high * pitch, size="small", anchor="end")
-        scene.text("to output channel", 8, TOP + down * pitch / 2, color="quiet", size="small", anchor="middle", up=True)
+            scene.text(
+                f"{o + 1}", left - 6, TOP + (o + 0.5) * high * pitch, size="small", anchor="end"
+            )
+        scene.text(
+            "to output channel",
+            8,
+            TOP + down * pitch / 2,
+            color="quiet",
+            size="small",
+            anchor="middle",
+            up=True,
+        )
         for _, outs, ins in self.pieces:
-            scene.rect("faint", *_box(pitch, left, TOP, ins[0] * wide, outs[0] * high, len(ins) * wide, len(outs) * high))
+            scene.rect(
+                "faint",
+                *_box(
+                    pitch,
+                    left,
+                    TOP,
+                    ins[0] * wide,
+                    outs[0] * high,
+                    len(ins) * wide,
+                    len(outs) * high,
+                ),
+            )
         scene.line("line", *grid(pitch, left, TOP, across, down, wide, high))
         self._legend(scene, TOP + down * pitch + 16)
         for color, outs, ins in self.pieces:
@@ -203,11 +292,15 @@ class Look:
             x, y, *_ = _box(pitch, left, TOP, ins[0] * wide, outs[0] * high, 0, 0)
             scene.cells(x, y, pitch, len(ins) * wide, *signed(block, color, self.most[2]))
         for o in self.shown:
-            scene.text(self.number(self.sums[row, column, o]), right + 8, TOP + (o + 0.5) * high * pitch)
+            scene.text(
+                self.number(self.sums[row, column, o]), right + 8, TOP + (o + 0.5) * high * pitch
+            )
         return scene
 
     def _one(self, row: int, column: int) -> Scene:
-        """For one output channel, input channel by input channel: window × kernel = products, and what they add up to."""
+        """For one output channel, input channel by input channel: window × kernel = products, and
+        what they add up to.
+        """
         scene = Scene(WIDTH, HEIGHT)
         (o,), (_, channels, high, wide) = self.shown, self.conv.weight.shape
         pitch = min(25, 76 // wide, (BODY - 24) // (channels * high))
@@ -216,13 +309,17 @@ class Look:
         color, _, ins = self.pieces[0]
         scene.text(f"Output channel {o + 1} {self.outputs[o]}".strip(), 0, 8, bold=True)
         for word, x in zip(("input", "× weight", "= product"), lefts, strict=True):
-            scene.text(word, x + wide * pitch / 2, TOP - 10, color="quiet", size="small", anchor="middle")
+            scene.text(
+                word, x + wide * pitch / 2, TOP - 10, color="quiet", size="small", anchor="middle"
+            )
         scene.text("sum", right, TOP - 10, color="quiet", size="small")
         for c in range(channels):
             middle = TOP + (c + 0.5) * high * pitch
             scene.text(f"{c + 1} {self.inputs[c]}", 0, middle, size="small")
             if c not in ins:
-                scene.text("not seen: in another segment", lefts[0], middle, color="quiet", size="small")
+                scene.text(
+                    "not seen: in another segment", lefts[0], middle, color="quiet", size="small"
+                )
         top, rows = TOP + ins[0] * high * pitch, len(ins) * high
         for x in lefts:
             scene.rect("faint", x, top, wide * pitch, rows * pitch)
@@ -232,7 +329,9 @@ class Look:
         bias = f" (with the bias {self.number(self.conv.bias[o])})" if self.conv.bias[o] else ""
         scene.text(f"Sum of all{bias}", 0, end + 16)
         self._legend(scene, end + 38)
-        scene.cells(lefts[0], top, pitch, wide, *signed(self.windows[row, column][ins], color, self.most[0]))
+        scene.cells(
+            lefts[0], top, pitch, wide, *signed(self.windows[row, column][ins], color, self.most[0])
+        )
         scene.cells(lefts[2], top, pitch, wide, *signed(products, color, self.most[2]))
         for c, part in zip(ins, products.sum(axis=(1, 2)), strict=True):
             scene.text(self.number(part), right, TOP + (c + 0.5) * high * pitch)
@@ -244,7 +343,9 @@ class Look:
         for i, (color, _, _) in enumerate(self.pieces[: len(HUES)]):
             scene.rect(color, i * 11, y - 5, 10, 10)
         x = 11 * min(len(self.pieces), len(HUES)) + 4
-        scene.text("above 0, by segment" if len(self.conv.pieces()) > 1 else "above 0", x, y, size="small")
+        scene.text(
+            "above 0, by segment" if len(self.conv.pieces()) > 1 else "above 0", x, y, size="small"
+        )
         scene.rect(NEGATIVE, 186, y - 5, 10, 10)
         scene.text("below 0", 200, y, size="small")
         scene.rect("faint", 254, y - 5, 10, 10, edge="line")
@@ -253,7 +354,9 @@ class Look:
             scene.text("blank: not seen", 286, y, size="small")
 
 
-def _box(pitch: int, x: float, y: float, column: int, row: int, columns: int, rows: int) -> tuple[float, float, float, float]:
+def _box(
+    pitch: int, x: float, y: float, column: int, row: int, columns: int, rows: int
+) -> tuple[float, float, float, float]:
     """Pixels of cells of a grid with its corner at x, y: x, y, width, height."""
     return x + column * pitch, y + row * pitch, columns * pitch, rows * pitch
 

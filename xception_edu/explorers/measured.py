@@ -1,4 +1,6 @@
-"""Measurements for explorers: the files that `python -m xception_edu benchmark` writes, the repository's or a learner's own."""
+"""Measurements for explorers: the files that `python -m xception_edu benchmark` writes, the
+repository's or a learner's own.
+"""
 
 import json
 import os
@@ -17,7 +19,8 @@ def available(*names: str) -> bool:
 
 
 def load(measurements: object = None, *names: str) -> dict[str, dict]:
-    """The records of `names` (of all FILES if none is named), from a folder, a dict of records, or (None) the repository.
+    """The records of `names` (of all FILES if none is named), from a folder, a dict of records, or
+    (None) the repository.
 
     ValueError, with what to do, where one is missing, is no JSON, or is no record of `benchmark`.
     """
@@ -37,25 +40,43 @@ def load(measurements: object = None, *names: str) -> dict[str, dict]:
 
 def _read(path: Path, given: object) -> object:
     if not path.is_file():
-        where = "the repository's results, which are not beside this package" if given is None else f"a folder with {path.name}"
-        raise ValueError(f"measurements is {given!r}, but must be {where}: {MEASURE}, then give measurements=FOLDER")
+        where = (
+            "the repository's results, which are not beside this package"
+            if given is None
+            else f"a folder with {path.name}"
+        )
+        raise ValueError(
+            f"measurements is {given!r}, but must be {where}: {MEASURE}, then give"
+            " measurements=FOLDER"
+        )
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
-        raise ValueError(f"measurements has {path.name}, which is no JSON, but must be as written: {MEASURE}") from None
+        raise ValueError(
+            f"measurements has {path.name}, which is no JSON, but must be as written: {MEASURE}"
+        ) from None
 
 
-NEEDED = {"roofline": ("ceilings",), "layers": ("layers",), "segments_latency": ("cases", "pointwise", "batch")}
+NEEDED = {
+    "roofline": ("ceilings",),
+    "layers": ("layers",),
+    "segments_latency": ("cases", "pointwise", "batch"),
+}
 
 
 def _check(name: str, record: object) -> None:
     for key in ("machine", "threads", "device", *NEEDED[name]):
         if not isinstance(record, Mapping) or key not in record:
-            raise ValueError(f"measurements has no {key!r} in {name}, but must be as benchmark wrote it: {MEASURE}")
+            raise ValueError(
+                f"measurements has no {key!r} in {name}, but must be as benchmark wrote it:"
+                f" {MEASURE}"
+            )
 
 
 def machine(record: Mapping) -> str:
-    """What was measured on: the GPU's name, or the processor's and its threads; and that it was a first look, if it was."""
+    """What was measured on: the GPU's name, or the processor's and its threads; and that it was a
+    first look, if it was.
+    """
     threads = record["threads"]
     cpu = f"{record['machine']['processor']}, {threads} thread{'s' * (threads > 1)}"
     quick = " (a quick look)" if record.get("quick") else ""
@@ -71,8 +92,9 @@ def find(rows: list[dict], **wanted: object) -> list[dict]:
 class Timed:
     """One number of segments as measured: MACs of the batch, intensity, and times in milliseconds.
 
-    `ms` is what SegmentedConv2d takes (with its quartiles `low` and `high`), its maps laid out as is faster for it; `takes` is
-    the form that it chose; `fastest` and `slowest` are the extremes of all forms and layouts that were timed.
+    `ms` is what SegmentedConv2d takes (with its quartiles `low` and `high`), its maps laid out as
+    is faster for it; `takes` is the form that it chose; `fastest` and `slowest` are the extremes of
+    all forms and layouts that were timed.
     """
 
     segments: int
@@ -88,7 +110,9 @@ class Timed:
     slowest: float
 
 
-def over_segments(record: Mapping, *, channels: int, side: int, dtype: str, mode: str) -> list[Timed]:
+def over_segments(
+    record: Mapping, *, channels: int, side: int, dtype: str, mode: str
+) -> list[Timed]:
     """Each number of segments that was measured on such a map, ascending."""
     cases = find(record["cases"], channels=channels, side=side, dtype=dtype, mode=mode)
     counts = sorted({case["segments"] for case in cases})
@@ -112,7 +136,9 @@ def pointwise(record: Mapping, *, channels: int, side: int, dtype: str, mode: st
 
 @dataclass(frozen=True)
 class ModuleTimes:
-    """Milliseconds of the 1x1, and of the segmented 3x3 by its number of segments; on which machine, for how many images."""
+    """Milliseconds of the 1x1, and of the segmented 3x3 by its number of segments; on which
+    machine, for how many images.
+    """
 
     pointwise: float
     spatial: dict[int, float]
@@ -121,7 +147,9 @@ class ModuleTimes:
 
 
 def module_times(record: Mapping, *, channels: int, side: int) -> ModuleTimes | None:
-    """Times of the paper's module on such a map, forward in float32; None unless the ends of the spectrum were measured."""
+    """Times of the paper's module on such a map, forward in float32; None unless the ends of the
+    spectrum were measured.
+    """
     case = {"channels": channels, "side": side, "dtype": "float32", "mode": "forward"}
     one, timed = pointwise(record, **case), over_segments(record, **case)
     spatial = {point.segments: point.ms for point in timed}

@@ -1,4 +1,6 @@
-"""Which comes first, and what is between: a 1x1 and a 3x3 in both orders on a photograph, with the same weights."""
+"""Which comes first, and what is between: a 1x1 and a 3x3 in both orders on a photograph, with the
+same weights.
+"""
 
 import io
 from dataclasses import dataclass
@@ -22,9 +24,11 @@ STOPS = range(0, 101, 10)  # percent
 CUP = (150, 20, 510, 380)  # left, top, right and bottom of the cup in the photograph, in pixels
 VERTICAL = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]]) / 4  # edges between left and right
 BLUR = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 16
-MIXED = np.array([[0, 1, 1], [1, 0, -1], [1, -1, 1]], dtype=float)  # the 1x1 at 100 percent: rows are output channels
+# the 1x1 at 100 percent: rows are output channels
+MIXED = np.array([[0, 1, 1], [1, 0, -1], [1, -1, 1]], dtype=float)
 STACK = 3  # modules
-LAYER = Shape(128, 74, 74)  # what enters Xception's second block, whose first separable convolution makes 256 channels
+# what enters Xception's second block, whose first separable convolution makes 256 channels
+LAYER = Shape(128, 74, 74)
 WIDER = 256
 COLUMNS = (
     ("Weights, 3 → 3", "3×3 first | 1×1 first"),
@@ -35,29 +39,37 @@ COLUMNS = (
 )
 
 
-def order_explorer(*, mixing: int = 100, activation: str = "none", kernels: str = "own") -> SceneExplorer:
+def order_explorer(
+    *, mixing: int = 100, activation: str = "none", kernels: str = "own"
+) -> SceneExplorer:
     """One 1x1 and one 3x3 a channel, in both orders on the same photograph (Sections 1.2 and 4.7).
 
-    `mixing` is how far the 1x1 is from leaving each channel as it is: 0 to 100 percent, a multiple of 10. `activation` is
-    what lies between the two steps: "none", "relu" or "elu". `kernels` are "own", a 3x3 for each channel, or "same", one
-    for all. Shows every map, the difference of the outputs, and what both orders cost. ValueError for anything else.
+    `mixing` is how far the 1x1 is from leaving each channel as it is: 0 to 100 percent, a multiple
+    of 10. `activation` is what lies between the two steps: "none", "relu" or "elu". `kernels` are
+    "own", a 3x3 for each channel, or "same", one for all. Shows every map, the difference of the
+    outputs, and what both orders cost. ValueError for anything else.
     """
     choices = {"activation": ("In between", ACTIVATIONS), "kernels": ("3×3 kernels", KERNELS)}
     state = {"mixing": mixing, "activation": activation, "kernels": kernels}
     return scene_explorer("order_explorer", ("mixing", "Mixing"), choices, COLUMNS, views, state)
 
 
-# ---- the two orders in numbers --------------------------------------------------------------------------------------
+# ---- the two orders in numbers -------------------------------------------------------------------
 
 
 @cache
 def photo() -> Array:
-    """A cup of coffee from a photograph that scikit-image ships, reduced to 19x19: (3, 19, 19), red, green and blue.
+    """A cup of coffee from a photograph that scikit-image ships, reduced to 19x19: (3, 19, 19),
+    red, green and blue.
 
     From -1 (dark) to 1 (bright), as Xception takes photographs.
     """
     data = resources.files("skimage").joinpath("data/coffee.png").read_bytes()
-    cup = Image.open(io.BytesIO(data)).convert("RGB").resize((MAP_SIDE, MAP_SIDE), Image.Resampling.BOX, box=CUP)
+    cup = (
+        Image.open(io.BytesIO(data))
+        .convert("RGB")
+        .resize((MAP_SIDE, MAP_SIDE), Image.Resampling.BOX, box=CUP)
+    )
     return np.asarray(cup).transpose(2, 0, 1) / 127.5 - 1
 
 
@@ -67,14 +79,19 @@ def spatial_kernels(kernels: str) -> Array:
 
 
 def mixing_weight(mixing: int) -> Array:
-    """The 1x1's weight (3, 3), row o the shares of the input channels in output o: from the identity to `MIXED`."""
+    """The 1x1's weight (3, 3), row o the shares of the input channels in output o: from the
+    identity to `MIXED`.
+    """
     share = mixing / 100
     return (1 - share) * np.eye(3) + share * MIXED
 
 
 def run(x: Array, mixing: int, activation: str, kernels: str, *, spatial_first: bool) -> Run:
     """One module on x (3, H, W)."""
-    large, one = partial(depthwise, kernels=spatial_kernels(kernels)), partial(pointwise, weight=mixing_weight(mixing))
+    large, one = (
+        partial(depthwise, kernels=spatial_kernels(kernels)),
+        partial(pointwise, weight=mixing_weight(mixing)),
+    )
     begin, end = (large, one) if spatial_first else (one, large)
     first = begin(x)
     between = activate(first, activation)
@@ -83,7 +100,9 @@ def run(x: Array, mixing: int, activation: str, kernels: str, *, spatial_first: 
 
 @dataclass(frozen=True, kw_only=True)
 class Stacks:
-    """Outputs of three modules in a row: as Inception has them, the same steps cut elsewhere, and swapped in each module."""
+    """Outputs of three modules in a row: as Inception has them, the same steps cut elsewhere, and
+    swapped in each module.
+    """
 
     inception: Array
     cut_elsewhere: Array
@@ -92,35 +111,48 @@ class Stacks:
 
 def stacks(x: Array, mixing: int, activation: str, kernels: str) -> Stacks:
     """Three modules on x in three ways; all modules have the same weights."""
-    large, one = partial(depthwise, kernels=spatial_kernels(kernels)), partial(pointwise, weight=mixing_weight(mixing))
+    large, one = (
+        partial(depthwise, kernels=spatial_kernels(kernels)),
+        partial(pointwise, weight=mixing_weight(mixing)),
+    )
     inception = swapped = x
     for _ in range(STACK):
         inception = large(activate(one(inception), activation))
         swapped = one(activate(large(swapped), activation))
     cut = one(x)  # left over at the front
     for _ in range(STACK - 1):
-        cut = one(large(activate(cut, activation)))  # a separable convolution, behind the activation
-    return Stacks(inception=inception, cut_elsewhere=large(activate(cut, activation)), swapped=swapped)
+        # a separable convolution, behind the activation
+        cut = one(large(activate(cut, activation)))
+    return Stacks(
+        inception=inception, cut_elsewhere=large(activate(cut, activation)), swapped=swapped
+    )
 
 
 def largest(a: Array, b: Array) -> float:
-    """Largest difference of any two values in the same place; 0 also where rounding alone parts them."""
+    """Largest difference of any two values in the same place; 0 also where rounding alone parts
+    them.
+    """
     apart = float(np.abs(a - b).max())
     return apart if apart > 1e-12 else 0.0
 
 
-# ---- what they cost -------------------------------------------------------------------------------------------------
+# ---- what they cost ------------------------------------------------------------------------------
 
 
 def cost(order: str, shape: Shape, out_channels: int) -> Cost:
-    """What a 1x1 and a 3x3 a channel cost in an order ("spatial_first", "pointwise_first") on an input of `shape`."""
+    """What a 1x1 and a 3x3 a channel cost in an order ("spatial_first", "pointwise_first") on an
+    input of `shape`.
+    """
     width = shape.channels if order == "spatial_first" else out_channels
     return total(module(ModuleConfig(shape.channels, out_channels, width, order=order), shape))
 
 
 def _costs() -> tuple[str, str, str]:
     """The readouts of weights and MACs: in each, 3x3 first and then 1x1 first."""
-    small = [cost(order, Shape(3, MAP_SIDE, MAP_SIDE), 3) for order in ("spatial_first", "pointwise_first")]
+    small = [
+        cost(order, Shape(3, MAP_SIDE, MAP_SIDE), 3)
+        for order in ("spatial_first", "pointwise_first")
+    ]
     wide = [cost(order, LAYER, WIDER) for order in ("spatial_first", "pointwise_first")]
     return (
         " | ".join(f"{one.params:,}" for one in small),
@@ -129,7 +161,7 @@ def _costs() -> tuple[str, str, str]:
     )
 
 
-# ---- the views ------------------------------------------------------------------------------------------------------
+# ---- the views -----------------------------------------------------------------------------------
 
 
 @cache  # pure, and made anew by every explorer
@@ -140,14 +172,19 @@ def views(activation: str, kernels: str) -> list[View]:
 
 
 def _view(x: Array, mixing: int, activation: str, kernels: str, costs: tuple[str, ...]) -> View:
-    large_first, one_first = (run(x, mixing, activation, kernels, spatial_first=first) for first in (True, False))
+    large_first, one_first = (
+        run(x, mixing, activation, kernels, spatial_first=first) for first in (True, False)
+    )
     apart = largest(large_first.output, one_first.output)
     reach = max(float(np.abs(r.output).max()) for r in (large_first, one_first))
     row = stacks(x, mixing, activation, kernels)
     cut, swapped = largest(row.inception, row.cut_elsewhere), largest(row.inception, row.swapped)
     three, weight = spatial_kernels(kernels), mixing_weight(mixing)
     same = "give different outputs" if apart else "give the same output"
-    maps = "red, green and blue; after the 3×3" + {"none": "", "relu": " and ReLU", "elu": " and ELU"}[activation]
+    maps = (
+        "red, green and blue; after the 3×3"
+        + {"none": "", "relu": " and ReLU", "elu": " and ELU"}[activation]
+    )
     return View(
         stop=mixing,
         short=f"{mixing} %",
@@ -160,14 +197,26 @@ def _view(x: Array, mixing: int, activation: str, kernels: str, costs: tuple[str
         ),
         scenes=(
             order_picture.spatial_first(x, three, large_first, weight, activation),
-            order_picture.pointwise_first(three, one_first, weight, activation, large_first.output - one_first.output),
-            order_picture.stack("Three modules, cut elsewhere", "PD", activation, cut, regrouped=True),
-            order_picture.stack("Three modules, swapped in each", "DP", activation, swapped, regrouped=False),
+            order_picture.pointwise_first(
+                three, one_first, weight, activation, large_first.output - one_first.output
+            ),
+            order_picture.stack(
+                "Three modules, cut elsewhere", "PD", activation, cut, regrouped=True
+            ),
+            order_picture.stack(
+                "Three modules, swapped in each", "DP", activation, swapped, regrouped=False
+            ),
         ),
         alts=(
             f"3×3 first, maps of three channels: {maps}; after a 1×1 with mixing {mixing} %",
-            f"1×1 first, maps of three channels: after the 1×1, after the 3×3, and the difference, {apart:.2f} at most",
-            f"Three 1×1 and 3×3 in turn, bracketed as modules and as separable convolutions: outputs differ by {cut:.2f}",
+            (
+                "1×1 first, maps of three channels: after the 1×1, after the 3×3, and the"
+                f" difference, {apart:.2f} at most"
+            ),
+            (
+                "Three 1×1 and 3×3 in turn, bracketed as modules and as separable convolutions:"
+                f" outputs differ by {cut:.2f}"
+            ),
             f"Three 3×3 and 1×1 in turn: outputs differ from those of 1×1 first by {swapped:.2f}",
         ),
     )
@@ -176,12 +225,21 @@ def _view(x: Array, mixing: int, activation: str, kernels: str, costs: tuple[str
 def _note(mixing: int, activation: str, kernels: str, large_first: Run, one_first: Run) -> str:
     """Why the orders differ here, or do not."""
     if activation == "relu":
-        lost = f"ReLU sets what is below 0 to 0: {large_first.zeroed:.0%} after the 3×3, {one_first.zeroed:.0%} after the 1×1."
+        lost = (
+            f"ReLU sets what is below 0 to 0: {large_first.zeroed:.0%} after the 3×3,"
+            f" {one_first.zeroed:.0%} after the 1×1."
+        )
         return f"{lost} The second step never sees it."
     if activation == "elu":
-        return "ELU squeezes what is below 0 to between −1 and 0. Nothing is set to 0, but the two steps are not linear."
+        return (
+            "ELU squeezes what is below 0 to between −1 and 0. Nothing is set to 0, but the two"
+            " steps are not linear."
+        )
     if not mixing:
         return "The 1×1 leaves each channel as it is: nothing to swap."
     if kernels == "same":
         return "All channels have the same 3×3: it is the same to mix them before it or after."
-    return "3×3 first: each input channel has a 3×3 of its own. 1×1 first: each output channel has one, over what is mixed."
+    return (
+        "3×3 first: each input channel has a 3×3 of its own. 1×1 first: each output channel has"
+        " one, over what is mixed."
+    )

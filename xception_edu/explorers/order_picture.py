@@ -1,4 +1,6 @@
-"""The pictures of `order_explorer`: maps of real numbers in both orders, and what becomes of the order in a stack."""
+"""The pictures of `order_explorer`: maps of real numbers in both orders, and what becomes of the
+order in a stack.
+"""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -18,17 +20,20 @@ WIDTH, HEIGHT = 376, TOP + 3 * ROW - ZOOM  # as wide as a phone
 STACK_HEIGHT = 78
 MOST = 1.5  # what is painted in the full color; more looks the same
 LEVELS = 7  # of each sign
-BELOW, ABOVE = (118, 42, 131), (27, 120, 55)  # purple and green, which all can tell apart; white is 0
+# purple and green, which all can tell apart; white is 0
+BELOW, ABOVE = (118, 42, 131), (27, 120, 55)
 CHANNELS = "RGB"
 NAMES = {"none": "", "relu": " and ReLU", "elu": " and ELU"}
 
 
-# ---- maps as PNG ----------------------------------------------------------------------------------------------------
+# ---- maps as PNG ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One order at work: maps (3, 19, 19) after the first step, after the activation, and after the second step."""
+    """One order at work: maps (3, 19, 19) after the first step, after the activation, and after the
+    second step.
+    """
 
     first: Array
     between: Array
@@ -48,13 +53,17 @@ def _ramp() -> list[int]:
 
 
 def signed_png(maps: Sequence[np.ndarray]) -> bytes:
-    """Maps under each other, a pixel apart, their numbers as colors: white is 0, green above, purple below."""
+    """Maps under each other, a pixel apart, their numbers as colors: white is 0, green above,
+    purple below.
+    """
     steps = [np.clip(np.round(values / MOST * LEVELS), -LEVELS, LEVELS) + LEVELS for values in maps]
     return _png(steps, _ramp())
 
 
 def grey_png(maps: Sequence[np.ndarray]) -> bytes:
-    """Maps under each other, a pixel apart, their numbers from -1 to 1 as 15 greys, black to white."""
+    """Maps under each other, a pixel apart, their numbers from -1 to 1 as 15 greys, black to
+    white.
+    """
     steps = [np.round((values + 1) * LEVELS) for values in maps]
     return _png(steps, [17 * level for level in range(15) for _ in range(3)])
 
@@ -62,7 +71,9 @@ def grey_png(maps: Sequence[np.ndarray]) -> bytes:
 def _png(maps: Sequence[np.ndarray], colors: Sequence[int]) -> bytes:
     """Maps of numbers of colors, 0 to 14; what is between the maps is transparent."""
     clear = 2 * LEVELS + 1
-    spaced = np.concatenate([np.pad(levels, ((0, 1), (0, 0)), constant_values=clear) for levels in maps])[:-1]
+    spaced = np.concatenate(
+        [np.pad(levels, ((0, 1), (0, 0)), constant_values=clear) for levels in maps]
+    )[:-1]
     image = Image.fromarray(spaced.astype(np.uint8), "P")
     image.putpalette([*colors, 255, 255, 255])
     buffer = io.BytesIO()
@@ -70,10 +81,12 @@ def _png(maps: Sequence[np.ndarray], colors: Sequence[int]) -> bytes:
     return buffer.getvalue()
 
 
-# ---- the two orders -------------------------------------------------------------------------------------------------
+# ---- the two orders ------------------------------------------------------------------------------
 
 
-def spatial_first(x: np.ndarray, kernels: np.ndarray, run: "Run", weight: np.ndarray, activation: str) -> Scene:
+def spatial_first(
+    x: np.ndarray, kernels: np.ndarray, run: "Run", weight: np.ndarray, activation: str
+) -> Scene:
     """Input, after the 3x3 (and the activation), output; the weights between the columns."""
     heads = {0: "input, −1 to 1", 136: f"after 3×3{NAMES[activation]}", 281: "output"}
     scene = _page("3×3 first, then 1×1: Xception, Keras", heads)
@@ -87,10 +100,19 @@ def spatial_first(x: np.ndarray, kernels: np.ndarray, run: "Run", weight: np.nda
     return scene
 
 
-def pointwise_first(kernels: np.ndarray, run: "Run", weight: np.ndarray, activation: str, difference: np.ndarray) -> Scene:
-    """After the 1x1 (and the activation), output, and how far it is from the other order's output."""
-    scene = _page("1×1 first: Inception", {47: f"after 1×1{NAMES[activation]}", 179: "output", 281: "difference"})
-    scene.text("white is 0, green above, purple below", WIDTH, 9, size="small", color="quiet", anchor="end")
+def pointwise_first(
+    kernels: np.ndarray, run: "Run", weight: np.ndarray, activation: str, difference: np.ndarray
+) -> Scene:
+    """After the 1x1 (and the activation), output, and how far it is from the other order's
+    output.
+    """
+    scene = _page(
+        "1×1 first: Inception",
+        {47: f"after 1×1{NAMES[activation]}", 179: "output", 281: "difference"},
+    )
+    scene.text(
+        "white is 0, green above, purple below", WIDTH, 9, size="small", color="quiet", anchor="end"
+    )
     for row in range(3):
         _kernel(scene, kernels[row], 145, row)
     _shares(scene, weight, 0)
@@ -129,15 +151,28 @@ def _shares(scene: Scene, weight: np.ndarray, x: float) -> None:
         scene.rect("pointwise", x, y - 26, 3, 52)
     for shares, y in zip(weight, middles, strict=True):
         for i, share in enumerate(shares):
-            words = f"{'−' if share < 0 else '+'}{abs(share):.1f} {CHANNELS[i]}" if share else f"0 {CHANNELS[i]}"
-            scene.text(words, x + 45, y + (i - 1) * 17, size="small", anchor="end", color="ink" if share else "quiet")
+            words = (
+                f"{'−' if share < 0 else '+'}{abs(share):.1f} {CHANNELS[i]}"
+                if share
+                else f"0 {CHANNELS[i]}"
+            )
+            scene.text(
+                words,
+                x + 45,
+                y + (i - 1) * 17,
+                size="small",
+                anchor="end",
+                color="ink" if share else "quiet",
+            )
 
 
-# ---- the stack ------------------------------------------------------------------------------------------------------
+# ---- the stack -----------------------------------------------------------------------------------
 
 
 def stack(title: str, steps: str, activation: str, apart: float, *, regrouped: bool) -> Scene:
-    """Three modules in a row, P a 1x1 and D a 3x3: brackets above are modules, brackets below the same steps cut elsewhere."""
+    """Three modules in a row, P a 1x1 and D a 3x3: brackets above are modules, brackets below the
+    same steps cut elsewhere.
+    """
     scene = Scene(WIDTH, STACK_HEIGHT)
     scene.text(title, 0, 8, bold=True)
     pitch, width, y = 62, 46, 29
@@ -145,7 +180,11 @@ def stack(title: str, steps: str, activation: str, apart: float, *, regrouped: b
         x = 7 + i * pitch
         scene.rect("pointwise" if step == "P" else "depthwise", x, y, width, 20)
         scene.text(
-            "1×1" if step == "P" else "3×3", x + width / 2, y + 10, color="light" if step == "P" else "dark", anchor="middle"
+            "1×1" if step == "P" else "3×3",
+            x + width / 2,
+            y + 10,
+            color="light" if step == "P" else "dark",
+            anchor="middle",
         )
         if i < 5:
             scene.line("quiet", (x + width, y + 10, x + pitch, y + 10))
@@ -157,10 +196,14 @@ def stack(title: str, steps: str, activation: str, apart: float, *, regrouped: b
             _bracket(scene, x, x + pitch + width, y + 24, 5)
     words = "the same weights, each pair swapped"
     if regrouped:
-        ends = " and two ends" if activation == "none" else f", {NAMES[activation][5:]} between them"
+        ends = (
+            " and two ends" if activation == "none" else f", {NAMES[activation][5:]} between them"
+        )
         words = f"below: separable convolutions{ends}"
     scene.text(words, 7, STACK_HEIGHT - 7, size="small", color="quiet")
-    scene.text(f"outputs differ by {apart:.2f}" if apart else "outputs differ by 0", WIDTH, 8, anchor="end")
+    scene.text(
+        f"outputs differ by {apart:.2f}" if apart else "outputs differ by 0", WIDTH, 8, anchor="end"
+    )
     return scene
 
 

@@ -1,4 +1,6 @@
-"""Training played back: loss, accuracy and learning rate of a recorded run, and its first depthwise kernels, epoch by epoch."""
+"""Training played back: loss, accuracy and learning rate of a recorded run, and its first depthwise
+kernels, epoch by epoch.
+"""
 
 import json
 import os
@@ -21,35 +23,48 @@ COLUMNS = (
     ("Kernels changed", "in this epoch"),
     ("Kernels changed", "since before training"),
 )
+SUBJECTS = {"kernels": "The kernels", "change": "Change of each kernel since before training"}
 SHOWN = {"kernels": "the kernels", "change": "their change since before training"}
 
 
-def playback_explorer(*, epoch: int | None = None, show: str = "kernels", run: object = None) -> SceneExplorer:
+def playback_explorer(
+    *, epoch: int | None = None, show: str = "kernels", run: object = None
+) -> SceneExplorer:
     """A training run played back, from before its first step (epoch 0) to its end.
 
-    Shows loss, accuracy, learning rate and how much the kernels changed, over the epochs, and the kernels of the network's
-    first depthwise layer as heat maps: `show` is "kernels" or "change" (since before training). `run` is a file that
-    experiments/record_playback.py wrote, or what it holds; None: the repository's run of the recipe `digits`. Raises
-    ValueError for anything else.
+    Shows loss, accuracy, learning rate and how much the kernels changed, over the epochs, and the
+    kernels of the network's first depthwise layer as heat maps: `show` is "kernels" or "change"
+    (since before training). `run` is a file that experiments/record_playback.py wrote, or what it
+    holds; None: the repository's run of the recipe `digits`. Raises ValueError for anything else.
     """
     recorded = load(run)
     choices = {"show": ("Show", SHOWN)}
-    arguments = "" if run is None else f", run={os.fspath(run)!r}" if isinstance(run, str | os.PathLike) else ", run=run"
+    arguments = (
+        ""
+        if run is None
+        else f", run={os.fspath(run)!r}"
+        if isinstance(run, str | os.PathLike)
+        else ", run=run"
+    )
 
     def views(show: str) -> list[View]:
         return [_view(recorded, i, show) for i in range(len(recorded.epochs))]
 
     state = {"epoch": min(3, len(recorded.epochs) - 1) if epoch is None else epoch, "show": show}
-    return scene_explorer("playback_explorer", ("epoch", "Epoch"), choices, COLUMNS, views, state, arguments)
+    return scene_explorer(
+        "playback_explorer", ("epoch", "Epoch"), choices, COLUMNS, views, state, arguments
+    )
 
 
-# ---- the recorded run ------------------------------------------------------------------------------------------------
+# ---- the recorded run ----------------------------------------------------------------------------
 
 
 def load(run: object = None) -> Run:
     """The run of a file or a dict, checked; ValueError that says what is wrong with it."""
     if run is None and not RUN.is_file():
-        raise ValueError(f"run is None, but must be a file: no results lie beside this package, and {RECORD}")
+        raise ValueError(
+            f"run is None, but must be a file: no results lie beside this package, and {RECORD}"
+        )
     if run is None or isinstance(run, str | os.PathLike):
         run = _read(Path(RUN if run is None else run))
     if not isinstance(run, Mapping):
@@ -60,12 +75,24 @@ def load(run: object = None) -> Run:
     try:
         kernels = np.asarray(run["kernels"], dtype=float)
     except (ValueError, TypeError):
-        raise ValueError("run has kernels of different sizes, but must have (epochs + 1, channels, k, k) numbers") from None
+        raise ValueError(
+            "run has kernels of different sizes, but must have (epochs + 1, channels, k, k) numbers"
+        ) from None
     epochs = list(run["epochs"])
-    if kernels.ndim != 4 or kernels.shape[0] != len(epochs) or kernels.shape[2] != kernels.shape[3] or kernels.size == 0:
-        raise ValueError(f"run has kernels {kernels.shape}, but must have (epochs + 1, channels, k, k): {len(epochs)} first")
+    if (
+        kernels.ndim != 4
+        or kernels.shape[0] != len(epochs)
+        or kernels.shape[2] != kernels.shape[3]
+        or kernels.size == 0
+    ):
+        raise ValueError(
+            f"run has kernels {kernels.shape}, but must have (epochs + 1, channels, k, k):"
+            f" {len(epochs)} first"
+        )
     if len(epochs) < 2 or [line.get("epoch") for line in epochs] != list(range(len(epochs))):
-        raise ValueError("run has epochs that are not 0, 1, 2, ..., but must have them all, from before training")
+        raise ValueError(
+            "run has epochs that are not 0, 1, 2, ..., but must have them all, from before training"
+        )
     _check_numbers(epochs, kernels)
     return Run(str(run["recipe"]["name"]), str(run["layer"]), epochs, kernels)
 
@@ -74,23 +101,34 @@ def _read(path: Path) -> object:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ValueError(f"run is {str(path)!r}, but must be a file that can be read ({error.strerror}): {RECORD}") from None
+        raise ValueError(
+            f"run is {str(path)!r}, but must be a file that can be read ({error.strerror}):"
+            f" {RECORD}"
+        ) from None
     except ValueError:
-        raise ValueError(f"run is {str(path)!r}, which is no JSON, but must be as recorded: {RECORD}") from None
+        raise ValueError(
+            f"run is {str(path)!r}, which is no JSON, but must be as recorded: {RECORD}"
+        ) from None
 
 
 def _check_numbers(epochs: Sequence[Mapping], kernels: np.ndarray) -> None:
     for key in ("top1", "loss", "lr"):
         for line in epochs:
             value = line.get(key)
-            unmeasured = value is None and (key, line["epoch"]) == ("loss", 0)  # no step was taken yet
+            # no step was taken yet
+            unmeasured = value is None and (key, line["epoch"]) == ("loss", 0)
             if not unmeasured and not (isinstance(value, int | float) and np.isfinite(value)):
-                raise ValueError(f"run has {key} {value!r} in epoch {line['epoch']}, but must have a finite number there")
+                raise ValueError(
+                    f"run has {key} {value!r} in epoch {line['epoch']}, but must have a finite"
+                    " number there"
+                )
     if not np.isfinite(kernels).all() or not np.linalg.norm(kernels[0]):
-        raise ValueError("run has kernels that are not finite, or all 0, but must have finite numbers")
+        raise ValueError(
+            "run has kernels that are not finite, or all 0, but must have finite numbers"
+        )
 
 
-# ---- the views -------------------------------------------------------------------------------------------------------
+# ---- the views -----------------------------------------------------------------------------------
 
 
 def _view(run: Run, epoch: int, show: str) -> View:
@@ -99,18 +137,34 @@ def _view(run: Run, epoch: int, show: str) -> View:
     loss = "–" if line["loss"] is None else f"{line['loss']:.3f}"
     names = ", ".join(str(i + 1) for i in most)
     left = f", the first {MOST} shown" if run.kernels.shape[1] > MOST else ""
-    when = f"in epoch {epoch} kernels {names} changed most" if epoch else f"kernels {names} will change most in the whole run"
+    when = (
+        f"in epoch {epoch} kernels {names} changed most"
+        if epoch
+        else f"kernels {names} will change most in the whole run"
+    )
     return View(
         stop=epoch,
         short=f"{epoch} of {len(run.epochs) - 1}",
-        title=f"{run.name}, after epoch {epoch}: {line['top1']:.1%} right" if epoch else f"{run.name}, before training",
-        note=f"{run.kernels.shape[1]} kernels of its first depthwise layer ({run.layer}){left}; {when}",
+        title=(
+            f"{run.name}, after epoch {epoch}: {line['top1']:.1%} right"
+            if epoch
+            else f"{run.name}, before training"
+        ),
+        note=(
+            f"{run.kernels.shape[1]} kernels of its first depthwise layer ({run.layer}){left};"
+            f" {when}"
+        ),
         values=(f"{line['top1']:.1%}", loss, f"{line['lr']:.6f}", f"{now:.1%}", f"{total:.1%}"),
         scenes=(draw_curves(run, epoch), draw_kernels(run, epoch, show, most)),
         alts=(
-            f"Four curves over the epochs; at epoch {epoch}: {line['top1']:.1%} of held-out images right, loss {loss}, "
-            f"learning rate {line['lr']:.6f}, kernels changed by {now:.1%} in the epoch",
-            f"{'Change of each kernel since before training' if show == 'change' else 'The kernels'} after epoch {epoch} as "
-            f"heat maps; kernels {names} are outlined; {most[0] + 1} is shown large, in numbers, before training and now",
+            (
+                f"Four curves over the epochs; at epoch {epoch}: {line['top1']:.1%} of held-out"
+                f" images right, loss {loss}, learning rate {line['lr']:.6f}, kernels changed by"
+                f" {now:.1%} in the epoch"
+            ),
+            (
+                f"{SUBJECTS[show]} after epoch {epoch} as heat maps; kernels {names} are"
+                f" outlined; {most[0] + 1} is shown large, in numbers, before training and now"
+            ),
         ),
     )

@@ -8,17 +8,25 @@ import numpy as np
 from xception_edu.explorers.engine.scene import Scene
 
 WIDTH, HEIGHT, LEFT = 390, 372, 10  # pixels of a panel, and of its margin
-CHART, STEP, FIRST = 54, 88, 24  # height of a chart, distance to the next one, where the first begins
-GRID, GRID_TOP, GAP, NUMBER = 370, 18, 9, 14  # width of all kernels, where they begin, between two, above each for its number
+# height of a chart, distance to the next one, where the first begins
+CHART, STEP, FIRST = 54, 88, 24
+# width of all kernels, where they begin, between two, above each for its number
+GRID, GRID_TOP, GAP, NUMBER = 370, 18, 9, 14
 LARGE, LARGE_TOP = 36, 262  # a cell of the two large kernels, and where they begin
 POSITIVE, NEGATIVE = "hue1", "hue2"
 MARKED = 3  # kernels that are outlined: those that changed most
-CURVES = (("top1", "Right at first guess", "pooling"), ("loss", "Loss", "depthwise"), ("lr", "Learning rate", "pointwise"))
+CURVES = (
+    ("top1", "Right at first guess", "pooling"),
+    ("loss", "Loss", "depthwise"),
+    ("lr", "Learning rate", "pointwise"),
+)
 
 
 @dataclass(frozen=True)
 class Run:
-    """A recorded run: for every epoch from 0, which is before training, its numbers, and kernels (epochs, channels, k, k)."""
+    """A recorded run: for every epoch from 0, which is before training, its numbers, and kernels
+    (epochs, channels, k, k).
+    """
 
     name: str
     layer: str
@@ -26,21 +34,30 @@ class Run:
     kernels: np.ndarray
 
     def moved(self, epoch: int, since: int) -> np.ndarray:
-        """How far each kernel moved: the Euclidean length of its change from epoch `since` to `epoch`, (channels,)."""
+        """How far each kernel moved: the Euclidean length of its change from epoch `since` to
+        `epoch`, (channels,).
+        """
         return np.sqrt(((self.kernels[epoch] - self.kernels[since]) ** 2).sum(axis=(1, 2)))
 
     def change(self, epoch: int, since: int) -> float:
         """The same of all kernels together, as a share of their own length at `since`."""
-        return float(np.linalg.norm(self.kernels[epoch] - self.kernels[since]) / np.linalg.norm(self.kernels[since]))
+        return float(
+            np.linalg.norm(self.kernels[epoch] - self.kernels[since])
+            / np.linalg.norm(self.kernels[since])
+        )
 
     def most_changed(self, epoch: int) -> list[int]:
-        """The kernels that moved most in an epoch, most first; before training, those that will move most in the whole run."""
+        """The kernels that moved most in an epoch, most first; before training, those that will
+        move most in the whole run.
+        """
         moved = self.moved(epoch, epoch - 1) if epoch else self.moved(len(self.epochs) - 1, 0)
         return np.argsort(-moved, kind="stable")[:MARKED].tolist()
 
 
 def draw_curves(run: Run, epoch: int) -> Scene:
-    """Accuracy, loss, learning rate and the kernels' change, one above the other; up to `epoch` in color, the rest faint."""
+    """Accuracy, loss, learning rate and the kernels' change, one above the other; up to `epoch` in
+    color, the rest faint.
+    """
     scene, last = Scene(WIDTH, HEIGHT), len(run.epochs) - 1
     curves = [(label, color, [line[key] for line in run.epochs]) for key, label, color in CURVES]
     changes = [None, *(run.change(i, i - 1) for i in range(1, last + 1))]
@@ -60,10 +77,14 @@ def draw_curves(run: Run, epoch: int) -> Scene:
     scene.line("quiet", *((x, top, x, top + CHART) for *_, top in placed), dash=True)
     for label, color, values, top in placed:
         if epoch and len(known := values[: epoch + 1]) - known.count(None) > 1:
-            scene.line("ink" if color == "join" else color, _run(known, top, last, of=values), width=2.5)
+            scene.line(
+                "ink" if color == "join" else color, _run(known, top, last, of=values), width=2.5
+            )
         value = values[epoch]
         if value is not None:
-            scene.dot("ink" if color == "join" else color, x, _y(value, values, top), 4, edge="paper")
+            scene.dot(
+                "ink" if color == "join" else color, x, _y(value, values, top), 4, edge="paper"
+            )
         scene.text(_said(label, value), WIDTH - LEFT, top - 13, anchor="end", bold=True)
     return scene
 
@@ -71,7 +92,13 @@ def draw_curves(run: Run, epoch: int) -> Scene:
 def _said(label: str, value: float | None) -> str:
     if value is None:
         return "–"
-    return f"{value:.3f}" if label == "Loss" else f"{value:.6f}" if label == "Learning rate" else f"{value:.1%}"
+    return (
+        f"{value:.3f}"
+        if label == "Loss"
+        else f"{value:.6f}"
+        if label == "Learning rate"
+        else f"{value:.1%}"
+    )
 
 
 def _x(epoch: int, last: int) -> float:
@@ -84,13 +111,22 @@ def _y(value: float, values: Sequence[float | None], top: float) -> float:
     return top + CHART * (1 - value / most)
 
 
-def _run(values: Sequence[float | None], top: float, last: int, of: Sequence[float | None] | None = None) -> list[float]:
+def _run(
+    values: Sequence[float | None], top: float, last: int, of: Sequence[float | None] | None = None
+) -> list[float]:
     scale = of or values
-    return [n for i, value in enumerate(values) if value is not None for n in (_x(i, last), _y(value, scale, top))]
+    return [
+        n
+        for i, value in enumerate(values)
+        if value is not None
+        for n in (_x(i, last), _y(value, scale, top))
+    ]
 
 
 def draw_kernels(run: Run, epoch: int, show: str, most: Sequence[int]) -> Scene:
-    """All kernels, those that changed most outlined; the first of these large, before training and now, with numbers."""
+    """All kernels, those that changed most outlined; the first of these large, before training and
+    now, with numbers.
+    """
     scene = Scene(WIDTH, HEIGHT)
     start, now = run.kernels[0], run.kernels[epoch]
     every = run.kernels if show == "kernels" else run.kernels - start
@@ -98,7 +134,10 @@ def draw_kernels(run: Run, epoch: int, show: str, most: Sequence[int]) -> Scene:
     shown = now if show == "kernels" else now - start
     _legend(scene, show, largest)
     columns, row, cell = _layout(len(shown), shown.shape[1])
-    spots = [(LEFT + i % columns * GRID / columns, GRID_TOP + NUMBER + i // columns * row) for i in range(min(len(shown), 64))]
+    spots = [
+        (LEFT + i % columns * GRID / columns, GRID_TOP + NUMBER + i // columns * row)
+        for i in range(min(len(shown), 64))
+    ]
     size = cell * shown.shape[1]
     for i, (x, y) in enumerate(spots):
         scene.text(f"{i + 1}", x, y - 9, color="quiet", size="small")
@@ -108,16 +147,30 @@ def draw_kernels(run: Run, epoch: int, show: str, most: Sequence[int]) -> Scene:
         if i < len(spots):
             x, y = spots[i]
             left, right, upper, lower = x - 2.5, x + size + 1.5, y - 2.5, y + size + 1.5
-            scene.line("ink", (left, upper, right, upper, right, lower, left, lower, left, upper), width=2)
-    _large(scene, f"Kernel {most[0] + 1} before training", start[most[0]], LEFT, float(np.abs(run.kernels).max()))
+            scene.line(
+                "ink", (left, upper, right, upper, right, lower, left, lower, left, upper), width=2
+            )
     _large(
-        scene, f"and after epoch {epoch}" if epoch else "and now", now[most[0]], WIDTH // 2, float(np.abs(run.kernels).max())
+        scene,
+        f"Kernel {most[0] + 1} before training",
+        start[most[0]],
+        LEFT,
+        float(np.abs(run.kernels).max()),
+    )
+    _large(
+        scene,
+        f"and after epoch {epoch}" if epoch else "and now",
+        now[most[0]],
+        WIDTH // 2,
+        float(np.abs(run.kernels).max()),
     )
     return scene
 
 
 def _layout(count: int, k: int) -> tuple[int, float, int]:
-    """Kernels a row, pixels from a row to the next, pixels of a cell: all of them, with numbers, fit above the large ones."""
+    """Kernels a row, pixels from a row to the next, pixels of a cell: all of them, with numbers,
+    fit above the large ones.
+    """
     columns = 8 if count <= 32 else 16
     row = min((LARGE_TOP - 22 - GRID_TOP) / -(-min(count, 64) // columns), 54)
     return columns, row, max(1, int(min(GRID / columns - GAP, row - NUMBER - 3) // k))

@@ -1,4 +1,6 @@
-"""The two panels of the roofline explorer: speed over intensity under the roof, and MACs beside time over segments."""
+"""The two panels of the roofline explorer: speed over intensity under the roof, and MACs beside
+time over segments.
+"""
 
 import math
 from collections.abc import Sequence
@@ -30,7 +32,9 @@ class Layer:
 
 @dataclass(frozen=True)
 class Chart:
-    """What the views of one choice share: the machine's ceilings, the layers, and the 3x3 at every number of segments."""
+    """What the views of one choice share: the machine's ceilings, the layers, and the 3x3 at every
+    number of segments.
+    """
 
     peak: float  # MACs a second of arithmetic
     memory: float  # bytes a second, of what fits into no cache
@@ -58,7 +62,9 @@ class Chart:
 
 
 class Scale:
-    """A logarithmic axis: values to pixels, with some room at both ends, and the powers of ten that it has."""
+    """A logarithmic axis: values to pixels, with some room at both ends, and the powers of ten that
+    it has.
+    """
 
     def __init__(self, values: Sequence[float], start: float, end: float):
         self.low, self.high = math.log10(min(values)) - 0.15, math.log10(max(values)) + 0.15
@@ -68,7 +74,9 @@ class Scale:
 
     def __call__(self, value: float) -> float:
         """Pixel of a value."""
-        return self.start + (math.log10(value) - self.low) / (self.high - self.low) * (self.end - self.start)
+        return self.start + (math.log10(value) - self.low) / (self.high - self.low) * (
+            self.end - self.start
+        )
 
     def ticks(self) -> list[float]:
         """Powers of ten from end to end."""
@@ -76,7 +84,9 @@ class Scale:
 
 
 def draw_roofline(point: Timed, chart: Chart) -> Scene:
-    """The roof, all layers, the 3x3 at all numbers of segments, the chosen one large, with its distance to the roof."""
+    """The roof, all layers, the 3x3 at all numbers of segments, the chosen one large, with its
+    distance to the roof.
+    """
     scene = Scene(WIDTH, HEIGHT)
     speeds = [layer.speed for layer in chart.layers] + [chart.speed(p) for p in chart.points]
     intensities = [layer.intensity for layer in chart.layers] + [p.intensity for p in chart.points]
@@ -84,18 +94,31 @@ def draw_roofline(point: Timed, chart: Chart) -> Scene:
     x, y = Scale([*intensities, ridge], LEFT, RIGHT), Scale([*speeds, chart.peak], BASE, TOP)
     scene.text("Billion MACs/s, and limits", 4, 10, color="quiet", size="small")
     scene.text(
-        "MACs for each byte moved (intensity)", (LEFT + RIGHT) / 2, BASE + 31, color="quiet", size="small", anchor="middle"
+        "MACs for each byte moved (intensity)",
+        (LEFT + RIGHT) / 2,
+        BASE + 31,
+        color="quiet",
+        size="small",
+        anchor="middle",
     )
     _grid(scene, x, y, 1e9)
     for layer in chart.layers:
         color = KINDS.get(layer.kind, ("elementwise", ""))[0]
-        scene.dot(color, x(layer.intensity), y(layer.speed), 3, edge="" if layer.network == "xception" else "ink")
+        scene.dot(
+            color,
+            x(layer.intensity),
+            y(layer.speed),
+            3,
+            edge="" if layer.network == "xception" else "ink",
+        )
     _roof(scene, chart, x, y)
     _legend(scene, chart)
     trail = [n for p in chart.points for n in (x(p.intensity), y(chart.speed(p)))]
     scene.line("ink", trail, width=1.5, opacity=0.6)
     for p in chart.points:
-        scene.click(p.segments, x(p.intensity) - 7, y(chart.speed(p)) - 7, 14, 14, f"{p.segments} segments")
+        scene.click(
+            p.segments, x(p.intensity) - 7, y(chart.speed(p)) - 7, 14, 14, f"{p.segments} segments"
+        )
     if chart.pointwise:
         across, down = x(chart.pointwise.intensity), y(chart.pointwise.speed)
         scene.dot("pointwise", across, down, 6, edge="ink")
@@ -109,12 +132,24 @@ def draw_roofline(point: Timed, chart: Chart) -> Scene:
     return scene
 
 
-def _free(across: float, down: float, dots: list[tuple[float, float]], roof: float) -> tuple[float, float]:
-    """The nearest place for words beside a dot that lies on no others, nor on the roof and on what is written over it."""
-    places = [(across + dx, down + dy) for dx in (28, -28, 0) for dy in range(-14, BASE - TOP, 8) if dx or dy > 14]
+def _free(
+    across: float, down: float, dots: list[tuple[float, float]], roof: float
+) -> tuple[float, float]:
+    """The nearest place for words beside a dot that lies on no others, nor on the roof and on what
+    is written over it.
+    """
+    places = [
+        (across + dx, down + dy)
+        for dx in (28, -28, 0)
+        for dy in range(-14, BASE - TOP, 8)
+        if dx or dy > 14
+    ]
     inside = [(i, j) for i, j in places if LEFT + 24 < i < RIGHT - 20 and roof + 8 < j < BASE - 8]
     inside.sort(key=lambda place: math.dist(place, (across, down)))
-    return next((p for p in inside if not any(abs(p[0] - i) < 28 and abs(p[1] - j) < 15 for i, j in dots)), inside[0])
+    return next(
+        (p for p in inside if not any(abs(p[0] - i) < 28 and abs(p[1] - j) < 15 for i, j in dots)),
+        inside[0],
+    )
 
 
 def _grid(scene: Scene, x: Scale, y: Scale, unit: float) -> None:
@@ -127,21 +162,33 @@ def _grid(scene: Scene, x: Scale, y: Scale, unit: float) -> None:
 
 
 def _roof(scene: Scene, chart: Chart, x: Scale, y: Scale) -> None:
-    """Up along the memory's speed to the ridge, then flat at the arithmetic's; dashed, the same of a cache, if one was seen.
-    Their words stand over the roof, each slope's where it arrives.
+    """Up along the memory's speed to the ridge, then flat at the arithmetic's; dashed, the same of
+    a cache, if one was seen. Their words stand over the roof, each slope's where it arrives.
     """
     ridge, start = chart.peak / chart.memory, max(10**x.low, 10**y.low / chart.memory)
-    scene.line("ink", (x(start), y(start * chart.memory), x(ridge), y(chart.peak), RIGHT, y(chart.peak)), width=2)
+    scene.line(
+        "ink",
+        (x(start), y(start * chart.memory), x(ridge), y(chart.peak), RIGHT, y(chart.peak)),
+        width=2,
+    )
     over, word = y(chart.peak) - 9, min(max(x(ridge), LEFT + 24), RIGHT - 90)
     ridge, start = chart.peak / chart.cache, max(10**x.low, 10**y.low / chart.cache)
-    if x(ridge) > x(start) + 20 and chart.cache > chart.memory:  # a stub at the edge would say nothing
+    # a stub at the edge would say nothing
+    if x(ridge) > x(start) + 20 and chart.cache > chart.memory:
         scene.line("quiet", (x(start), y(start * chart.cache), x(ridge), y(chart.peak)), dash=True)
         scene.text("cache", x(ridge), over, color="quiet", size="small", anchor="middle", halo=True)
         word = max(word, x(ridge) + 44)
     scene.text("memory", word, over, size="small", anchor="middle", halo=True)
     crowd = [y(chart.speed(p)) for p in chart.points if x(p.intensity) > RIGHT - 60]
     crowd += [y(layer.speed) for layer in chart.layers if x(layer.intensity) > RIGHT - 60]
-    scene.text("arithmetic", RIGHT, min([over, *(top - 11 for top in crowd)]), size="small", anchor="end", halo=True)
+    scene.text(
+        "arithmetic",
+        RIGHT,
+        min([over, *(top - 11 for top in crowd)]),
+        size="small",
+        anchor="end",
+        halo=True,
+    )
 
 
 def _legend(scene: Scene, chart: Chart) -> None:
@@ -151,7 +198,9 @@ def _legend(scene: Scene, chart: Chart) -> None:
             scene.dot(color, at + 4, HEIGHT - 9, 4)
             scene.text(words, at + 12, HEIGHT - 9, size="small")
             at += 24 + 6.6 * len(words)
-    scene.text("ringed: Inception V3", RIGHT + 6, HEIGHT - 9, color="quiet", size="small", anchor="end")
+    scene.text(
+        "ringed: Inception V3", RIGHT + 6, HEIGHT - 9, color="quiet", size="small", anchor="end"
+    )
 
 
 def _chosen(scene: Scene, point: Timed, chart: Chart, x: Scale, y: Scale) -> None:
@@ -159,18 +208,25 @@ def _chosen(scene: Scene, point: Timed, chart: Chart, x: Scale, y: Scale) -> Non
     roof = y(chart.roof(point.intensity))
     scene.line("depthwise", (across, down, across, roof), width=2, dash=True)
     scene.dot("depthwise", across, down, 8, edge="ink")
-    words = f"{point.segments} segment{'s' * (point.segments > 1)}: {chart.fraction(point):.0%} of the roof"
+    words = (
+        f"{point.segments} segment{'s' * (point.segments > 1)}: {chart.fraction(point):.0%} of the"
+        " roof"
+    )
     scene.text(words, RIGHT + 6, 10, anchor="end", bold=True)
 
 
 def draw_latency(point: Timed, chart: Chart) -> Scene:
-    """MACs, time, and the time that the roof allows, as shares of one segment's MACs and time, on logarithmic axes."""
+    """MACs, time, and the time that the roof allows, as shares of one segment's MACs and time, on
+    logarithmic axes.
+    """
     scene, first = Scene(WIDTH, HEIGHT), chart.points[0]
     macs = [p.macs / first.macs for p in chart.points]
     times = [p.ms / first.ms for p in chart.points]
     roof = [chart.attainable(p) / first.ms for p in chart.points]
     x = [
-        LEFT + 8 + math.log(p.segments) / max(math.log(chart.points[-1].segments), 1) * (RIGHT - LEFT - 16)
+        LEFT
+        + 8
+        + math.log(p.segments) / max(math.log(chart.points[-1].segments), 1) * (RIGHT - LEFT - 16)
         for p in chart.points
     ]
     y = Scale([*macs, *times, *roof], BASE, TOP)
@@ -180,8 +236,17 @@ def draw_latency(point: Timed, chart: Chart) -> Scene:
     for tick in y.ticks():
         scene.line("line", (LEFT, y(tick), RIGHT, y(tick)), width=0.6)
         scene.text(f"{100 * tick:g}%", LEFT - 5, y(tick), color="quiet", size="small", anchor="end")
-    for color, values, dash in (("elementwise", roof, True), ("pointwise", macs, False), ("depthwise", times, False)):
-        scene.line(color, [n for a, b in zip(x, values, strict=True) for n in (a, y(b))], width=2, dash=dash)
+    for color, values, dash in (
+        ("elementwise", roof, True),
+        ("pointwise", macs, False),
+        ("depthwise", times, False),
+    ):
+        scene.line(
+            color,
+            [n for a, b in zip(x, values, strict=True) for n in (a, y(b))],
+            width=2,
+            dash=dash,
+        )
     free = WIDTH  # the left end of the last number that was written below the axis
     for p, at, time in reversed(list(zip(chart.points, x, times, strict=True))):
         scene.dot("depthwise" if p.divides else "paper", at, y(time), 3, edge="depthwise")
@@ -200,7 +265,11 @@ def draw_latency(point: Timed, chart: Chart) -> Scene:
     return scene
 
 
-PLACES = ((10, "pointwise", "MACs"), (116, "depthwise", "time"), (218, "elementwise", "time at the roof"))
+PLACES = (
+    (10, "pointwise", "MACs"),
+    (116, "depthwise", "time"),
+    (218, "elementwise", "time at the roof"),
+)
 
 
 def _key(scene: Scene) -> None:

@@ -1,4 +1,6 @@
-"""The segments explorer: from a regular to a depthwise convolution, segment by segment (Section 1.2, Figures 2 to 4)."""
+"""The segments explorer: from a regular to a depthwise convolution, segment by segment (Section
+1.2, Figures 2 to 4).
+"""
 
 from collections.abc import Sequence
 from itertools import accumulate, groupby
@@ -24,7 +26,7 @@ COLUMNS = (  # of a row of costs: name and unit
 )
 
 
-# ---- the table: every position of every control, once ---------------------------------------------------------------
+# ---- the table: every position of every control, once --------------------------------------------
 
 
 def counts(cost: Cost) -> tuple[float, ...]:
@@ -41,7 +43,9 @@ def _relative(cost: Cost, to: Cost) -> list[float]:
 
 
 def pieces(channels: int, segments: int) -> dict[str, object]:
-    """Where the pieces begin and end (`edges`), their sizes in `words`, and how many k x k kernels are `kept`."""
+    """Where the pieces begin and end (`edges`), their sizes in `words`, and how many k x k kernels
+    are `kept`.
+    """
     sizes = segment_sizes(channels, segments)
     runs = [(len(list(run)), size) for size, run in groupby(sizes)]
     (number, size), *smaller = runs
@@ -56,9 +60,14 @@ def name(channels: int, segments: int, order: str) -> str:
     """Where on the spectrum of Section 1.2 we are, in words."""
     if segments == 1:
         parts = ("a 1×1", "a regular convolution")
-        return "1 segment: {} plus {}".format(*(parts if order == "pointwise_first" else parts[::-1]))
+        return "1 segment: {} plus {}".format(
+            *(parts if order == "pointwise_first" else parts[::-1])
+        )
     if segments == channels:
-        ends = {"pointwise_first": "the extreme Inception module", "spatial_first": "a depthwise separable convolution"}
+        ends = {
+            "pointwise_first": "the extreme Inception module",
+            "spatial_first": "a depthwise separable convolution",
+        }
         return f"{segments} segments, one per channel: {ends[order]}"
     swapped = "" if order == "pointwise_first" else " with its two steps swapped"
     return f"{segments} segments: an Inception-like module{swapped}"
@@ -69,13 +78,21 @@ def compute(
     kernel_sizes: Sequence[int] = KERNEL_SIZES,
     input_sides: Sequence[int] = INPUT_SIDES,
 ) -> dict[str, object]:
-    """Everything that the explorer can show, as plain data: lists indexed by segments - 1, under the values of the choices.
+    """Everything that the explorer can show, as plain data: lists indexed by segments - 1, under
+    the values of the choices.
 
-    A row of `costs` is the module's five columns (see COLUMNS) and then their ratios to the plain regular convolution,
-    whose own columns are in `regular`; `pointwise` has the ratios of the module's 1x1 alone (but for the intensity, which
-    does not add up). As many channels leave as enter.
+    A row of `costs` is the module's five columns (see COLUMNS) and then their ratios to the plain
+    regular convolution, whose own columns are in `regular`; `pointwise` has the ratios of the
+    module's 1x1 alone (but for the intensity, which does not add up). As many channels leave as
+    enter.
     """
-    table: dict[str, dict] = {"pieces": {}, "names": {}, "costs": {}, "regular": {}, "pointwise": {}}
+    table: dict[str, dict] = {
+        "pieces": {},
+        "names": {},
+        "costs": {},
+        "regular": {},
+        "pointwise": {},
+    }
     for c in channels:
         table["pieces"][f"{c}"] = [pieces(c, s) for s in range(1, c + 1)]
         for order in ORDERS:
@@ -91,14 +108,20 @@ def _compute_costs(table: dict[str, dict], c: int, k: int, side: int) -> None:
     shape, key = Shape(c, side, side), f"{c} {k} {side}"
     regular = total(regular_convolution(c, c, shape, kernel_size=k))
     table["regular"][key] = _shown(regular)
-    table["pointwise"][key] = _relative(total(regular_convolution(c, c, shape, kernel_size=1)), regular)[:-1]
+    table["pointwise"][key] = _relative(
+        total(regular_convolution(c, c, shape, kernel_size=1)), regular
+    )[:-1]
     for order in ORDERS:
         configs = (ModuleConfig(c, c, s, kernel_size=k, order=order) for s in range(1, c + 1))
         modules = [total(module(config, shape)) for config in configs]
-        table["costs"][f"{key} {order}"] = [_shown(cost) + _relative(cost, regular) for cost in modules]
+        table["costs"][f"{key} {order}"] = [
+            _shown(cost) + _relative(cost, regular) for cost in modules
+        ]
 
 
-def position(table: dict, *, segments: int, channels: int, kernel_size: int, input_side: int, order: str) -> dict[str, object]:
+def position(
+    table: dict, *, segments: int, channels: int, kernel_size: int, input_side: int, order: str
+) -> dict[str, object]:
     """What is shown in one state, looked up as the browser looks it up."""
     key = f"{channels} {kernel_size} {input_side}"
     costs = table["costs"][f"{key} {order}"]
@@ -112,16 +135,19 @@ def position(table: dict, *, segments: int, channels: int, kernel_size: int, inp
     return found | table["pieces"][f"{channels}"][segments - 1]
 
 
-# ---- the widget -----------------------------------------------------------------------------------------------------
+# ---- the widget ----------------------------------------------------------------------------------
 
 
 class SegmentsExplorer(TableExplorer):
-    """The widget of `segments_explorer`: its five dials are traits, which Python and the browser both may set."""
+    """The widget of `segments_explorer`: its five dials are traits, which Python and the browser
+    both may set.
+    """
 
     package = __package__
     files = "segments"
     picture_width = style.WIDTH
-    # Of no type of traitlets': the validators below refuse what is wrong, with ValueError and the package's own sentences.
+    # Of no type of traitlets': the validators below refuse what is wrong, with ValueError and the
+    # package's own sentences.
     segments = t.TraitType(None).tag(sync=True)
     channels = t.TraitType(None).tag(sync=True)
     kernel_size = t.TraitType(None).tag(sync=True)
@@ -145,7 +171,12 @@ class SegmentsExplorer(TableExplorer):
 
     def picture(self) -> bytes:
         """PNG of the current state: wiring, weights and costs."""
-        return segments_panel.png(position(self.table, **self.state()), COLUMNS, kernel_size=self.kernel_size, order=self.order)
+        return segments_panel.png(
+            position(self.table, **self.state()),
+            COLUMNS,
+            kernel_size=self.kernel_size,
+            order=self.order,
+        )
 
 
 def segments_explorer(
@@ -159,46 +190,92 @@ def segments_explorer(
     kernel_choices: Sequence[int] = KERNEL_SIZES,
     side_choices: Sequence[int] = INPUT_SIDES,
 ) -> SegmentsExplorer:
-    """The paper's module (a 1x1 and a segmented k x k convolution, as many channels out as in) under a slider over segments.
+    """The paper's module (a 1x1 and a segmented k x k convolution, as many channels out as in)
+    under a slider over segments.
 
-    Shows the wiring, the weight matrix with its blocks, and parameters, MACs, activations, bytes and intensity for one
-    image in float32, beside the plain regular convolution and the separable one. `segments` is any integer from 1 to
-    `channels`; a value that is not among its choices becomes one of them. Choices: channels from 2 to 64, odd kernel
-    sizes from 1 to 15, input sides from 1 to 299 pixels, at most 6 of each. ValueError for anything else.
+    Shows the wiring, the weight matrix with its blocks, and parameters, MACs, activations, bytes
+    and intensity for one image in float32, beside the plain regular convolution and the separable
+    one. `segments` is any integer from 1 to `channels`; a value that is not among its choices
+    becomes one of them. Choices: channels from 2 to 64, odd kernel sizes from 1 to 15, input sides
+    from 1 to 299 pixels, at most 6 of each. ValueError for anything else.
     """
-    channels, channel_choices = _choices("channels", channels, "channel_choices", channel_choices, (2, MOST_CHANNELS), 48)
-    kernel_size, kernel_choices = _choices("kernel_size", kernel_size, "kernel_choices", kernel_choices, (1, 15), 3, odd=True)
-    input_side, side_choices = _choices("input_side", input_side, "side_choices", side_choices, (1, 299), 19)
+    channels, channel_choices = _choices(
+        "channels", channels, "channel_choices", channel_choices, (2, MOST_CHANNELS), 48
+    )
+    kernel_size, kernel_choices = _choices(
+        "kernel_size", kernel_size, "kernel_choices", kernel_choices, (1, 15), 3, odd=True
+    )
+    input_side, side_choices = _choices(
+        "input_side", input_side, "side_choices", side_choices, (1, 299), 19
+    )
     checks.one_of("order", order, ORDERS)
     segments = min(4, channels) if segments is None else segments
     checks.integer("segments", segments, at_most=channels, because=f"channels is {channels}")
-    options = {"Channels": channel_choices, "Kernel": kernel_choices, "Input": side_choices, "Order": ORDERS}
+    options = {
+        "Channels": channel_choices,
+        "Kernel": kernel_choices,
+        "Input": side_choices,
+        "Order": ORDERS,
+    }
     names = ("channels", "kernel_size", "input_side", "order")
-    dials = [{"name": n, "label": label, "options": list(o)} for n, (label, o) in zip(names, options.items(), strict=True)]
-    chosen = {"channel_choices": channel_choices, "kernel_choices": kernel_choices, "side_choices": side_choices}
+    dials = [
+        {"name": n, "label": label, "options": list(o)}
+        for n, (label, o) in zip(names, options.items(), strict=True)
+    ]
+    chosen = {
+        "channel_choices": channel_choices,
+        "kernel_choices": kernel_choices,
+        "side_choices": side_choices,
+    }
     usual = (CHANNELS, KERNEL_SIZES, INPUT_SIDES)
-    rest = "".join(f", {key}={value}" for (key, value), own in zip(chosen.items(), usual, strict=True) if value != own)
+    rest = "".join(
+        f", {key}={value}"
+        for (key, value), own in zip(chosen.items(), usual, strict=True)
+        if value != own
+    )
     table = compute(channel_choices, kernel_choices, side_choices) | {
         "call": ["segments_explorer(", f"{rest})"],
         "controls": [{"name": "segments", "label": "Segments"}, *dials],
         "columns": [list(column) for column in COLUMNS],
     }
     return SegmentsExplorer(
-        table=table, segments=segments, channels=channels, kernel_size=kernel_size, input_side=input_side, order=order
+        table=table,
+        segments=segments,
+        channels=channels,
+        kernel_size=kernel_size,
+        input_side=input_side,
+        order=order,
     )
 
 
 def _choices(
-    name: str, value: object, plural: str, choices: object, bounds: tuple[int, int], usual: int, *, odd: bool = False
+    name: str,
+    value: object,
+    plural: str,
+    choices: object,
+    bounds: tuple[int, int],
+    usual: int,
+    *,
+    odd: bool = False,
 ) -> tuple[int, tuple[int, ...]]:
-    """The value to begin with, and the choices in order, the value among them; ValueError for what is out of bounds."""
-    options = {f"{plural}[{i}]": option for i, option in enumerate(checks.integers(plural, choices, shortest=1))}
+    """The value to begin with, and the choices in order, the value among them; ValueError for what
+    is out of bounds.
+    """
+    options = {
+        f"{plural}[{i}]": option
+        for i, option in enumerate(checks.integers(plural, choices, shortest=1))
+    }
     options |= {} if value is None else {name: value}
     for label, option in options.items():
         checks.integer(label, option, at_least=bounds[0], at_most=bounds[1])
         if odd and option % 2 == 0:
-            raise ValueError(f"{label} is {option}, but must be odd: an even kernel changes the sides of the map")
+            raise ValueError(
+                f"{label} is {option}, but must be odd: an even kernel changes the sides of the map"
+            )
     ordered = tuple(sorted(set(options.values())))
     if len(ordered) > MOST_CHOICES:
-        raise ValueError(f"{plural} is {choices!r}, but must have at most {MOST_CHOICES} different values, {name} included")
+        raise ValueError(
+            f"{plural} is {choices!r}, but must have at most {MOST_CHOICES} different values,"
+            f" {name} included"
+        )
     return (value or (usual if usual in ordered else ordered[-1])), ordered

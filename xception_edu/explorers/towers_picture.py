@@ -1,4 +1,6 @@
-"""The pictures of `towers_explorer`: a block diagram and weight matrices, with places for every step between the figures."""
+"""The pictures of `towers_explorer`: a block diagram and weight matrices, with places for every
+step between the figures.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,9 +18,11 @@ WIDTH, HEIGHT = 376, 368  # as wide as a phone
 LEFT, FULL = 3, 370  # pixels that the towers may take
 TOWER_GAP = 16
 TRACK, TRACK_LEFT, TRACK_GAP = 12, 34, 77  # the row of key steps above the diagram
-INPUT, POOL, ONE, STRIP, SPATIAL, SECOND, JOIN = 50, 92, 138, 190, 232, 284, 334  # heights of the rows
+# heights of the rows
+INPUT, POOL, ONE, STRIP, SPATIAL, SECOND, JOIN = 50, 92, 138, 190, 232, 284, 334
 BOX = 26  # height of a box
-PITCH, MATRIX_GAP, MATRIX_TOP = 12, 14, 186  # of the weight matrices; the last is the height of their middle
+# of the weight matrices; the last is the height of their middle
+PITCH, MATRIX_GAP, MATRIX_TOP = 12, 14, 186
 ONE_LEFT, SPATIAL_LEFT = 16, 212
 
 
@@ -26,8 +30,10 @@ ONE_LEFT, SPATIAL_LEFT = 16, 212
 class Weights:
     """Kernels of all forms: what two forms have in common is one array."""
 
-    pointwise: list[Array]  # (n, 12) of each tower of Figure 1; the first ones also lead the towers of Figure 2
-    spatial: list[Array]  # (n, n, 3, 3) of each tower of Figure 2; the second and third are also Figure 1's
+    # (n, 12) of each tower of Figure 1; the first ones also lead the towers of Figure 2
+    pointwise: list[Array]
+    # (n, n, 3, 3) of each tower of Figure 2; the second and third are also Figure 1's
+    spatial: list[Array]
     second: Array  # (n, n, 3, 3): the third tower's second 3x3 in Figure 1
 
 
@@ -101,28 +107,38 @@ def _row(sizes: Sequence[int], gap: float) -> list[tuple[float, float]]:
     """Left edge and width of places side by side, as wide as their sizes and `gap` apart."""
     unit = (FULL - gap * (len(sizes) - 1)) / sum(sizes)
     edges = [0, *accumulate(sizes)]
-    return [(LEFT + start * unit + i * gap, n * unit) for i, (start, n) in enumerate(zip(edges, sizes, strict=False))]
+    return [
+        (LEFT + start * unit + i * gap, n * unit)
+        for i, (start, n) in enumerate(zip(edges, sizes, strict=False))
+    ]
 
 
 def columns(at: Progress, sizes: Sequence[int], towers: int) -> list[Column]:
     """The towers at this step; one that Figure 2 drops is squeezed out at the right."""
     gone = [(LEFT + FULL, 0.0)] * (len(sizes) - towers)
-    figures = [_row(sizes, TOWER_GAP), _row(sizes[:towers], TOWER_GAP) + gone, _row(sizes[:towers], 0) + gone]
+    figures = [
+        _row(sizes, TOWER_GAP),
+        _row(sizes[:towers], TOWER_GAP) + gone,
+        _row(sizes[:towers], 0) + gone,
+    ]
     found = []
     for i, n in enumerate(sizes):
         first, second, third = (figure[i] for figure in figures)
         left, width = (
-            mix(mix(*pair, at.simplified), last, at.merged) for *pair, last in zip(first, second, third, strict=True)
+            mix(mix(*pair, at.simplified), last, at.merged)
+            for *pair, last in zip(first, second, third, strict=True)
         )
         found.append(Column(HUES[i], n, left, width, 1.0 if i < towers else 1 - at.simplified))
     return [column for column in found if column.present > 0]
 
 
-# ---- the block diagram ----------------------------------------------------------------------------------------------
+# ---- the block diagram ---------------------------------------------------------------------------
 
 
 def diagram(at: Progress, sizes: Sequence[int], towers: int) -> Scene:
-    """Boxes and wires, data flowing downward, under a row of the key steps, which can be clicked."""
+    """Boxes and wires, data flowing downward, under a row of the key steps, which can be
+    clicked.
+    """
     scene = Scene(WIDTH, HEIGHT)
     _track(scene)
     _bar(scene, INPUT, "input: 12 channels, 8×8")
@@ -150,13 +166,22 @@ def diagram(at: Progress, sizes: Sequence[int], towers: int) -> Scene:
             y - 2,
         )
         scene.line("ink", edges, width=2)
-        scene.text(f"one 3×3 convolution in {towers} groups", WIDTH / 2, y - 14, anchor="middle", size="small", halo=True)
+        scene.text(
+            f"one 3×3 convolution in {towers} groups",
+            WIDTH / 2,
+            y - 14,
+            anchor="middle",
+            size="small",
+            halo=True,
+        )
     _bar(scene, JOIN, _joined(at.key, sizes, towers))
     return scene
 
 
 def _track(scene: Scene) -> None:
-    scene.line("line", (TRACK_LEFT, TRACK, TRACK_LEFT + TRACK_GAP * (len(KEYS) - 1), TRACK), width=2)
+    scene.line(
+        "line", (TRACK_LEFT, TRACK, TRACK_LEFT + TRACK_GAP * (len(KEYS) - 1), TRACK), width=2
+    )
     for i, name in enumerate(KEYS):
         x = TRACK_LEFT + i * TRACK_GAP
         scene.dot("paper", x, TRACK, 5, edge="quiet")
@@ -178,11 +203,15 @@ def _joined(key: int, sizes: Sequence[int], towers: int) -> str:
 
 
 def _wires(scene: Scene, at: Progress, column: Column) -> None:
-    """From the input to the tower's 1x1, where the wires of merged ones meet, and from there one a channel to the output."""
+    """From the input to the tower's 1x1, where the wires of merged ones meet, and from there one a
+    channel to the output.
+    """
     top, end = (mix(column.middle, LEFT + FULL / 2, share) for share in (at.merged, at.merged**3))
     scene.line("quiet", (top, INPUT + BOX, end, ONE), width=2, opacity=column.present)
     xs = [column.left + (j + 0.5) * column.cell for j in range(column.channels)]
-    scene.line(column.hue, *[(x, ONE + BOX, x, JOIN) for x in xs], width=1.5, opacity=column.present)
+    scene.line(
+        column.hue, *[(x, ONE + BOX, x, JOIN) for x in xs], width=1.5, opacity=column.present
+    )
 
 
 def _tower(scene: Scene, at: Progress, i: int, column: Column) -> None:
@@ -192,7 +221,9 @@ def _tower(scene: Scene, at: Progress, i: int, column: Column) -> None:
     if at.merged < 1:
         _box_label(scene, f"1×1: 12 → {n}", "1×1", column, ONE, "light", here)
     for j in range(n):
-        scene.rect(column.hue, left + j * column.cell + 1, STRIP, max(column.cell - 2, 0), 12, opacity=here)
+        scene.rect(
+            column.hue, left + j * column.cell + 1, STRIP, max(column.cell - 2, 0), 12, opacity=here
+        )
     if i == 3 and at.simplified < 1:
         scene.rect("pooling", left, POOL, width, BOX, opacity=1 - at.simplified)
         _box_label(scene, "3×3 pool", "pool", column, POOL, "dark", 1 - at.simplified)
@@ -205,12 +236,18 @@ def _tower(scene: Scene, at: Progress, i: int, column: Column) -> None:
 
 
 def _spatial(scene: Scene, at: Progress, column: Column, opacity: float) -> None:
-    """The tower's 3x3: one box, or from the grouped convolution on one for each channel; lower where no second follows."""
+    """The tower's 3x3: one box, or from the grouped convolution on one for each channel; lower
+    where no second follows.
+    """
     y = mix(SPATIAL, SPATIAL + 26, at.simplified)
     if not at.thinned:
         inset = 4 * at.merged * (1 - at.grouped)
-        scene.rect(column.hue, column.left + inset, y, column.width - 2 * inset, BOX, opacity=opacity)
-        _box_label(scene, f"3×3: {column.channels} → {column.channels}", "3×3", column, y, "dark", opacity)
+        scene.rect(
+            column.hue, column.left + inset, y, column.width - 2 * inset, BOX, opacity=opacity
+        )
+        _box_label(
+            scene, f"3×3: {column.channels} → {column.channels}", "3×3", column, y, "dark", opacity
+        )
         return
     inset = 2.5 * at.thinned
     for j in range(column.channels):
@@ -219,8 +256,12 @@ def _spatial(scene: Scene, at: Progress, column: Column, opacity: float) -> None
         _label(scene, "3×3", x + column.cell / 2, y, "dark", size="small")
 
 
-def _box_label(scene: Scene, words: str, short: str, column: Column, y: float, color: str, opacity: float) -> None:
-    """Words in a box, or fewer where it is narrow; none where the box is hardly there, in the page's ink where it is pale."""
+def _box_label(
+    scene: Scene, words: str, short: str, column: Column, y: float, color: str, opacity: float
+) -> None:
+    """Words in a box, or fewer where it is narrow; none where the box is hardly there, in the
+    page's ink where it is pale.
+    """
     if opacity >= 0.5 and column.width > 30:
         words = words if column.width > 7.2 * len(words) else short
         _label(scene, words, column.middle, y, color if opacity == 1 else "ink")
@@ -230,16 +271,30 @@ def _label(scene: Scene, words: str, x: float, y: float, color: str, size: str =
     scene.text(words, x, y + BOX / 2, color=color, anchor="middle", size=size)
 
 
-# ---- the weight matrices --------------------------------------------------------------------------------------------
+# ---- the weight matrices -------------------------------------------------------------------------
 
 
 def matrices(at: Progress, w: "Weights", towers: int) -> Scene:
-    """The weights of all 1x1 and 3x3: a row an output channel, a column an input channel; the stronger the larger."""
+    """The weights of all 1x1 and 3x3: a row an output channel, a column an input channel; the
+    stronger the larger.
+    """
     scene = Scene(WIDTH, HEIGHT)
     for left, name in ((ONE_LEFT, "weights of the 1×1"), (SPATIAL_LEFT, "weights of the 3×3")):
         scene.text(name, left, 12, bold=True)
-    scene.text("rows: output channels, columns: input channels", ONE_LEFT, HEIGHT - 24, size="small", color="quiet")
-    scene.text("stronger color: larger weight; empty: no weight", ONE_LEFT, HEIGHT - 8, size="small", color="quiet")
+    scene.text(
+        "rows: output channels, columns: input channels",
+        ONE_LEFT,
+        HEIGHT - 24,
+        size="small",
+        color="quiet",
+    )
+    scene.text(
+        "stronger color: larger weight; empty: no weight",
+        ONE_LEFT,
+        HEIGHT - 8,
+        size="small",
+        color="quiet",
+    )
     ones, threes = _counts(at.key, towers)
     scene.text(ones, ONE_LEFT, 30, size="small", color="quiet")
     scene.text(threes, SPATIAL_LEFT, 30, size="small", color="quiet")
@@ -261,41 +316,71 @@ def _counts(key: int, towers: int) -> tuple[str, str]:
 
 
 def tops(at: Progress, ns: Sequence[int], towers: int, closed: float) -> list[float]:
-    """Upper edge of each tower's rows: around one middle in every figure, without gaps where `closed` is 1."""
+    """Upper edge of each tower's rows: around one middle in every figure, without gaps where
+    `closed` is 1.
+    """
 
     def stacked(sizes: Sequence[int], gap: float) -> list[float]:
         high = sum(sizes) * PITCH + gap * (len(sizes) - 1)
         edges = [0, *accumulate(sizes)]
-        return [MATRIX_TOP - high / 2 + start * PITCH + i * gap for i, start in enumerate(edges[:-1])]
+        return [
+            MATRIX_TOP - high / 2 + start * PITCH + i * gap for i, start in enumerate(edges[:-1])
+        ]
 
     with_all, without = stacked(ns, MATRIX_GAP), stacked(ns[:towers], MATRIX_GAP)
     together = stacked(ns[:towers], 0)
-    found = [mix(mix(a, b, at.simplified), c, closed) for a, b, c in zip(with_all, without, together, strict=False)]
+    found = [
+        mix(mix(a, b, at.simplified), c, closed)
+        for a, b, c in zip(with_all, without, together, strict=False)
+    ]
     shift = found[0] - with_all[0]  # what is dropped keeps its distance while it fades
     return found + [y + shift for y in with_all[towers:]]
 
 
 def _strengths(sizes: np.ndarray, largest: float, share: float | np.ndarray = 1) -> list[float]:
-    """How strongly weights are painted: never invisible where there is one, unless a share of it only is left."""
+    """How strongly weights are painted: never invisible where there is one, unless a share of it
+    only is left.
+    """
     return list((np.clip(0.2 + 0.8 * sizes / largest, 0, 1) * share).ravel())
 
 
-def _pointwise_matrix(scene: Scene, at: Progress, w: "Weights", ns: Sequence[int], towers: int) -> None:
+def _pointwise_matrix(
+    scene: Scene, at: Progress, w: "Weights", ns: Sequence[int], towers: int
+) -> None:
     largest = max(float(np.abs(one).max()) for one in w.pointwise)
     for i, (one, y) in enumerate(zip(w.pointwise, tops(at, ns, towers, at.merged), strict=True)):
         here = 1.0 if i < towers else 1 - at.simplified
         if here > 0:
             scene.rect(HUES[i], ONE_LEFT - 10, y, 6, ns[i] * PITCH - 1, opacity=here)
-            scene.cells(ONE_LEFT, y, PITCH, 12, ["pointwise"] * one.size, _strengths(np.abs(one), largest, here))
+            scene.cells(
+                ONE_LEFT,
+                y,
+                PITCH,
+                12,
+                ["pointwise"] * one.size,
+                _strengths(np.abs(one), largest, here),
+            )
 
 
-def _spatial_matrix(scene: Scene, at: Progress, w: "Weights", ns: Sequence[int], towers: int) -> None:
-    """The blocks: under each other to Figure 3, then moving onto the diagonal, of which Figure 4 leaves single cells."""
+def _spatial_matrix(
+    scene: Scene, at: Progress, w: "Weights", ns: Sequence[int], towers: int
+) -> None:
+    """The blocks: under each other to Figure 3, then moving onto the diagonal, of which Figure 4
+    leaves single cells.
+    """
     norms = [np.linalg.norm(k, axis=(2, 3)) for k in w.spatial]
     second = np.linalg.norm(w.second, axis=(2, 3))
     largest = max(float(norm.max()) for norm in (*norms, second))
     whole = 12 * PITCH
-    scene.rect("faint", SPATIAL_LEFT, MATRIX_TOP - whole / 2, whole, whole, opacity=at.grouped, edge="quiet")
+    scene.rect(
+        "faint",
+        SPATIAL_LEFT,
+        MATRIX_TOP - whole / 2,
+        whole,
+        whole,
+        opacity=at.grouped,
+        edge="quiet",
+    )
     starts = [0, *accumulate(ns)]
     for i, (norm, y) in enumerate(zip(norms, tops(at, ns, towers, at.grouped), strict=False)):
         x, n = SPATIAL_LEFT + at.grouped * starts[i] * PITCH, ns[i]

@@ -1,4 +1,6 @@
-"""The architecture walk: Xception (Figure 5), Inception V3 and VGG-16, block by block: shape, costs, receptive field."""
+"""The architecture walk: Xception (Figure 5), Inception V3 and VGG-16, block by block: shape,
+costs, receptive field.
+"""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -32,10 +34,12 @@ Layer = tuple[Spec, Shape, Field]
 
 
 def walk_explorer(*, block: int = 1, network: str = "xception") -> SceneExplorer:
-    """A walk through a whole network, block by block, for one image of its usual size (299x299; VGG-16: 224x224).
+    """A walk through a whole network, block by block, for one image of its usual size (299x299;
+    VGG-16: 224x224).
 
-    `network` is one of "xception", "inception_v3", "vgg16"; `block` counts from 1. Shows where the block lies among all
-    by parameters, MACs and activations, its layers, and what one output element sees. ValueError for anything else.
+    `network` is one of "xception", "inception_v3", "vgg16"; `block` counts from 1. Shows where the
+    block lies among all by parameters, MACs and activations, its layers, and what one output
+    element sees. ValueError for anything else.
     """
     choices = {"network": ("Network", {name: title for name, (title, _) in NETWORKS.items()})}
     state = {"block": block, "network": network}
@@ -56,23 +60,42 @@ def blocks(layers: architectures.Layers) -> list[list[Layer]]:
     """A network's layers with their receptive fields, block by block."""
     fields = receptive_fields(layers)
     rows = zip(stage_names(layers), layers, fields, strict=True)
-    return [[(*layer, field) for _, layer, field in group] for _, group in groupby(rows, key=lambda row: row[0])]
+    return [
+        [(*layer, field) for _, layer, field in group]
+        for _, group in groupby(rows, key=lambda row: row[0])
+    ]
 
 
-def _view(title: str, at: int, stages: Sequence[Sequence[Layer]], counts: dict[str, list[int]]) -> View:
+def _view(
+    title: str, at: int, stages: Sequence[Sequence[Layer]], counts: dict[str, list[int]]
+) -> View:
     stage, number = stages[at], f"{at + 1} of {len(stages)}"
-    cost, out, field = block_cost(stage), output(stages, at), Field(*map(max, zip(*(f for *_, f in stage), strict=True)))
+    cost, out, field = (
+        block_cost(stage),
+        output(stages, at),
+        Field(*map(max, zip(*(f for *_, f in stage), strict=True))),
+    )
     (name,) = stage_names([stage[0][:2]])
     return View(
         stop=at + 1,
         short=number,
         title=f"{title}, block {number}: {name.replace('stem_', 'stem, ')}",
         note=f"{map_size(stage[0][1])} goes in, {map_size(out)} comes out",
-        values=(map_size(out), f"{cost.params:,}", f"{cost.macs:,}", f"{cost.activation_bytes() / 2**20:,.3f}", _sees(field)),
+        values=(
+            map_size(out),
+            f"{cost.params:,}",
+            f"{cost.macs:,}",
+            f"{cost.activation_bytes() / 2**20:,.3f}",
+            _sees(field),
+        ),
         scenes=(_profile(at, counts), _listing(stage)),
         alts=(
-            f"Bars of parameters, MACs and memory of the {len(stages)} blocks; block {at + 1} is marked",
-            f"Layers of block {at + 1}: " + ", ".join(f"{n} × {words}" if n > 1 else words for n, words, *_ in lines(stage)),
+            (
+                f"Bars of parameters, MACs and memory of the {len(stages)} blocks; block {at + 1}"
+                " is marked"
+            ),
+            f"Layers of block {at + 1}: "
+            + ", ".join(f"{n} × {words}" if n > 1 else words for n, words, *_ in lines(stage)),
         ),
     )
 
@@ -83,7 +106,9 @@ def block_cost(stage: Sequence[Layer]) -> Cost:
 
 
 def output(stages: Sequence[Sequence[Layer]], at: int) -> Shape:
-    """What leaves a block: what enters the next one, towers concatenated, or the output of the last layer of all."""
+    """What leaves a block: what enters the next one, towers concatenated, or the output of the last
+    layer of all.
+    """
     if at + 1 < len(stages):
         return stages[at + 1][0][1]
     spec, shape, _ = stages[at][-1]
@@ -95,8 +120,12 @@ def _sees(field: Field) -> str:
 
 
 def lines(stage: Sequence[Layer]) -> list[tuple[int, str, str, int]]:
-    """The block's layers that are more than BN, ReLU or an addition: how many alike, in words, the color, MACs of each."""
-    told = [(title_of(spec), concept(spec), total([(spec, shape)]).macs) for spec, shape, _ in stage]
+    """The block's layers that are more than BN, ReLU or an addition: how many alike, in words, the
+    color, MACs of each.
+    """
+    told = [
+        (title_of(spec), concept(spec), total([(spec, shape)]).macs) for spec, shape, _ in stage
+    ]
     rows = [(words, color, macs) for words, color, macs in told if color != "elementwise"]
     return [(len(list(group)), *row) for row, group in groupby(rows)]
 
@@ -119,7 +148,13 @@ def _profile(at: int, counts: dict[str, list[int]]) -> Scene:
         base, high = (row + 1) * (BAR + 34) - 6, max(counted[at] / max(counted) * BAR, 1)
         scene.rect("depthwise", LEFT + at * pitch + 1, base - high, pitch - 2, high)
         share = counted[at] / sum(counted)
-        scene.text(f"{share:.1%} of {WORDS[quantity]}", WIDTH - LEFT, base - BAR - 14, size="small", anchor="end")
+        scene.text(
+            f"{share:.1%} of {WORDS[quantity]}",
+            WIDTH - LEFT,
+            base - BAR - 14,
+            size="small",
+            anchor="end",
+        )
     return scene
 
 

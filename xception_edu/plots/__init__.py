@@ -1,1 +1,3 @@
-"""Figures: the paper's drawn anew from specs, and cost curves. Needs matplotlib and numpy, never torch."""
+"""Figures: the paper's drawn anew from specs, and cost curves. Needs matplotlib and numpy, never
+torch.
+"""

@@ -26,7 +26,8 @@ QUANTITIES = {  # what a column shows: its title, the unit and its name, and wha
     "macs": ("MACs an image", 1000 * MILLION, "billions", 1000 * MILLION),
     "activation_bytes": ("Activations an image", MIB, "MiB", 25 * MIB),
 }
-HIGHEST = {"params": 6.2 * MILLION}  # bars beyond are cut and labeled: one of VGG-16's would leave the others invisible
+# bars beyond are cut and labeled: one of VGG-16's would leave the others invisible
+HIGHEST = {"params": 6.2 * MILLION}
 KEY = {
     "pointwise": "1×1",
     "depthwise": "depthwise 3×3",
@@ -35,10 +36,12 @@ KEY = {
     "elementwise": "BN, ReLU, additions",
     "pooling": "pooling",
 }
-# A stage is a convolution of its own in stems and plain stacks, and elsewhere a module; layers without parameters that
-# stand alone, such as pools between convolutions, belong to the stage before them.
+# A stage is a convolution of its own in stems and plain stacks, and elsewhere a module; layers
+# without parameters that stand alone, such as pools between convolutions, belong to the stage
+# before them.
 STAGE = re.compile(r"stem_conv\d+|conv\d+_\d+|(?!stem|pool)[^_]+")
-PARTS = (  # the parts of a network that are named below the bars, by the beginning of their stages' names
+# the parts of a network that are named below the bars, by the beginning of their stages' names
+PARTS = (
     (r"entry|conv\d$", "entry"),
     ("middle", "middle"),
     ("exit", "exit"),
@@ -53,7 +56,9 @@ PARTS = (  # the parts of a network that are named below the bars, by the beginn
 
 @dataclass(frozen=True)
 class Stage:
-    """One bar of each panel: parameters, MACs and bytes of activations by the concept that has a color."""
+    """One bar of each panel: parameters, MACs and bytes of activations by the concept that has a
+    color.
+    """
 
     name: str
     params: dict[str, int]
@@ -62,7 +67,9 @@ class Stage:
 
     @property
     def part(self) -> str | None:
-        """The named part of the network that the stage belongs to; None for the classifier, which belongs to the last."""
+        """The named part of the network that the stage belongs to; None for the classifier, which
+        belongs to the last.
+        """
         for pattern, label in PARTS:
             if found := re.match(pattern, self.name):
                 return label or found["stage"]
@@ -87,7 +94,10 @@ class DepthProfile:
             names.append(stage.part or names[-1])
         ends = [(name, len(list(group))) for name, group in groupby(names)]
         starts = np.cumsum([0, *(n for _, n in ends)])
-        return [(name, int(start), int(start) + n - 1) for (name, n), start in zip(ends, starts, strict=False)]
+        return [
+            (name, int(start), int(start) + n - 1)
+            for (name, n), start in zip(ends, starts, strict=False)
+        ]
 
 
 def depth_profile(title: str, layers: Layers) -> DepthProfile:
@@ -96,9 +106,16 @@ def depth_profile(title: str, layers: Layers) -> DepthProfile:
     for name, (spec, shape) in zip(stage_names(layers), layers, strict=True):
         stage = counters.setdefault(name, {quantity: Counter() for quantity in QUANTITIES})
         cost = costs.cost_of(spec, shape)
-        for quantity, count in (("params", cost.params), ("macs", cost.macs), ("activation_bytes", cost.activation_bytes())):
+        for quantity, count in (
+            ("params", cost.params),
+            ("macs", cost.macs),
+            ("activation_bytes", cost.activation_bytes()),
+        ):
             stage[quantity][concept(spec)] += count
-    stages = (Stage(name, **{q: {c: n for c, n in by.items() if n} for q, by in s.items()}) for name, s in counters.items())
+    stages = (
+        Stage(name, **{q: {c: n for c, n in by.items() if n} for q, by in s.items()})
+        for name, s in counters.items()
+    )
     return DepthProfile(title, tuple(stages))
 
 
@@ -112,7 +129,9 @@ def stage_names(layers: Layers) -> list[str]:
 
 
 def draw_depth_profiles(axes: np.ndarray, profiles: Sequence[DepthProfile]) -> np.ndarray:
-    """Networks (rows) by quantity (columns): a bar a stage, divided by kind of layer; a column has one scale."""
+    """Networks (rows) by quantity (columns): a bar a stage, divided by kind of layer; a column has
+    one scale.
+    """
     for row, profile in zip(axes, profiles, strict=True):
         look = {"fontsize": style.TEXT, "fontweight": "bold", "textcoords": "offset points"}
         row[0].annotate(profile.title, (0, 1), (-19.5, 26), xycoords="axes fraction", **look)
@@ -140,12 +159,21 @@ def _draw_bars(ax: Axes, profile: DepthProfile, quantity: str) -> None:
             end += height
         if sum(counts.values()) > limit:
             cut.append((i, f"{sum(counts.values()) / unit:.0f}"))
-    for (i, label), aside in zip(cut, (-6, 6), strict=False):  # at most two, which stand side by side
-        place = {"textcoords": "offset points", "ha": "center", "va": "bottom", "fontsize": style.SMALL}
+    # at most two, which stand side by side
+    for (i, label), aside in zip(cut, (-6, 6), strict=False):
+        place = {
+            "textcoords": "offset points",
+            "ha": "center",
+            "va": "bottom",
+            "fontsize": style.SMALL,
+        }
         ax.annotate(label, (i, limit), (aside, 1), **place)
     for _, first, _ in profile.parts()[1:]:
         ax.axvline(first - 0.5, color="#DDDDDD", linewidth=0.8, zorder=0)
-    ax.set_xticks([(first + last) / 2 for _, first, last in profile.parts()], [name for name, *_ in profile.parts()])
+    ax.set_xticks(
+        [(first + last) / 2 for _, first, last in profile.parts()],
+        [name for name, *_ in profile.parts()],
+    )
     ax.tick_params(axis="x", length=0)
     ax.set_xlim(-0.7, len(profile.stages) - 0.3)
     ax.yaxis.set_major_locator(MultipleLocator(apart))
@@ -162,7 +190,19 @@ def _draw_key(figure: Figure) -> None:
         corner = (x / style.DPI, y / style.DPI)
         side = 11 / style.DPI
         figure.add_artist(
-            Rectangle(corner, side, side, color=style.COLORS[kind], linewidth=0, transform=figure.dpi_scale_trans)
+            Rectangle(
+                corner,
+                side,
+                side,
+                color=style.COLORS[kind],
+                linewidth=0,
+                transform=figure.dpi_scale_trans,
+            )
         )
-        look = {"fontsize": style.SMALL, "color": style.INK, "va": "center_baseline", "transform": figure.dpi_scale_trans}
+        look = {
+            "fontsize": style.SMALL,
+            "color": style.INK,
+            "va": "center_baseline",
+            "transform": figure.dpi_scale_trans,
+        }
         figure.text((x + 17) / style.DPI, (y + 5) / style.DPI, name, **look)

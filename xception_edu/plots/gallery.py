@@ -1,4 +1,6 @@
-"""Every figure of `figures/`: what is drawn from what, on which page; writing them, and comparing them with what is there."""
+"""Every figure of `figures/`: what is drawn from what, on which page; writing them, and comparing
+them with what is there.
+"""
 
 import os
 from collections.abc import Callable
@@ -23,11 +25,13 @@ from xception_edu.plots import (
 )
 from xception_edu.specs import Shape
 
-SHAPE, MODULE = Shape(12, 35, 35), ModuleConfig(12, 12, 3)  # Figures 2 to 4: few channels, so that each can be seen
+# Figures 2 to 4: few channels, so that each can be seen
+SHAPE, MODULE = Shape(12, 35, 35), ModuleConfig(12, 12, 3)
 
 
 class Drawing(NamedTuple):
-    """A function that draws, what makes its data, and its page; `heading` is for charts, a block diagram writes its own.
+    """A function that draws, what makes its data, and its page; `heading` is for charts, a block
+    diagram writes its own.
 
     `result` names the measurement that is the data; an installed package does not have it.
     """
@@ -45,10 +49,16 @@ class Drawing(NamedTuple):
 
 
 def measured(draw: Callable[..., object], result: str, *heading: str, **page: int) -> Drawing:
-    """A chart of two panels that draws one measurement; the page as `style.charts` takes it, where it is not as most are."""
+    """A chart of two panels that draws one measurement; the page as `style.charts` takes it, where
+    it is not as most are.
+    """
     usual = {"height": 370, "left": 54, "top": 120, "right": 62, "bottom": 48, "across": 108}
     return Drawing(
-        draw, partial(measured_charts.read_record, result), partial(style.charts, 1, 2, **usual | page), heading, result
+        draw,
+        partial(measured_charts.read_record, result),
+        partial(style.charts, 1, 2, **usual | page),
+        heading,
+        result,
     )
 
 
@@ -64,23 +74,48 @@ FIGURES = {
             block_diagrams.draw_figure_2_simplified_inception,
             lambda: architectures.simplified_inception(MODULE, SHAPE),
         ),
-        Drawing(block_diagrams.draw_figure_3_equivalent_module, lambda: architectures.module(MODULE, SHAPE)),
-        Drawing(block_diagrams.draw_figure_4_extreme_inception, lambda: architectures.extreme_inception(12, 12, SHAPE)),
+        Drawing(
+            block_diagrams.draw_figure_3_equivalent_module,
+            lambda: architectures.module(MODULE, SHAPE),
+        ),
+        Drawing(
+            block_diagrams.draw_figure_4_extreme_inception,
+            lambda: architectures.extreme_inception(12, 12, SHAPE),
+        ),
         Drawing(network_diagram.draw_figure_5_xception, architectures.xception),
         Drawing(
             cost_charts.draw_cost_curves,
             lambda: [cost_charts.segments_curve(728, 19), cost_charts.segments_curve(256, 37)],
-            partial(style.charts, 4, 2, height=850, left=50, top=130, right=24, bottom=46, across=60, down=44),
+            partial(
+                style.charts,
+                4,
+                2,
+                height=850,
+                left=50,
+                top=130,
+                right=24,
+                bottom=46,
+                across=60,
+                down=44,
+            ),
             (
                 "From one segment to one a channel: what the module costs",
-                "A 1×1 and a 3×3 over S segments, as many channels out as in. Nearly all of the saving is there by S = 32;",
-                "what then remains is the 1×1. Activations stay the same, so each byte moved gets less and less work.",
+                (
+                    "A 1×1 and a 3×3 over S segments, as many channels out as in. Nearly all of the"
+                    " saving is there by S = 32;"
+                ),
+                (
+                    "what then remains is the 1×1. Activations stay the same, so each byte moved"
+                    " gets less and less work."
+                ),
             ),
         ),
         Drawing(
             cost_charts.draw_xception_shares,
             lambda: cost_charts.xception_shares(architectures.xception()),
-            partial(style.charts, 1, 2, height=280, left=142, top=100, right=116, bottom=16, across=232),
+            partial(
+                style.charts, 1, 2, height=280, left=142, top=100, right=116, bottom=16, across=232
+            ),
             (
                 "Where Xception keeps its parameters and does its work",
                 "A color is a kind of layer, the same in both charts: the names are on the left.",
@@ -88,45 +123,79 @@ FIGURES = {
         ),
         Drawing(
             cost_charts.draw_xception_over_segments,
-            lambda: cost_charts.xception_over_segments((1, 2, 4, 8, 16, 32, 64, "channels"), XceptionConfig()),
+            lambda: cost_charts.xception_over_segments(
+                (1, 2, 4, 8, 16, 32, 64, "channels"), XceptionConfig()
+            ),
             partial(style.charts, 1, 1, height=420, left=50, top=112, right=24, bottom=70),
             (
                 "Xception with fewer segments, widths unchanged",
-                "Only the 3×3 grow, so a fair comparison of segment counts has to match parameters or MACs by width.",
-                "Gray, at the foot: every layer that is no part of a separable convolution, and batch normalization.",
+                (
+                    "Only the 3×3 grow, so a fair comparison of segment counts has to match"
+                    " parameters or MACs by width."
+                ),
+                (
+                    "Gray, at the foot: every layer that is no part of a separable convolution, and"
+                    " batch normalization."
+                ),
             ),
         ),
         Drawing(
             depth_profiles.draw_depth_profiles,
             lambda: [
-                depth_profiles.depth_profile("VGG-16 at 224×224: five stages, fc", architectures.vgg()),
-                depth_profiles.depth_profile("Inception V3 at 299×299: stem, modules A, B, C", architectures.inception_v3()),
-                depth_profiles.depth_profile("Xception at 299×299: entry, middle and exit flow", architectures.xception()),
+                depth_profiles.depth_profile(
+                    "VGG-16 at 224×224: five stages, fc", architectures.vgg()
+                ),
+                depth_profiles.depth_profile(
+                    "Inception V3 at 299×299: stem, modules A, B, C", architectures.inception_v3()
+                ),
+                depth_profiles.depth_profile(
+                    "Xception at 299×299: entry, middle and exit flow", architectures.xception()
+                ),
             ],
-            partial(style.charts, 3, 3, height=704, left=42, top=178, right=16, bottom=30, across=36, down=74),
+            partial(
+                style.charts,
+                3,
+                3,
+                height=704,
+                left=42,
+                top=178,
+                right=16,
+                bottom=30,
+                across=36,
+                down=74,
+            ),
             (
                 "Three networks along their depth",
-                "From input (left) to classes (right), a bar for each module, or each layer of a stem and of VGG-16.",
-                "A column has one scale; two bars are cut and bear their value. Activations: every map, float32, one image.",
+                (
+                    "From input (left) to classes (right), a bar for each module, or each layer of"
+                    " a stem and of VGG-16."
+                ),
+                (
+                    "A column has one scale; two bars are cut and bear their value. Activations:"
+                    " every map, float32, one image."
+                ),
             ),
         ),
         measured(
             measured_charts.draw_latency_beside_macs,
             "segments_latency",
             "Fewer multiplications, more time?",
-            "The 3×3 over its segments, each compared with one segment, where it is a regular convolution; forward, fp32.",
+            "The 3×3 over its segments, each compared with one segment, where it is a regular"
+            " convolution; forward, fp32.",
         ),
         measured(
             measured_charts.draw_intensity_over_segments,
             "segments_latency",
             "What there is to multiply for each byte that moves",
-            "Below what is enough for a type of number, memory sets the pace, and fewer multiplications save no time.",
+            "Below what is enough for a type of number, memory sets the pace, and fewer"
+            " multiplications save no time.",
         ),
         measured(
             measured_charts.draw_half_precision,
             "segments_latency",
             "What bfloat16 gains, by the number of segments",
-            "Time in fp32 over time in bf16, without conversions. Below the dashed line it is slower.",
+            "Time in fp32 over time in bf16, without conversions. Below the dashed line it is"
+            " slower.",
             right=100,
             across=146,
         ),
@@ -134,7 +203,8 @@ FIGURES = {
             gpu_charts.draw_ways_on_gpu,
             "gpu/segments_latency",
             "A 3×3 over its segments on a GPU, computed in four ways",
-            "Grouped, its maps in two layouts; regular, with zeros where pieces do not meet; and a convolution for each piece.",
+            "Grouped, its maps in two layouts; regular, with zeros where pieces do not meet; and a"
+            " convolution for each piece.",
             "Dashed: what the arithmetic and the memory of the GPU allow.",
             height=420,
             top=140,
@@ -155,7 +225,8 @@ FIGURES = {
             measured_charts.draw_roofline,
             "layers",
             "Every layer under the roof",
-            "Each different layer timed alone. Above the slope: its maps came from a cache, which is faster than memory.",
+            "Each different layer timed alone. Above the slope: its maps came from a cache, which"
+            " is faster than memory.",
             height=460,
             top=146,
             right=24,
@@ -165,7 +236,8 @@ FIGURES = {
             measured_charts.draw_time_lost,
             "layers",
             "Where the time goes, and how much of it is lost",
-            "Gray: the time that the machine's limits allow each layer. Orange: what it took beyond that.",
+            "Gray: the time that the machine's limits allow each layer. Orange: what it took beyond"
+            " that.",
             height=420,
             left=90,
             right=24,
@@ -175,8 +247,10 @@ FIGURES = {
             spectrum_chart.draw_spectrum,
             "spectrum",
             "Which point of the line learns best?",
-            "A small Xception on CIFAR-10, every network with as many parameters. A gray dot is a run, orange their mean",
-            "and standard deviation. Left: over the segments; right: the last one, with an activation between its two steps.",
+            "A small Xception on CIFAR-10, every network with as many parameters. A gray dot is a"
+            " run, orange their mean",
+            "and standard deviation. Left: over the segments; right: the last one, with an"
+            " activation between its two steps.",
             right=24,
             across=70,
         ),
@@ -185,7 +259,9 @@ FIGURES = {
 
 
 def figure(name: str, data: Any = None) -> Figure:
-    """The figure of FIGURES, drawn, from its own data or from other data of the same kind; ValueError for another name."""
+    """The figure of FIGURES, drawn, from its own data or from other data of the same kind;
+    ValueError for another name.
+    """
     if name not in FIGURES:
         raise ValueError(f"name is {name!r}, but must be one of {', '.join(FIGURES)}")
     drawing = FIGURES[name]
@@ -197,42 +273,60 @@ def figure(name: str, data: Any = None) -> Figure:
             return style.fit(page)
         width, height = page.get_size_inches() * style.DPI
         behind = style.in_pixels(page.add_axes((0, 0, 1, 1), zorder=-1), width, height)
-        pieces.heading(behind, *drawing.heading, *([measured_charts.who(shown)] if drawing.result else []))
+        pieces.heading(
+            behind, *drawing.heading, *([measured_charts.who(shown)] if drawing.result else [])
+        )
     return page
 
 
 def write(out: str | os.PathLike[str]) -> int:
-    """Write every figure as SVG to the folder `out`, made if missing; 0. ValueError where that cannot be."""
+    """Write every figure as SVG to the folder `out`, made if missing; 0. ValueError where that
+    cannot be.
+    """
     folder = _folder(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in drawable():
             (folder / f"{name}.svg").write_bytes(style.svg(figure(name)))
     except OSError as error:
-        raise ValueError(f"out is {str(out)!r}, but must be a folder that can be written ({error.strerror})") from None
+        raise ValueError(
+            f"out is {str(out)!r}, but must be a folder that can be written ({error.strerror})"
+        ) from None
     return 0
 
 
 def check(out: str | os.PathLike[str]) -> int:
-    """Compare the folder `out` with what `write` would write, and print a line for each file that is not the same.
+    """Compare the folder `out` with what `write` would write, and print a line for each file that
+    is not the same.
 
-    0 if nothing differs, is missing or does not belong there (names with a leading dot do not count), otherwise 1.
-    ValueError if `out` is a file or cannot be read.
+    0 if nothing differs, is missing or does not belong there (names with a leading dot do not
+    count), otherwise 1. ValueError if `out` is a file or cannot be read.
     """
     folder = _folder(out)
     try:
-        there = {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.exists() else set()
+        there = (
+            {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+            if folder.exists()
+            else set()
+        )
         faults = [_fault(folder / f"{name}.svg", name) for name in drawable()]
     except OSError as error:
-        raise ValueError(f"out is {str(out)!r}, but must be a folder that can be read ({error.strerror})") from None
-    faults += [f"{folder / name}: drawn by no function" for name in sorted(there - {f"{name}.svg" for name in FIGURES})]
+        raise ValueError(
+            f"out is {str(out)!r}, but must be a folder that can be read ({error.strerror})"
+        ) from None
+    faults += [
+        f"{folder / name}: drawn by no function"
+        for name in sorted(there - {f"{name}.svg" for name in FIGURES})
+    ]
     for fault in filter(None, faults):
         print(fault)
     return int(any(faults))
 
 
 def drawable() -> list[str]:
-    """The figures whose data are there: without the repository's results, those that are counted and not measured."""
+    """The figures whose data are there: without the repository's results, those that are counted
+    and not measured.
+    """
     return [name for name, drawing in FIGURES.items() if drawing.can_be_drawn]
 
 
@@ -246,4 +340,8 @@ def _fault(path: Path, name: str) -> str:
     """What is wrong with the figure's file, or nothing."""
     if not path.exists():
         return f"{path}: missing"
-    return "" if path.read_bytes() == style.svg(figure(name)) else f"{path}: differs from what is drawn now"
+    return (
+        ""
+        if path.read_bytes() == style.svg(figure(name))
+        else f"{path}: differs from what is drawn now"
+    )

@@ -1,6 +1,8 @@
-"""Charts of what was measured: latency beside MACs, the roofline, intensity, and where the time goes.
+"""Charts of what was measured: latency beside MACs, the roofline, intensity, and where the time
+goes.
 
-Each `draw_` function takes the records that `python -m xception_edu benchmark` writes, as they were read.
+Each `draw_` function takes the records that `python -m xception_edu benchmark` writes, as they were
+read.
 """
 
 import json
@@ -36,7 +38,9 @@ LABEL = {"fontsize": style.SMALL, "textcoords": "offset points", "va": "center"}
 
 
 def read_record(name: str) -> Record:
-    """A record of the repository's results; FileNotFoundError where they are not, as in an installed package."""
+    """A record of the repository's results; FileNotFoundError where they are not, as in an
+    installed package.
+    """
     record: Record = json.loads(path_of(name).read_text(encoding="utf-8"))
     return record
 
@@ -48,12 +52,15 @@ def path_of(name: str) -> Path:
 
 def who(record: Record) -> str:
     """On what a record was measured, and whether that was only a first look."""
-    on = f"{record['machine']['processor']}, {record['threads']} thread{'s' * (record['threads'] > 1)}"
+    on = (
+        f"{record['machine']['processor']}, {record['threads']}"
+        f" thread{'s' * (record['threads'] > 1)}"
+    )
     quick = ", a first look: few cases and rounds" if record["quick"] else ""
     return f"Measured on {on if record['device'] == 'cpu' else record['device']}{quick}."
 
 
-# ---- over segments --------------------------------------------------------------------------------------------------
+# ---- over segments -------------------------------------------------------------------------------
 
 
 def maps_of(record: Record) -> list[tuple[int, int]]:
@@ -62,8 +69,12 @@ def maps_of(record: Record) -> list[tuple[int, int]]:
 
 
 def over_segments(record: Record, **wanted: object) -> dict[int, Record]:
-    """For each number of segments, ascending, the case of the layout in which SegmentedConv2d is faster."""
-    cases = [case for case in record["cases"] if all(case[key] == value for key, value in wanted.items())]
+    """For each number of segments, ascending, the case of the layout in which SegmentedConv2d is
+    faster.
+    """
+    cases = [
+        case for case in record["cases"] if all(case[key] == value for key, value in wanted.items())
+    ]
     cases.sort(key=lambda case: (case["segments"], -milliseconds(case)))
     return {case["segments"]: case for case in cases}  # of two layouts the later, the faster, stays
 
@@ -74,7 +85,9 @@ def milliseconds(case: Record) -> float:
 
 
 def draw_latency_beside_macs(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
-    """A panel a map: MACs and time of the 3x3 over its segments, as shares of one segment's, forward in float32."""
+    """A panel a map: MACs and time of the 3x3 over its segments, as shares of one segment's,
+    forward in float32.
+    """
     for ax, (channels, side) in zip(axes, maps_of(record), strict=True):
         cases = over_segments(record, channels=channels, side=side, dtype="float32", mode="forward")
         first = cases[1]
@@ -83,61 +96,110 @@ def draw_latency_beside_macs(axes: Sequence[Axes], record: Record) -> Sequence[A
             "time": [milliseconds(case) / milliseconds(first) for case in cases.values()],
         }
         ax.plot([*cases], shares["MACs"], color=style.QUIET, linewidth=1.4)
-        ax.plot([*cases], shares["time"], color=style.COLORS["depthwise"], linewidth=1.8, marker="o", markersize=3)
+        ax.plot(
+            [*cases],
+            shares["time"],
+            color=style.COLORS["depthwise"],
+            linewidth=1.8,
+            marker="o",
+            markersize=3,
+        )
         segments_axis(ax, channels, side, cases)
         label_ends(ax, {name: (channels, values[-1]) for name, values in shares.items()})
-        ax.set_title("Share of one segment's MACs and time", loc="left", fontsize=style.MEDIUM, color=style.QUIET)
+        ax.set_title(
+            "Share of one segment's MACs and time",
+            loc="left",
+            fontsize=style.MEDIUM,
+            color=style.QUIET,
+        )
         ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
     return axes
 
 
 def draw_intensity_over_segments(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
-    """A panel a map: MACs for each byte of the 3x3 over its segments, and what the measured machine would need."""
+    """A panel a map: MACs for each byte of the 3x3 over its segments, and what the measured machine
+    would need.
+    """
     peaks, memory = record["ceilings"]["macs_per_second"], record["ceilings"]["memory"]
     for ax, (channels, side) in zip(axes, maps_of(record), strict=True):
         ends = {}
         for dtype, name in TYPES.items():
-            look = {"color": style.COLORS["depthwise"], "linestyle": "-" if dtype == "float32" else (0, (4, 2))}
+            look = {
+                "color": style.COLORS["depthwise"],
+                "linestyle": "-" if dtype == "float32" else (0, (4, 2)),
+            }
             cases = over_segments(record, channels=channels, side=side, dtype=dtype, mode="forward")
             if cases:
-                ax.plot([*cases], [case["intensity"] for case in cases.values()], linewidth=1.8, **look)
+                ax.plot(
+                    [*cases], [case["intensity"] for case in cases.values()], linewidth=1.8, **look
+                )
                 ends[name] = (channels, cases[channels]["intensity"])
             ridge = peaks[dtype] / memory
             ax.axhline(ridge, linewidth=1.2, linestyle=look["linestyle"], color=style.QUIET)
             ax.annotate(f"enough for {name}", (1, ridge), (2, 7), **LABEL)
         segments_axis(ax, channels, side, over_segments(record, channels=channels, side=side))
         label_ends(ax, ends)
-        ax.set_title("MACs for each byte that moves", loc="left", fontsize=style.MEDIUM, color=style.QUIET)
+        ax.set_title(
+            "MACs for each byte that moves", loc="left", fontsize=style.MEDIUM, color=style.QUIET
+        )
         ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     return axes
 
 
 def draw_half_precision(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
-    """A panel a map: how many times as fast bf16 is as fp32, over segments, forward and in training; 1 is no gain."""
+    """A panel a map: how many times as fast bf16 is as fp32, over segments, forward and in
+    training; 1 is no gain.
+    """
     for ax, (channels, side) in zip(axes, maps_of(record), strict=True):
         ends = {}
         for mode, words, width in (("forward", "forward", 1.8), ("training", "with backward", 1.0)):
             gains = gains_of_half_precision(record, channels=channels, side=side, mode=mode)
             if gains:
-                ax.plot([*gains], [*gains.values()], color=style.COLORS["depthwise"], linewidth=width, marker="o", markersize=3)
+                ax.plot(
+                    [*gains],
+                    [*gains.values()],
+                    color=style.COLORS["depthwise"],
+                    linewidth=width,
+                    marker="o",
+                    markersize=3,
+                )
                 ends[words] = (channels, gains[channels])
         ax.axhline(1, color=style.QUIET, linewidth=1.2, linestyle=(0, (4, 3)))
-        segments_axis(ax, channels, side, over_segments(record, channels=channels, side=side), height="linear")
+        segments_axis(
+            ax, channels, side, over_segments(record, channels=channels, side=side), height="linear"
+        )
         ax.set_ylim(0, None)
         label_ends(ax, ends)
-        ax.set_title("Times as fast in bf16 as in fp32", loc="left", fontsize=style.MEDIUM, color=style.QUIET)
+        ax.set_title(
+            "Times as fast in bf16 as in fp32", loc="left", fontsize=style.MEDIUM, color=style.QUIET
+        )
         ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     return axes
 
 
-def gains_of_half_precision(record: Record, *, channels: int, side: int, mode: str) -> dict[int, float]:
-    """Times as fast in bfloat16 as in float32, by number of segments; empty where only one of them was measured."""
-    single, half = (over_segments(record, channels=channels, side=side, mode=mode, dtype=dtype) for dtype in TYPES)
-    return {segments: milliseconds(single[segments]) / milliseconds(half[segments]) for segments in single if segments in half}
+def gains_of_half_precision(
+    record: Record, *, channels: int, side: int, mode: str
+) -> dict[int, float]:
+    """Times as fast in bfloat16 as in float32, by number of segments; empty where only one of them
+    was measured.
+    """
+    single, half = (
+        over_segments(record, channels=channels, side=side, mode=mode, dtype=dtype)
+        for dtype in TYPES
+    )
+    return {
+        segments: milliseconds(single[segments]) / milliseconds(half[segments])
+        for segments in single
+        if segments in half
+    }
 
 
-def segments_axis(ax: Axes, channels: int, side: int, measured: Iterable[int], height: str = "log") -> None:
-    """Ticks at measured numbers of segments that are a factor of two or more apart, beginning with the last."""
+def segments_axis(
+    ax: Axes, channels: int, side: int, measured: Iterable[int], height: str = "log"
+) -> None:
+    """Ticks at measured numbers of segments that are a factor of two or more apart, beginning with
+    the last.
+    """
     ticks = [channels]
     for segments in sorted(measured, reverse=True):
         if 2 * segments <= ticks[-1]:
@@ -154,7 +216,9 @@ def _no_minor_ticks(ax: Axes) -> None:
 
 
 def label_ends(ax: Axes, ends: Mapping[str, tuple[float, float]]) -> None:
-    """Each line's name right of its end, on axes whose limits are final; names that would overlap are moved apart."""
+    """Each line's name right of its end, on axes whose limits are final; names that would overlap
+    are moved apart.
+    """
     ax.get_ylim()  # matplotlib settles them when asked
     free = float("-inf")  # pixels, above the last name
     for name in sorted(ends, key=lambda name: ends[name][1]):
@@ -164,7 +228,7 @@ def label_ends(ax: Axes, ends: Mapping[str, tuple[float, float]]) -> None:
         free = place + 14
 
 
-# ---- layers of networks ---------------------------------------------------------------------------------------------
+# ---- layers of networks --------------------------------------------------------------------------
 
 
 def measured_at(record: Record, dtype: str = "float32") -> list[tuple[Record, Record]]:
@@ -177,7 +241,8 @@ def measured_at(record: Record, dtype: str = "float32") -> list[tuple[Record, Re
 
 
 def draw_roofline(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
-    """A panel a network: MACs a second over MACs a byte, every layer a point under the machine's roof; float32.
+    """A panel a network: MACs a second over MACs a byte, every layer a point under the machine's
+    roof; float32.
 
     Layers without multiplications have no place here.
     """
@@ -185,16 +250,25 @@ def draw_roofline(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
     points = [(layer, row) for layer, row in measured_at(record) if row["macs"]]
     for ax, (network, name) in zip(axes, NETWORKS.items(), strict=True):
         for kind, (color, _) in KINDS.items():
-            some = [row for layer, row in points if (layer["network"], layer["kind"]) == (network, kind)]
+            some = [
+                row for layer, row in points if (layer["network"], layer["kind"]) == (network, kind)
+            ]
             speeds = [1e3 * row["macs"] / row["median_ms"] for row in some]
-            look = {"color": style.COLORS[color], "markersize": 5, "markeredgecolor": style.INK, "markeredgewidth": 0.4}
+            look = {
+                "color": style.COLORS[color],
+                "markersize": 5,
+                "markeredgecolor": style.INK,
+                "markeredgewidth": 0.4,
+            }
             ax.plot([row["intensity"] for row in some], speeds, "o", **look)
         low, high = (pick(row["intensity"] for _, row in points) for pick in (min, max))
         low, high = min(low, peak / memory) / 1.5, max(high, peak / memory) * 1.5
         ax.plot([low, peak / memory, high], [low * memory, peak, peak], **ROOF)
         ax.set(xscale="log", yscale="log", xlim=(low, high))
         _no_minor_ticks(ax)
-        ax.set_title(f"{name}: billion MACs a second", loc="left", fontsize=style.MEDIUM, color=style.QUIET)
+        ax.set_title(
+            f"{name}: billion MACs a second", loc="left", fontsize=style.MEDIUM, color=style.QUIET
+        )
         ax.set_xlabel("MACs for each byte that moves; fp32")
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         ax.yaxis.set_major_formatter(lambda value, _: f"{value / 1e9:g}")
@@ -207,7 +281,9 @@ def draw_roofline(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
 
 
 def draw_time_lost(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
-    """A panel a network: milliseconds of all its layers by kind; gray what the roof allows, in color what is lost beyond it."""
+    """A panel a network: milliseconds of all its layers by kind; gray what the roof allows, in
+    color what is lost beyond it.
+    """
     for ax, (network, name) in zip(axes, NETWORKS.items(), strict=True):
         times = time_by_kind(record, network)
         batch = max(row["batch"] for _, row in measured_at(record))
@@ -216,24 +292,34 @@ def draw_time_lost(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
             ax.barh(i, lost, left=whole - lost, height=0.62, color=style.COLORS["depthwise"])
             ax.annotate(f"{lost:,.1f} of {whole:,.1f}", (whole, i), (6, 0), **LABEL)
         ax.set_yticks(range(len(times)), [KINDS[kind][1] for kind in times], color=style.INK)
-        ax.set(ylim=(len(times) - 0.5, -0.5), xlim=(0, max(whole for whole, _ in times.values()) * 1.45))
+        ax.set(
+            ylim=(len(times) - 0.5, -0.5),
+            xlim=(0, max(whole for whole, _ in times.values()) * 1.45),
+        )
         ax.tick_params(axis="y", length=0)
         ax.set_title(f"{name}: lost, of all", loc="left", fontsize=style.MEDIUM, color=style.QUIET)
         ax.set_xlabel(f"ms for {batch} image{'s' * (batch > 1)}, forward; fp32")
     return axes
 
 
-def time_by_kind(record: Record, network: str, dtype: str = "float32") -> dict[str, tuple[float, float]]:
-    """Milliseconds of all measured layers of a kind, and how many of them are beyond the roof; the largest loss first.
+def time_by_kind(
+    record: Record, network: str, dtype: str = "float32"
+) -> dict[str, tuple[float, float]]:
+    """Milliseconds of all measured layers of a kind, and how many of them are beyond the roof; the
+    largest loss first.
 
-    A layer that beats the roof, because its maps came from the cache, has lost nothing and gives nothing to the others.
+    A layer that beats the roof, because its maps came from the cache, has lost nothing and gives
+    nothing to the others.
     """
     times: dict[str, tuple[float, float]] = {}
     for layer, row in measured_at(record, dtype):
         if layer["network"] == network:
             whole, lost = times.get(layer["kind"], (0.0, 0.0))
             beyond = max(0.0, row["median_ms"] - row["attainable_ms"])
-            times[layer["kind"]] = whole + layer["count"] * row["median_ms"], lost + layer["count"] * beyond
+            times[layer["kind"]] = (
+                whole + layer["count"] * row["median_ms"],
+                lost + layer["count"] * beyond,
+            )
     return dict(sorted(times.items(), key=lambda item: -item[1][1]))
 
 
@@ -247,7 +333,7 @@ def key_above(ax: Axes, entries: Sequence[tuple[str, str]]) -> None:
         at += 24 + 5.2 * len(word)
 
 
-# ---- for widgets ----------------------------------------------------------------------------------------------------
+# ---- for widgets ---------------------------------------------------------------------------------
 
 
 def table_picture(title: str, note: str, rows: Sequence[Sequence[str]]) -> bytes:
@@ -259,7 +345,12 @@ def table_picture(title: str, note: str, rows: Sequence[Sequence[str]]) -> bytes
         for i, row in enumerate(rows):
             for j, cell in enumerate(row):
                 ax.text(
-                    12 + 130 * j, 48 + 24 * i, cell, fontsize=style.TEXT, color=style.INK if i else style.QUIET, va="center"
+                    12 + 130 * j,
+                    48 + 24 * i,
+                    cell,
+                    fontsize=style.TEXT,
+                    color=style.INK if i else style.QUIET,
+                    va="center",
                 )
         ax.text(12, 24 * len(rows) + 54, note, fontsize=style.SMALL, color=style.QUIET, va="center")
         return compressed(style.fit(figure))

@@ -1,6 +1,8 @@
-"""Figure 5 of the paper, the whole of Xception, drawn from the list of specs that `architectures.xception` gives.
+"""Figure 5 of the paper, the whole of Xception, drawn from the list of specs that
+`architectures.xception` gives.
 
-Blocks and flows are read from the layers' names: `entry1_sep2_pointwise` belongs to block `entry1` of the entry flow.
+Blocks and flows are read from the layers' names: `entry1_sep2_pointwise` belongs to block `entry1`
+of the entry flow.
 """
 
 import re
@@ -14,22 +16,47 @@ from matplotlib.patches import Circle, FancyBboxPatch
 from xception_edu import costs
 from xception_edu.architectures import Layers, output_shape
 from xception_edu.plots import style
-from xception_edu.plots.pieces import MARGIN, Box, arrow, box, concept, heading, line, map_size, times, title_of, words
-from xception_edu.specs import ActivationSpec, AddSpec, BatchNormSpec, ConvSpec, LinearSpec, PoolSpec, Shape
+from xception_edu.plots.pieces import (
+    MARGIN,
+    Box,
+    arrow,
+    box,
+    concept,
+    heading,
+    line,
+    map_size,
+    times,
+    title_of,
+    words,
+)
+from xception_edu.specs import (
+    ActivationSpec,
+    AddSpec,
+    BatchNormSpec,
+    ConvSpec,
+    LinearSpec,
+    PoolSpec,
+    Shape,
+)
 
 TOP = 96  # names of the flows, below title and sentences
-LAYER, PILL, GAP, ENTRY = 24, 18, 12, 22  # heights: a layer's box, an activation, room for an arrow, and for one into a block
-RADIUS, FRAME = 8, 30  # of an addition's circle; room for the residual line inside the middle flow's frame
-MAIN, SIDE, APART = 176, 90, 10  # widths: a layer's box, a projection's box left of it, and what is free between the two
+# heights: a layer's box, an activation, room for an arrow, and for one into a block
+LAYER, PILL, GAP, ENTRY = 24, 18, 12, 22
+# of an addition's circle; room for the residual line inside the middle flow's frame
+RADIUS, FRAME = 8, 30
+# widths: a layer's box, a projection's box left of it, and what is free between the two
+MAIN, SIDE, APART = 176, 90, 10
 FLOWS = {"entry": 116.0, "middle": 334.0, "exit": 638.0}  # left edge of the flow's boxes
 
 
-# ---- from layers to blocks ------------------------------------------------------------------------------------------
+# ---- from layers to blocks -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Block:
-    """A module of the network: its steps, each a group of layers drawn as one box, and what a residual connection passes."""
+    """A module of the network: its steps, each a group of layers drawn as one box, and what a
+    residual connection passes.
+    """
 
     name: str
     steps: list[Layers]
@@ -38,9 +65,13 @@ class Block:
 
     @property
     def flow(self) -> str:
-        """The flow that the block belongs to; whatever stands behind the exit blocks is part of the exit flow."""
+        """The flow that the block belongs to; whatever stands behind the exit blocks is part of the
+        exit flow.
+        """
         found = re.match("conv|entry|middle", self.name)
-        return {"conv": "entry", "entry": "entry", "middle": "middle"}[found[0]] if found else "exit"
+        return (
+            {"conv": "entry", "entry": "entry", "middle": "middle"}[found[0]] if found else "exit"
+        )
 
     @property
     def output(self) -> Shape:
@@ -49,12 +80,18 @@ class Block:
 
 
 def blocks_of(layers: Layers) -> list[Block]:
-    """The network's layers by block; a convolution with its BN is one step, so is a separable convolution with its BN."""
+    """The network's layers by block; a convolution with its BN is one step, so is a separable
+    convolution with its BN.
+    """
     blocks = []
     for name, members in groupby(layers, key=lambda layer: layer[0].name.split("_")[0]):
-        groups = [list(group) for _, group in groupby(members, key=lambda layer: _step(layer[0].name))]
+        groups = [
+            list(group) for _, group in groupby(members, key=lambda layer: _step(layer[0].name))
+        ]
         skip = next((group for group in groups if group[0][0].name.endswith("_skip")), [])
-        steps = [group for group in groups if group is not skip and not isinstance(group[0][0], AddSpec)]
+        steps = [
+            group for group in groups if group is not skip and not isinstance(group[0][0], AddSpec)
+        ]
         blocks.append(Block(name, steps, skip, residual=isinstance(groups[-1][0][0], AddSpec)))
     return blocks
 
@@ -64,7 +101,9 @@ def _step(name: str) -> str:
 
 
 def step_label(step: Layers) -> str:
-    """What a step's box says, in the words of the paper's Figure 5: "SeparableConv 728, 3×3". S is the number of segments."""
+    """What a step's box says, in the words of the paper's Figure 5: "SeparableConv 728, 3×3". S is
+    the number of segments.
+    """
     convolutions = [spec for spec, _ in step if isinstance(spec, ConvSpec)]
     match step[0][0]:
         case LinearSpec() as spec:
@@ -83,24 +122,46 @@ def step_label(step: Layers) -> str:
         stride = spatial.stride[0]
         return f"Conv {channels}, {kernel}" + (f", stride {stride}" if stride > 1 else "")
     depthwise = spatial.segments == spatial.in_channels
-    return f"SeparableConv {channels}, {kernel}" if depthwise else f"Conv {channels}, {kernel}, S = {spatial.segments}"
+    return (
+        f"SeparableConv {channels}, {kernel}"
+        if depthwise
+        else f"Conv {channels}, {kernel}, S = {spatial.segments}"
+    )
 
 
-# ---- drawing --------------------------------------------------------------------------------------------------------
+# ---- drawing -------------------------------------------------------------------------------------
 
 
 def draw_figure_5_xception(ax: Axes, layers: Layers) -> Axes:
-    """Figure 5: entry flow, middle flow and exit flow, from the layers of `architectures.xception`."""
+    """Figure 5: entry flow, middle flow and exit flow, from the layers of
+    `architectures.xception`.
+    """
     cost, blocks = costs.total(layers), blocks_of(layers)
     count = sum(isinstance(spec, BatchNormSpec) for spec, _ in layers)
     size = f"{cost.params:,} parameters and {cost.macs:,} multiply-accumulates (MACs) an image."
-    norms = f"Batch normalization follows each Conv and SeparableConv, {count} in all; it is not drawn."
+    norms = (
+        f"Batch normalization follows each Conv and SeparableConv, {count} in all; it is not drawn."
+    )
     heading(ax, "Figure 5: the whole of Xception", size, norms)
     entry, middle, last = ([block for block in blocks if block.flow == flow] for flow in FLOWS)
     image, maps, classes = layers[0][1], entry[-1].output, last[-1].output
     ends = [
-        _draw_flow(ax, "entry", "Entry flow", f"{map_size(image)} image", entry, f"{map_size(maps)} feature maps"),
-        _draw_flow(ax, "exit", "Exit flow", f"{map_size(maps)} feature maps", last, f"{classes.channels} classes"),
+        _draw_flow(
+            ax,
+            "entry",
+            "Entry flow",
+            f"{map_size(image)} image",
+            entry,
+            f"{map_size(maps)} feature maps",
+        ),
+        _draw_flow(
+            ax,
+            "exit",
+            "Exit flow",
+            f"{map_size(maps)} feature maps",
+            last,
+            f"{classes.channels} classes",
+        ),
     ]
     if middle:
         _draw_middle_flow(ax, middle)
@@ -113,15 +174,31 @@ def _draw_middle_flow(ax: Axes, middle: Sequence[Block]) -> None:
     maps, left = f"{map_size(middle[0].output)} feature maps", FLOWS["middle"]
     bottom = _draw_flow(ax, "middle", f"Middle flow, {len(middle)} times", maps, middle[:1], maps)
     frame = Box(left - FRAME, TOP + 34, MAIN + FRAME + 10, bottom - TOP - 58)
-    frame_style = {"boxstyle": "round,pad=0,rounding_size=8", "facecolor": "#F4F4F4", "edgecolor": "none", "zorder": 0}
+    frame_style = {
+        "boxstyle": "round,pad=0,rounding_size=8",
+        "facecolor": "#F4F4F4",
+        "edgecolor": "none",
+        "zorder": 0,
+    }
     ax.add_patch(FancyBboxPatch(frame[:2], *frame[2:], **frame_style))
 
 
-def _draw_flow(ax: Axes, flow: str, title: str, start: str, blocks: Sequence[Block], end: str) -> float:
+def _draw_flow(
+    ax: Axes, flow: str, title: str, start: str, blocks: Sequence[Block], end: str
+) -> float:
     """A flow as a column: its name, what enters, its blocks, what leaves; y below the last word."""
     left = FLOWS[flow]
     center, y = left + MAIN / 2, TOP + 30.0
-    words(ax, center, TOP, title, ha="center", fontsize=style.TEXT + 1, fontweight="bold", color=style.INK)
+    words(
+        ax,
+        center,
+        TOP,
+        title,
+        ha="center",
+        fontsize=style.TEXT + 1,
+        fontweight="bold",
+        color=style.INK,
+    )
     words(ax, center, TOP + 21, start, ha="center")
     for i, block in enumerate(blocks):
         y = _draw_block(ax, left, y, block, "" if i == 0 else map_size(block.steps[0][0][1]))
@@ -143,36 +220,72 @@ def _draw_block(ax: Axes, left: float, y: float, block: Block, label: str) -> fl
     y += GAP + RADIUS
     _draw_sum(ax, center, y)
     x = left - APART - SIDE / 2 if block.skip else left - 18
-    line(ax, [(center, branch), (x, branch), (x, y), (center - RADIUS, y)], color="residual", head=True)
+    line(
+        ax,
+        [(center, branch), (x, branch), (x, y), (center - RADIUS, y)],
+        color="residual",
+        head=True,
+    )
     if block.skip:
         spec = block.skip[0][0]
         name, _, kernel = step_label(block.skip).partition(", ")
-        box(ax, Box(left - APART - SIDE, (branch + y) / 2 - 19, SIDE, 38), concept(spec), name, kernel, plain=style.SMALL)
+        box(
+            ax,
+            Box(left - APART - SIDE, (branch + y) / 2 - 19, SIDE, 38),
+            concept(spec),
+            name,
+            kernel,
+            plain=style.SMALL,
+        )
     return y + RADIUS
 
 
 def _draw_step(ax: Axes, left: float, y: float, step: Layers) -> float:
-    """One box: small for an activation, in the colors of both its convolutions for a separable one; y of its lower edge."""
+    """One box: small for an activation, in the colors of both its convolutions for a separable one;
+    y of its lower edge.
+    """
     if isinstance(step[0][0], ActivationSpec):
         return box(
-            ax, Box(left + MAIN / 2 - 28, y, 56, PILL), "elementwise", step_label(step), radius=9, plain=style.MEDIUM
+            ax,
+            Box(left + MAIN / 2 - 28, y, 56, PILL),
+            "elementwise",
+            step_label(step),
+            radius=9,
+            plain=style.MEDIUM,
         ).bottom
-    colors = [concept(spec) for spec, _ in step if isinstance(spec, ConvSpec)] or [concept(step[0][0])]
+    colors = [concept(spec) for spec, _ in step if isinstance(spec, ConvSpec)] or [
+        concept(step[0][0])
+    ]
     if len(colors) > 1:
         box(ax, Box(left, y, 14, LAYER), colors[0], strength=0.8)
     tab = 10 * (len(colors) - 1)
-    return box(ax, Box(left + tab, y, MAIN - tab, LAYER), colors[-1], step_label(step), plain=style.MEDIUM).bottom
+    return box(
+        ax, Box(left + tab, y, MAIN - tab, LAYER), colors[-1], step_label(step), plain=style.MEDIUM
+    ).bottom
 
 
 def _draw_sum(ax: Axes, x: float, y: float) -> None:
     """A circled plus."""
-    ax.add_patch(Circle((x, y), RADIUS, facecolor=style.PAPER, edgecolor=style.COLORS["join"], linewidth=1.2, zorder=2.5))
+    ax.add_patch(
+        Circle(
+            (x, y),
+            RADIUS,
+            facecolor=style.PAPER,
+            edgecolor=style.COLORS["join"],
+            linewidth=1.2,
+            zorder=2.5,
+        )
+    )
     for dx, dy in ((RADIUS / 2, 0), (0, RADIUS / 2)):
-        ax.plot((x - dx, x + dx), (y - dy, y + dy), color=style.COLORS["join"], linewidth=1.2, zorder=3)
+        ax.plot(
+            (x - dx, x + dx), (y - dy, y + dy), color=style.COLORS["join"], linewidth=1.2, zorder=3
+        )
 
 
 def _draw_key(ax: Axes, blocks: Sequence[Block], y: float) -> None:
-    """What a separable convolution's box holds, with the parameters of each part, and what a residual connection does."""
+    """What a separable convolution's box holds, with the parameters of each part, and what a
+    residual connection does.
+    """
     step = next(step for block in reversed(blocks) for step in block.steps if len(step) > 2)
     left, right = FLOWS["middle"] - FRAME, FLOWS["exit"] + MAIN
     bold = {"fontsize": style.TEXT, "fontweight": "bold", "color": style.INK}
@@ -186,5 +299,12 @@ def _draw_key(ax: Axes, blocks: Sequence[Block], y: float) -> None:
             line(ax, [(place.x - 22, place.y + 21), (place.x, place.y + 21)], head=True)
     if blocks[-1].residual:
         _draw_sum(ax, left + RADIUS, y + 104)
-        words(ax, left + 26, y + 104, "adds the block's input to its output: a residual connection.")
-        words(ax, left + 26, y + 121, "Where a block halves the sides, the input passes a 1×1 convolution of stride 2.")
+        words(
+            ax, left + 26, y + 104, "adds the block's input to its output: a residual connection."
+        )
+        words(
+            ax,
+            left + 26,
+            y + 121,
+            "Where a block halves the sides, the input passes a 1×1 convolution of stride 2.",
+        )

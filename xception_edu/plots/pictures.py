@@ -1,4 +1,6 @@
-"""Pictures for notebooks: figures and images, sharp on any screen, with words for those who cannot see them."""
+"""Pictures for notebooks: figures and images, sharp on any screen, with words for those who cannot
+see them.
+"""
 
 import io
 from collections.abc import Sequence
@@ -10,9 +12,11 @@ from xception_edu.plots import gallery, style
 
 
 class Picture:
-    """A figure as a notebook shows it: a PNG, and as text the sentence that says what is to be seen.
+    """A figure as a notebook shows it: a PNG, and as text the sentence that says what is to be
+    seen.
 
-    `sharpness` is the number of the PNG's pixels a pixel of the page: 2 for lines and letters, 1 for photographs.
+    `sharpness` is the number of the PNG's pixels a pixel of the page: 2 for lines and letters, 1
+    for photographs.
     """
 
     def __init__(self, figure: Figure, words: str, *, sharpness: int = 2):
@@ -24,7 +28,9 @@ class Picture:
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
         file = io.BytesIO()
         with style.context():
-            self.figure.savefig(file, format="png", dpi=self.sharpness * style.DPI, metadata={"Software": None})
+            self.figure.savefig(
+                file, format="png", dpi=self.sharpness * style.DPI, metadata={"Software": None}
+            )
         width, height = (round(inches * style.DPI) for inches in self.figure.get_size_inches())
         return file.getvalue(), {"width": width, "height": height}
 
@@ -34,25 +40,36 @@ def show(name: str, data: object = None, *, words: str) -> Picture:
     return Picture(gallery.figure(name, data), words)
 
 
-def show_images(images: Sequence[np.ndarray], titles: Sequence[str], *, words: str, columns: int = 4) -> Picture:
-    """Images side by side, (H, W, 3) in color or (H, W) as grey, each from its own darkest to its own brightest value."""
+def show_images(
+    images: Sequence[np.ndarray], titles: Sequence[str], *, words: str, columns: int = 4
+) -> Picture:
+    """Images side by side, (H, W, 3) in color or (H, W) as grey, each from its own darkest to its
+    own brightest value.
+    """
     rows = -(-len(images) // columns)
     cell = style.WIDTH / columns
     height, width = images[0].shape[:2]
     with style.context():
         figure = Figure(
-            figsize=(style.WIDTH / style.DPI, rows * (cell * height / width + 24) / style.DPI), layout="constrained"
+            figsize=(style.WIDTH / style.DPI, rows * (cell * height / width + 24) / style.DPI),
+            layout="constrained",
         )
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for ax in axes:
             ax.set_axis_off()
         for ax, image, title in zip(axes, images, titles, strict=False):
-            ax.imshow(image, cmap="gray", interpolation="nearest" if max(image.shape) < 64 else "antialiased")
+            ax.imshow(
+                image,
+                cmap="gray",
+                interpolation="nearest" if max(image.shape) < 64 else "antialiased",
+            )
             ax.set_title(title, fontsize=style.TEXT)
     return Picture(figure, words, sharpness=1)
 
 
-def show_lines(x: Sequence[float], lines: dict[str, Sequence[float]], *, title: str, x_label: str, words: str) -> Picture:
+def show_lines(
+    x: Sequence[float], lines: dict[str, Sequence[float]], *, title: str, x_label: str, words: str
+) -> Picture:
     """Lines over `x`, which has a tick at every value, from zero upward.
 
     Each bears its name where it begins; or, where several begin at one point, at its end.
@@ -61,10 +78,16 @@ def show_lines(x: Sequence[float], lines: dict[str, Sequence[float]], *, title: 
     at, side, shift = (0, "left", 8) if apart else (-1, "right", -8)
     with style.context():
         figure, ax = style.charts(1, 1, height=300, left=50, top=44, right=24, bottom=46)
-        for color, (name, y) in zip(("spatial", "pointwise", "pooling", "residual"), lines.items(), strict=False):
-            ax.plot(x, y, "o-", color=style.COLORS[color], markersize=5, linewidth=1.8, clip_on=False)
+        for color, (name, y) in zip(
+            ("spatial", "pointwise", "pooling", "residual"), lines.items(), strict=False
+        ):
+            ax.plot(
+                x, y, "o-", color=style.COLORS[color], markersize=5, linewidth=1.8, clip_on=False
+            )
             place = {"xytext": (shift, 6), "textcoords": "offset points", "ha": side}
-            ax.annotate(name, (x[at], y[at]), fontsize=style.TEXT, path_effects=style.halo(), **place)
+            ax.annotate(
+                name, (x[at], y[at]), fontsize=style.TEXT, path_effects=style.halo(), **place
+            )
         ax.set_title(title, loc="left", fontsize=style.TEXT, pad=14)
         ax.set(xlabel=x_label, xticks=x)
         ax.set_ylim(0, 1.1 * max(max(y) for y in lines.values()))

@@ -1,4 +1,6 @@
-"""What block diagrams are made of: words and colors for specs, boxes, arrows, lines. Units are pixels of a page."""
+"""What block diagrams are made of: words and colors for specs, boxes, arrows, lines. Units are
+pixels of a page.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,7 +16,7 @@ from xception_edu.specs import ConvSpec, LinearSpec, PoolSpec, Shape, Spec
 MARGIN = 16  # pixels free at each side of a page
 
 
-# ---- words and colors for specs -------------------------------------------------------------------------------------
+# ---- words and colors for specs ------------------------------------------------------------------
 
 
 def concept(spec: Spec) -> str:
@@ -39,23 +41,33 @@ def times(*sides: int) -> str:
 
 def map_size(shape: Shape) -> str:
     """A feature map as the paper writes it, height×width×channels; a vector as its length."""
-    return times(shape.height, shape.width, shape.channels) if shape[1:] != (1, 1) else f"vector of {shape.channels}"
+    return (
+        times(shape.height, shape.width, shape.channels)
+        if shape[1:] != (1, 1)
+        else f"vector of {shape.channels}"
+    )
 
 
 def title_of(spec: Spec) -> str:
     """A layer in two words: "3×3 conv", "3×3 avg pool", "ReLU"."""
     match spec:
         case ConvSpec():
-            return f"{times(*spec.kernel_size)} {'depthwise' if concept(spec) == 'depthwise' else 'conv'}"
+            return (
+                f"{times(*spec.kernel_size)}"
+                f" {'depthwise' if concept(spec) == 'depthwise' else 'conv'}"
+            )
         case PoolSpec(kind="global_average"):
             return "global avg pool"
         case PoolSpec():
-            return f"{times(spec.kernel_size, spec.kernel_size)} {'avg' if spec.kind == 'average' else 'max'} pool"
+            return (
+                f"{times(spec.kernel_size, spec.kernel_size)}"
+                f" {'avg' if spec.kind == 'average' else 'max'} pool"
+            )
         case _:
             return costs.describe(spec)
 
 
-# ---- marks ----------------------------------------------------------------------------------------------------------
+# ---- marks ---------------------------------------------------------------------------------------
 
 
 class Box(NamedTuple):
@@ -78,27 +90,53 @@ class Box(NamedTuple):
 
 
 def box(
-    ax: Axes, place: Box, color: str, *lines: str, strength: float = 0.3, radius: float = 4, plain: float | None = None
+    ax: Axes,
+    place: Box,
+    color: str,
+    *lines: str,
+    strength: float = 0.3,
+    radius: float = 4,
+    plain: float | None = None,
 ) -> Box:
-    """A rounded box in a tint of the concept's color ("join" stays white), with up to two lines in it.
+    """A rounded box in a tint of the concept's color ("join" stays white), with up to two lines in
+    it.
 
-    The first line is bold and the second small; or all are plain, of the size that `plain` gives in points.
+    The first line is bold and the second small; or all are plain, of the size that `plain` gives in
+    points.
     """
     hue = style.COLORS[color]
     face = style.PAPER if color == "join" else style.tint(hue, strength)
     look = {"facecolor": face, "edgecolor": hue, "linewidth": 1.1, "zorder": 2.5}  # above lines
-    ax.add_patch(FancyBboxPatch(place[:2], *place[2:], boxstyle=f"round,pad=0,rounding_size={radius}", **look))
+    ax.add_patch(
+        FancyBboxPatch(
+            place[:2], *place[2:], boxstyle=f"round,pad=0,rounding_size={radius}", **look
+        )
+    )
     for i, line in enumerate(lines):
         y = place.y + place.height / 2 + (i - (len(lines) - 1) / 2) * 15
         size = plain or (style.SMALL if i else style.TEXT)
         weight = "normal" if plain or i else "bold"
-        words(ax, place.middle, y, line, ha="center", color=style.INK, fontsize=size, fontweight=weight)
+        words(
+            ax,
+            place.middle,
+            y,
+            line,
+            ha="center",
+            color=style.INK,
+            fontsize=size,
+            fontweight=weight,
+        )
     return place
 
 
 def words(ax: Axes, x: float, y: float, text: str, **look: object) -> Text:
     """Small quiet text, by default to the right of (x, y) and centered on y."""
-    look = {"fontsize": style.SMALL, "color": style.QUIET, "ha": "left", "va": "center_baseline"} | look
+    look = {
+        "fontsize": style.SMALL,
+        "color": style.QUIET,
+        "ha": "left",
+        "va": "center_baseline",
+    } | look
     return ax.text(x, y, text, **look)
 
 
@@ -109,16 +147,31 @@ def arrow(ax: Axes, x: float, top: float, bottom: float, label: str = "") -> Non
         words(ax, x + 6, (top + bottom) / 2 - 1, label)
 
 
-def line(ax: Axes, points: Sequence[tuple[float, float]], *, color: str = "join", head: bool = False) -> None:
+def line(
+    ax: Axes, points: Sequence[tuple[float, float]], *, color: str = "join", head: bool = False
+) -> None:
     """A line through `points`, with an arrowhead at its end where asked for."""
-    hue, look = style.COLORS[color], {"linewidth": 1.2 if color == "join" else 1.8, "capstyle": "butt", "joinstyle": "round"}
+    hue, look = (
+        style.COLORS[color],
+        {"linewidth": 1.2 if color == "join" else 1.8, "capstyle": "butt", "joinstyle": "round"},
+    )
     if head:
         *points, start, end = points
-        look_head = {"arrowstyle": "-|>,head_length=4,head_width=2.2", "shrinkA": 0, "shrinkB": 0, "mutation_scale": 1.2}
+        look_head = {
+            "arrowstyle": "-|>,head_length=4,head_width=2.2",
+            "shrinkA": 0,
+            "shrinkB": 0,
+            "mutation_scale": 1.2,
+        }
         ax.add_patch(FancyArrowPatch(start, end, color=hue, **look, **look_head))
         points = [*points, start]
     if len(points) > 1:
-        ax.plot(*zip(*points, strict=True), color=hue, solid_capstyle="butt", linewidth=look["linewidth"])
+        ax.plot(
+            *zip(*points, strict=True),
+            color=hue,
+            solid_capstyle="butt",
+            linewidth=look["linewidth"],
+        )
 
 
 def heading(ax: Axes, title: str, *sentences: str) -> None:

@@ -1,6 +1,8 @@
-"""One position of the segments explorer as a picture, for saved notebooks where no widget runs: wiring, weights, costs.
+"""One position of the segments explorer as a picture, for saved notebooks where no widget runs:
+wiring, weights, costs.
 
-All numbers and words reach it as they were counted and written for the explorer's table; here they are only placed.
+All numbers and words reach it as they were counted and written for the explorer's table; here they
+are only placed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,25 +19,50 @@ from xception_edu.plots.style import compressed
 
 HEIGHT = 372  # pixels; the width is style.WIDTH
 SHARPNESS = 1.5  # pixels of the file for one of the page
-FIELD, TOP, COLUMN, GAP = 240, 92, 10, 102  # side of the matrix, its upper edge; width of a column and of the gaps between
+# side of the matrix, its upper edge; width of a column and of the gaps between
+FIELD, TOP, COLUMN, GAP = 240, 92, 10, 102
 WIRING, MATRIX, COSTS = 16, 286, 548  # left edges
 EMPTY = style.tint(style.INK, 0.08)
 
 
-def png(position: Mapping[str, object], columns: Sequence[tuple[str, str]], *, kernel_size: int, order: str) -> bytes:
-    """The picture of `position`, a row of the explorer's table whose costs `columns` name; the same bytes each time."""
+def png(
+    position: Mapping[str, object],
+    columns: Sequence[tuple[str, str]],
+    *,
+    kernel_size: int,
+    order: str,
+) -> bytes:
+    """The picture of `position`, a row of the explorer's table whose costs `columns` name; the same
+    bytes each time.
+    """
     with style.context():
         return compressed(draw(position, columns, kernel_size=kernel_size, order=order))
 
 
-def draw(position: Mapping[str, object], columns: Sequence[tuple[str, str]], *, kernel_size: int, order: str) -> Figure:
+def draw(
+    position: Mapping[str, object],
+    columns: Sequence[tuple[str, str]],
+    *,
+    kernel_size: int,
+    order: str,
+) -> Figure:
     """The figure of `png`, in the style that is set."""
-    figure = Figure(figsize=(style.WIDTH / style.DPI, HEIGHT / style.DPI), dpi=SHARPNESS * style.DPI)
+    figure = Figure(
+        figsize=(style.WIDTH / style.DPI, HEIGHT / style.DPI), dpi=SHARPNESS * style.DPI
+    )
     ax = style.in_pixels(figure.add_axes((0, 0, 1, 1)), style.WIDTH, HEIGHT)
     ax.text(WIRING, 22, position["name"], fontsize=style.TITLE, fontweight="bold", va="center")
     ax.text(WIRING, 42, position["words"], fontsize=style.TEXT, va="center")
     note = "One position. Run the cell to move the slider."
-    ax.text(style.WIDTH - 16, HEIGHT - 12, note, fontsize=style.SMALL, color=style.QUIET, ha="right", va="center")
+    ax.text(
+        style.WIDTH - 16,
+        HEIGHT - 12,
+        note,
+        fontsize=style.SMALL,
+        color=style.QUIET,
+        ha="right",
+        va="center",
+    )
     draw_wiring(ax, position["edges"], kernel_size=kernel_size, order=order)
     draw_matrix(ax, position["edges"], kernel_size=kernel_size, kept=position["kept"])
     draw_costs(ax, columns, position)
@@ -43,7 +70,9 @@ def draw(position: Mapping[str, object], columns: Sequence[tuple[str, str]], *, 
 
 
 def draw_wiring(ax: Axes, edges: Sequence[int], *, kernel_size: int, order: str) -> Axes:
-    """Three columns of channels and the module's two steps between them; the segmented step in its pieces' colors."""
+    """Three columns of channels and the module's two steps between them; the segmented step in its
+    pieces' colors.
+    """
     channels, pitch = edges[-1], FIELD // edges[-1]
     columns = [WIRING + i * (COLUMN + GAP) for i in range(3)]
     cut = 1 if order == "pointwise_first" else 0
@@ -65,31 +94,75 @@ def draw_wiring(ax: Axes, edges: Sequence[int], *, kernel_size: int, order: str)
             alpha=0.9 if end - start < 4 else 0.55,
         )
         for x in columns[cut : cut + 2]:
-            _box(ax, x, TOP + start * pitch, COLUMN, (end - start) * pitch, style.HUES[i % len(style.HUES)])
-    rungs = [((x, TOP + i * pitch), (x + COLUMN, TOP + i * pitch)) for x in columns for i in range(1, channels)]
+            _box(
+                ax,
+                x,
+                TOP + start * pitch,
+                COLUMN,
+                (end - start) * pitch,
+                style.HUES[i % len(style.HUES)],
+            )
+    rungs = [
+        ((x, TOP + i * pitch), (x + COLUMN, TOP + i * pitch))
+        for x in columns
+        for i in range(1, channels)
+    ]
     ax.add_collection(LineCollection(rungs, colors=style.PAPER, linewidths=0.7, zorder=3))
-    for x, word, align in zip(columns, ("input", "between", "output"), ("left", "center", "right"), strict=True):
+    for x, word, align in zip(
+        columns, ("input", "between", "output"), ("left", "center", "right"), strict=True
+    ):
         x += {"left": 0, "center": COLUMN / 2, "right": COLUMN}[align]
-        ax.text(x, TOP + pitch * channels + 13, word, fontsize=style.SMALL, color=style.QUIET, ha=align, va="center")
+        ax.text(
+            x,
+            TOP + pitch * channels + 13,
+            word,
+            fontsize=style.SMALL,
+            color=style.QUIET,
+            ha=align,
+            va="center",
+        )
     return ax
 
 
 def draw_matrix(ax: Axes, edges: Sequence[int], *, kernel_size: int, kept: str) -> Axes:
-    """The weights, output channels down and input channels across; a filled cell is a kernel, an empty one no weight."""
+    """The weights, output channels down and input channels across; a filled cell is a kernel, an
+    empty one no weight.
+    """
     channels, pitch = edges[-1], FIELD // edges[-1]
     size = channels * pitch
     _head(ax, MATRIX + size / 2, f"weights of the {kernel_size}×{kernel_size}", kept)
     _box(ax, MATRIX, TOP, size, size, EMPTY)
     for i, (start, end) in enumerate(pairwise(edges)):
         side = (end - start) * pitch
-        _box(ax, MATRIX + start * pitch, TOP + start * pitch, side, side, style.HUES[i % len(style.HUES)])
+        _box(
+            ax,
+            MATRIX + start * pitch,
+            TOP + start * pitch,
+            side,
+            side,
+            style.HUES[i % len(style.HUES)],
+        )
         if side >= 20:
             middle = (start + end) / 2 * pitch
             words = f"{end - start}→{end - start}" if side >= 40 else f"{end - start}"
-            label = ax.text(MATRIX + middle, TOP + middle, words, ha="center", va="center", fontweight="bold", zorder=4)
-            label.set_bbox({"facecolor": style.HUES[i % len(style.HUES)], "edgecolor": "none", "pad": 1.5})
-    grid = [((MATRIX, TOP + i * pitch), (MATRIX + size, TOP + i * pitch)) for i in range(1, channels)]
-    grid += [((MATRIX + i * pitch, TOP), (MATRIX + i * pitch, TOP + size)) for i in range(1, channels)]
+            label = ax.text(
+                MATRIX + middle,
+                TOP + middle,
+                words,
+                ha="center",
+                va="center",
+                fontweight="bold",
+                zorder=4,
+            )
+            label.set_bbox(
+                {"facecolor": style.HUES[i % len(style.HUES)], "edgecolor": "none", "pad": 1.5}
+            )
+    grid = [
+        ((MATRIX, TOP + i * pitch), (MATRIX + size, TOP + i * pitch)) for i in range(1, channels)
+    ]
+    grid += [
+        ((MATRIX + i * pitch, TOP), (MATRIX + i * pitch, TOP + size)) for i in range(1, channels)
+    ]
     ax.add_collection(LineCollection(grid, colors=style.PAPER, linewidths=0.7, zorder=3))
     small = {"fontsize": style.SMALL, "color": style.QUIET, "ha": "center", "va": "center"}
     ax.text(MATRIX + size / 2, TOP + size + 13, "input channel →", **small)
@@ -97,8 +170,12 @@ def draw_matrix(ax: Axes, edges: Sequence[int], *, kernel_size: int, kept: str) 
     return ax
 
 
-def draw_costs(ax: Axes, columns: Sequence[tuple[str, str]], position: Mapping[str, object]) -> Axes:
-    """A bar for each cost on a scale of 0 to 2 times the plain regular convolution, split into 1x1 and k x k."""
+def draw_costs(
+    ax: Axes, columns: Sequence[tuple[str, str]], position: Mapping[str, object]
+) -> Axes:
+    """A bar for each cost on a scale of 0 to 2 times the plain regular convolution, split into 1x1
+    and k x k.
+    """
     width, count = style.WIDTH - 16 - COSTS, len(columns)
     numbers, ratios = position["costs"][:count], position["costs"][count:]
     for i, (label, unit) in enumerate(columns):
@@ -111,23 +188,61 @@ def draw_costs(ax: Axes, columns: Sequence[tuple[str, str]], position: Mapping[s
         if len(number) < 12:  # a longer one needs the unit's room
             ax.text(COSTS + 82, y, unit, **small)
         ax.text(COSTS + width, y, f"{ratios[i]:.3f}×", ha="right", va="baseline")
-        _bar(ax, y + 6, width, ratios[i], position["pointwise"][i] if i < count - 1 else None, position["separable"][count + i])
+        _bar(
+            ax,
+            y + 6,
+            width,
+            ratios[i],
+            position["pointwise"][i] if i < count - 1 else None,
+            position["separable"][count + i],
+        )
         ax.text(COSTS, y + 31, f"regular {write(position['regular'][i])}", **small)
-        ax.text(COSTS + width, y + 31, f"separable {write(position['separable'][i])}", ha="right", **small)
+        ax.text(
+            COSTS + width,
+            y + 31,
+            f"separable {write(position['separable'][i])}",
+            ha="right",
+            **small,
+        )
     return _legend(ax, TOP - 26 + count * 51)
 
 
-def _bar(ax: Axes, y: float, width: float, ratio: float, pointwise: float | None, separable: float) -> None:
+def _bar(
+    ax: Axes, y: float, width: float, ratio: float, pointwise: float | None, separable: float
+) -> None:
     scale = width / 2  # pixels of the regular convolution's bar
     _box(ax, COSTS, y, width, 12, EMPTY)
-    _box(ax, COSTS, y + 2, ratio * scale, 8, style.QUIET if pointwise is None else style.COLORS["spatial"])
+    _box(
+        ax,
+        COSTS,
+        y + 2,
+        ratio * scale,
+        8,
+        style.QUIET if pointwise is None else style.COLORS["spatial"],
+    )
     _box(ax, COSTS, y + 2, (pointwise or 0) * scale, 8, style.COLORS["pointwise"])
-    ax.plot([COSTS + scale] * 2, [y, y + 12], color=style.INK, linewidth=1.5, zorder=4, solid_capstyle="butt")
+    ax.plot(
+        [COSTS + scale] * 2,
+        [y, y + 12],
+        color=style.INK,
+        linewidth=1.5,
+        zorder=4,
+        solid_capstyle="butt",
+    )
     _diamond(ax, COSTS + separable * scale, y + 6)
 
 
 def _diamond(ax: Axes, x: float, y: float) -> None:
-    ax.plot([x], [y], "D", markersize=4.5, markerfacecolor=style.PAPER, markeredgecolor=style.INK, zorder=5, clip_on=False)
+    ax.plot(
+        [x],
+        [y],
+        "D",
+        markersize=4.5,
+        markerfacecolor=style.PAPER,
+        markeredgecolor=style.INK,
+        zorder=5,
+        clip_on=False,
+    )
 
 
 def _legend(ax: Axes, y: float) -> Axes:
@@ -151,10 +266,23 @@ def _box(ax: Axes, x: float, y: float, width: float, height: float, color: objec
     ax.add_artist(Rectangle((x, y), width, height, facecolor=color, edgecolor="none", snap=True))
 
 
-def _wires(ax: Axes, x: float, start: int, end: int, pitch: int, color: str, *, alpha: float) -> None:
+def _wires(
+    ax: Axes, x: float, start: int, end: int, pitch: int, color: str, *, alpha: float
+) -> None:
     """Lines from each channel of a piece to each channel of it, over the gap that begins at x."""
     middles = [TOP + (i + 0.5) * pitch for i in range(start, end)]
     corners = [point for a in middles for b in middles for point in ((x, a), (x + GAP, b))]
-    path = Path(corners, [Path.MOVETO, Path.LINETO] * (len(corners) // 2))  # one path: where lines cross it grows no darker
+    # one path: where lines cross it grows no darker
+    path = Path(corners, [Path.MOVETO, Path.LINETO] * (len(corners) // 2))
     width = 1.2 if end - start < 4 else 0.35
-    ax.add_artist(PathPatch(path, snap=False, facecolor="none", edgecolor=color, linewidth=width, alpha=alpha, zorder=1))
+    ax.add_artist(
+        PathPatch(
+            path,
+            snap=False,
+            facecolor="none",
+            edgecolor=color,
+            linewidth=width,
+            alpha=alpha,
+            zorder=1,
+        )
+    )

@@ -1,6 +1,8 @@
-"""One look for every figure: colors by concept, sizes, a page measured in pixels, and SVG that never changes by itself.
+"""One look for every figure: colors by concept, sizes, a page measured in pixels, and SVG that
+never changes by itself.
 
-A figure is as wide as a README column, WIDTH pixels at DPI dots an inch; one unit of a page is one pixel of it.
+A figure is as wide as a README column, WIDTH pixels at DPI dots an inch; one unit of a page is one
+pixel of it.
 """
 
 import io
@@ -20,7 +22,8 @@ from PIL import Image
 WIDTH = 830  # pixels, the width at which a README shows a picture
 DPI = 96  # CSS pixels an inch: with it, 8 points are 10.7 pixels in a browser
 
-# Okabe and Ito's palette, which people with the common color deficiencies can tell apart. One color a concept, everywhere.
+# Okabe and Ito's palette, which people with the common color deficiencies can tell apart. One color
+# a concept, everywhere.
 COLORS = {
     "pointwise": "#0072B2",  # 1x1 convolution
     "spatial": "#E69F00",  # k x k convolution over one or more segments
@@ -31,13 +34,16 @@ COLORS = {
     "residual": "#CC79A7",
     "linear": "#F0E442",  # fully connected layers, the classifier
 }
-HUES = ("#E69F00", "#56B4E9", "#D55E00", "#009E73", "#CC79A7")  # of pieces side by side, by turns; blue is the 1x1
-INK, QUIET, PAPER = "#222222", "#5F5F5F", "#FFFFFF"  # text, second text (6 to 1 on white), background
+# of pieces side by side, by turns; blue is the 1x1
+HUES = ("#E69F00", "#56B4E9", "#D55E00", "#009E73", "#CC79A7")
+# text, second text (6 to 1 on white), background
+INK, QUIET, PAPER = "#222222", "#5F5F5F", "#FFFFFF"
 
 TITLE, TEXT, MEDIUM, SMALL = 12.0, 9.0, 8.5, 8.0  # points; the smallest is 10.7 pixels
 
 RC = {
-    "font.family": ["DejaVu Sans"],  # comes with matplotlib, so that text has the same size on every machine
+    # comes with matplotlib, so that text has the same size on every machine
+    "font.family": ["DejaVu Sans"],
     "font.size": TEXT,
     "text.color": INK,
     "axes.labelcolor": QUIET,
@@ -56,19 +62,24 @@ RC = {
     "figure.facecolor": PAPER,  # white also where the page around it is dark
     "savefig.facecolor": PAPER,
     "svg.fonttype": "path",  # letters as outlines: the same picture where the font is missing
-    "svg.hashsalt": "xception_edu",  # names inside the file are hashes; a fixed salt keeps them from run to run
+    # names inside the file are hashes; a fixed salt keeps them from run to run
+    "svg.hashsalt": "xception_edu",
 }
 
 
 @contextmanager
 def context() -> Iterator[None]:
-    """Matplotlib's own defaults and then RC, whatever the reader has set; the reader's settings come back at the end."""
+    """Matplotlib's own defaults and then RC, whatever the reader has set; the reader's settings
+    come back at the end.
+    """
     with style.context(["default", RC]):
         yield
 
 
 def page() -> tuple[Figure, Axes]:
-    """A white page with axes that fill it, for a block diagram; `fit` makes it as high as the diagram turns out to be."""
+    """A white page with axes that fill it, for a block diagram; `fit` makes it as high as the
+    diagram turns out to be.
+    """
     figure = Figure(figsize=(WIDTH / DPI, WIDTH / DPI), dpi=DPI)
     return figure, figure.add_axes((0, 0, 1, 1))
 
@@ -81,13 +92,29 @@ def fit(figure: Figure) -> Figure:
 
 
 def charts(
-    rows: int, columns: int, *, height: int, left: int, top: int, right: int, bottom: int, across: int = 0, down: int = 0
+    rows: int,
+    columns: int,
+    *,
+    height: int,
+    left: int,
+    top: int,
+    right: int,
+    bottom: int,
+    across: int = 0,
+    down: int = 0,
 ) -> tuple[Figure, Any]:
-    """A page of WIDTH x height pixels with axes, as `Figure.subplots` returns them; margins and gaps in pixels."""
+    """A page of WIDTH x height pixels with axes, as `Figure.subplots` returns them; margins and
+    gaps in pixels.
+    """
     figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI)
     wide = (WIDTH - left - right - across * (columns - 1)) / columns
     high = (height - top - bottom - down * (rows - 1)) / rows
-    sides = {"left": left / WIDTH, "right": 1 - right / WIDTH, "top": 1 - top / height, "bottom": bottom / height}
+    sides = {
+        "left": left / WIDTH,
+        "right": 1 - right / WIDTH,
+        "top": 1 - top / height,
+        "bottom": bottom / height,
+    }
     gaps = {"wspace": across / wide, "hspace": down / high}
     return figure, figure.subplots(rows, columns, gridspec_kw=sides | gaps)
 

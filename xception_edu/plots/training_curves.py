@@ -1,4 +1,5 @@
-"""Curves of training: a run's own, from its metrics.jsonl, and the loss against the staleness of gradients.
+"""Curves of training: a run's own, from its metrics.jsonl, and the loss against the staleness of
+gradients.
 
 `draw_` functions take plain data: lines of metrics, or results/stale_gradients.json as it was read.
 """
@@ -12,12 +13,14 @@ from matplotlib.ticker import MaxNLocator
 
 from xception_edu.plots import style
 
-RATE_COLORS = ("pointwise", "pooling", "depthwise")  # of learning rates, from the lowest to the highest
+# of learning rates, from the lowest to the highest
+RATE_COLORS = ("pointwise", "pooling", "depthwise")
 LABEL = {"fontsize": style.SMALL, "textcoords": "offset points", "va": "center"}
 
 
 def draw_stale_gradients(ax: Axes, results: Mapping[str, Any]) -> Axes:
-    """Training loss over the staleness of gradients, a line a learning rate: mean over the seeds, and each seed as a dot.
+    """Training loss over the staleness of gradients, a line a learning rate: mean over the seeds,
+    and each seed as a dot.
 
     A run that diverged has no loss: its dot is missing, and the mean is over the others.
     """
@@ -28,12 +31,19 @@ def draw_stale_gradients(ax: Axes, results: Mapping[str, Any]) -> Axes:
         means = [(positions[s], statistics.mean(values)) for s, values in losses.items()]
         ax.plot(*zip(*means, strict=True), color=hue, linewidth=1.8)
         dots = [(positions[s], value) for s, values in losses.items() for value in values]
-        ax.plot(*zip(*dots, strict=True), "o", color=hue, markersize=3.5, alpha=0.6, markeredgewidth=0)
+        ax.plot(
+            *zip(*dots, strict=True), "o", color=hue, markersize=3.5, alpha=0.6, markeredgewidth=0
+        )
         ax.annotate(f"rate {rate:g}", means[-1], (8, 0), color=hue, **LABEL)
     ax.set_xticks(range(len(positions)), [str(s) for s in positions])
     ax.set(xlim=(-0.25, len(positions) - 0.2), ylim=(0, None))
     ax.set_xlabel("age of the gradients in steps (0: synchronous)")
-    ax.set_title(f"Training loss after {results['steps']} steps", loc="left", fontsize=style.MEDIUM, color=style.QUIET)
+    ax.set_title(
+        f"Training loss after {results['steps']} steps",
+        loc="left",
+        fontsize=style.MEDIUM,
+        color=style.QUIET,
+    )
     ax.yaxis.set_major_locator(MaxNLocator(4))
     return ax
 
@@ -48,13 +58,24 @@ def _by_staleness(runs: Sequence[Mapping[str, Any]], rate: float) -> dict[int, l
 
 
 def draw_training_curve(ax: Axes, lines: Sequence[Mapping[str, float]]) -> Axes:
-    """A run's loss over its epochs, in training (with augmentation, averaged over the epoch) and on held-out images."""
-    curves = {key: [(line["epoch"], line[key]) for line in lines if key in line] for key in ("loss", "held_out_loss")}
-    highest = max(curves, key=lambda key: curves[key][-1][1] if curves[key] else 0)  # at the end: its name goes above
-    for key, name, color in (("loss", "training", "pointwise"), ("held_out_loss", "held out", "depthwise")):
+    """A run's loss over its epochs, in training (with augmentation, averaged over the epoch) and on
+    held-out images.
+    """
+    curves = {
+        key: [(line["epoch"], line[key]) for line in lines if key in line]
+        for key in ("loss", "held_out_loss")
+    }
+    # at the end: its name goes above
+    highest = max(curves, key=lambda key: curves[key][-1][1] if curves[key] else 0)
+    for key, name, color in (
+        ("loss", "training", "pointwise"),
+        ("held_out_loss", "held out", "depthwise"),
+    ):
         if curves[key]:
             hue = style.COLORS[color]
-            ax.plot(*zip(*curves[key], strict=True), color=hue, linewidth=1.8, marker="o", markersize=3)
+            ax.plot(
+                *zip(*curves[key], strict=True), color=hue, linewidth=1.8, marker="o", markersize=3
+            )
             ax.annotate(name, curves[key][-1], (7, 5 if key == highest else -5), color=hue, **LABEL)
     ax.set(ylim=(0, None))
     ax.set_xlabel("epoch")

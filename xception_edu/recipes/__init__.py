@@ -1,7 +1,8 @@
 """The recipes by name, each with its reasons. Standard library only.
 
-What a recipe takes and reaches is measured, never typed: experiments/train_seeds.py writes results/train_NAME.json with the
-command, the machine, the seconds and the accuracy over 3 seeds. A recipe without such a file has not been run to its end here.
+What a recipe takes and reaches is measured, never typed: experiments/train_seeds.py writes
+results/train_NAME.json with the command, the machine, the seconds and the accuracy over 3 seeds. A
+recipe without such a file has not been run to its end here.
 """
 
 from xception_edu import paper
@@ -32,9 +33,9 @@ __all__ = [
     "rate_rule",
 ]
 
-# 1,797 real handwritten digits from scikit-learn's wheel, enlarged from 8x8 to 16x16 pixels on the device.
-#   python -m xception_edu train --recipe digits --out runs/digits
-# On two cores; seconds and accuracy over 3 seeds: results/train_digits.json.
+# 1,797 real handwritten digits from scikit-learn's wheel, enlarged from 8x8 to 16x16 pixels on the
+# device. python -m xception_edu train --recipe digits --out runs/digits On two cores; seconds and
+# accuracy over 3 seeds: results/train_digits.json.
 DIGITS = Recipe(
     name="digits",
     dataset="digits",
@@ -54,15 +55,18 @@ DIGITS = Recipe(
     fill="black",
 )
 
-# Which of ten photographs is this patch from? Cut from the pictures in scikit-image's and scikit-learn's wheels: training
-# patches from the left halves, held-out patches from the right halves, so that the network must know the scene again.
-#   python -m xception_edu train --recipe photos --out runs/photos
-# On two cores; seconds and accuracy over 3 seeds: results/train_photos.json.
+# Which of ten photographs is this patch from? Cut from the pictures in scikit-image's and
+# scikit-learn's wheels: training patches from the left halves, held-out patches from the right
+# halves, so that the network must know the scene again. python -m xception_edu train --recipe
+# photos --out runs/photos On two cores; seconds and accuracy over 3 seeds:
+# results/train_photos.json.
 PHOTOS = Recipe(
     name="photos",
     dataset="photos",
     image_size=64,
-    model=XceptionConfig(num_classes=10, entry_widths=(8, 16, 32, 64), middle_blocks=1, exit_widths=(96, 128, 160)),
+    model=XceptionConfig(
+        num_classes=10, entry_widths=(8, 16, 32, 64), middle_blocks=1, exit_widths=(96, 128, 160)
+    ),
     epochs=12,
     polyak_decay=0.99,
     random_shift=8,
@@ -72,16 +76,18 @@ PHOTOS = Recipe(
     random_flip=True,
 )
 
-# CIFAR-10: 50,000 training and 10,000 held-out images of 32x32 pixels, ten classes.
-#   python -m xception_edu train --recipe cifar10 --out runs/cifar10                (from the hub: uoft-cs/cifar10)
-#   python -m xception_edu train --recipe cifar10 --data FOLDER --out runs/cifar10  (train.parquet and test.parquet)
-# Stem stride 1 keeps 28x28 positions for the first block: slower an image than stride 2, but it learns more of it. bf16 and
-# channels_last take a third of the time of fp32 and NCHW on cores with AVX-512 BF16; elsewhere --precision fp32 may be faster.
-# On two cores; seconds and accuracy over 3 seeds: results/train_cifar10.json. The weights of seed 0 are
-# `load_pretrained("cifar10")`; what they reach: results/shipped_cifar10.json.
-# With a GPU, four times as wide, longer, and with squares erased; meant to pass 94 %, but not run to its end yet:
-#   python -m xception_edu train --recipe cifar10 --model.width 4 --epochs 60 --random-erase 8 --out runs/wide
-# --batch-size 512 --lr-rule sqrt keeps a GPU busy; --polyak-decay 0.98 then looks back as many images as 0.995 does here.
+# CIFAR-10: 50,000 training and 10,000 held-out images of 32x32 pixels, ten classes. python -m
+# xception_edu train --recipe cifar10 --out runs/cifar10                (from the hub:
+# uoft-cs/cifar10) python -m xception_edu train --recipe cifar10 --data FOLDER --out runs/cifar10
+# (train.parquet and test.parquet) Stem stride 1 keeps 28x28 positions for the first block: slower
+# an image than stride 2, but it learns more of it. bf16 and channels_last take a third of the time
+# of fp32 and NCHW on cores with AVX-512 BF16; elsewhere --precision fp32 may be faster. On two
+# cores; seconds and accuracy over 3 seeds: results/train_cifar10.json. The weights of seed 0 are
+# `load_pretrained("cifar10")`; what they reach: results/shipped_cifar10.json. With a GPU, four
+# times as wide, longer, and with squares erased; meant to pass 94 %, but not run to its end yet:
+# python -m xception_edu train --recipe cifar10 --model.width 4 --epochs 60 --random-erase 8 --out
+# runs/wide --batch-size 512 --lr-rule sqrt keeps a GPU busy; --polyak-decay 0.98 then looks back as
+# many images as 0.995 does here.
 CIFAR10 = Recipe(
     name="cifar10",
     dataset="cifar10",
@@ -106,14 +112,20 @@ CIFAR10 = Recipe(
     precision="bf16",
 )
 
-# Your own photographs, a folder a class: DATA/train/CLASS/*.jpg and DATA/val/CLASS/*.jpg, or DATA/CLASS/*.jpg alone, of which
-# a share is held out then. A narrow network at 128 pixels, which some hundred images a class can teach.
-#   python -m xception_edu train --recipe imagefolder --data DATA --model.num_classes 5 --out runs/mine
+# Your own photographs, a folder a class: DATA/train/CLASS/*.jpg and DATA/val/CLASS/*.jpg, or
+# DATA/CLASS/*.jpg alone, of which a share is held out then. A narrow network at 128 pixels, which
+# some hundred images a class can teach. python -m xception_edu train --recipe imagefolder --data
+# DATA --model.num_classes 5 --out runs/mine
 IMAGEFOLDER = Recipe(
     name="imagefolder",
     dataset="imagefolder",
     image_size=128,
-    model=XceptionConfig(num_classes=10, entry_widths=(16, 32, 64, 128, 256), middle_blocks=2, exit_widths=(384, 512, 768)),
+    model=XceptionConfig(
+        num_classes=10,
+        entry_widths=(16, 32, 64, 128, 256),
+        middle_blocks=2,
+        exit_widths=(384, 512, 768),
+    ),
     batch_size=64,
     lr_rule="linear",
     epochs=30,
@@ -126,15 +138,17 @@ IMAGEFOLDER = Recipe(
     center_crop=0.875,
 )
 
-# ImageNet as the paper trained it (Section 4.3), as far as the paper says.
-#   torchrun --nproc-per-node 60 -m xception_edu train --recipe imagenet --data FOLDER --out runs/imagenet
-#   torchrun --nproc-per-node 8 -m xception_edu train --recipe imagenet --data FOLDER --out runs/imagenet --accumulate 8
-#   python -m xception_edu train --recipe imagenet --data FOLDER --out runs/imagenet --accumulate 60
+# ImageNet as the paper trained it (Section 4.3), as far as the paper says. torchrun
+# --nproc-per-node 60 -m xception_edu train --recipe imagenet --data FOLDER --out runs/imagenet
+# torchrun --nproc-per-node 8 -m xception_edu train --recipe imagenet --data FOLDER --out
+# runs/imagenet --accumulate 8 python -m xception_edu train --recipe imagenet --data FOLDER --out
+# runs/imagenet --accumulate 60
 IMAGENET = Recipe(
     name="imagenet",
     dataset="imagenet",
-    # The paper says all of these: 299 pixels (Section 3), dropout 0.5, SGD, momentum 0.9, 0.045 x 0.94 every 2 epochs,
-    # L2 of 1e-5 for Xception (4e-5 for Inception V3), averaged weights for inference. No auxiliary tower: Xception has none.
+    # The paper says all of these: 299 pixels (Section 3), dropout 0.5, SGD, momentum 0.9, 0.045 x
+    # 0.94 every 2 epochs, L2 of 1e-5 for Xception (4e-5 for Inception V3), averaged weights for
+    # inference. No auxiliary tower: Xception has none.
     image_size=paper.INPUT_SIZE,
     model=XceptionConfig(num_classes=1000, dropout=0.5),
     optimizer="sgd",
@@ -145,39 +159,54 @@ IMAGENET = Recipe(
     decay_epochs=2.0,
     weight_decay=paper.WEIGHT_DECAY["Xception"],
     # It says none of these.
-    batch_size=1920,  # 60 GPUs, each with the 32 images of Inception V3's paper; accumulated, fewer GPUs take the same
+    # 60 GPUs, each with the 32 images of Inception V3's paper; accumulated, fewer GPUs take the
+    # same
+    batch_size=1920,
     reference_batch_size=1920,
-    lr_rule="linear",  # Goyal et al. 2017: as many times the rate as images; without it another batch size is another recipe
-    epochs=180,  # 28 steps/s (Table 3) x 3 days x 32 images are 181 epochs, if a step is that of one GPU
-    warmup_epochs=0.0,  # not mentioned, and not needed at 0.045 for 1920 images, a sixteenth of what Goyal et al. warm up to
+    # Goyal et al. 2017: as many times the rate as images; without it another batch size is another
+    # recipe
+    lr_rule="linear",
+    # 28 steps/s (Table 3) x 3 days x 32 images are 181 epochs, if a step is that of one GPU
+    epochs=180,
+    # not mentioned, and not needed at 0.045 for 1920 images, a sixteenth of what Goyal et al. warm
+    # up to
+    warmup_epochs=0.0,
     nesterov=False,  # not mentioned
-    l2="decay",  # 4e-5 for Inception V3 is TF-slim's number, whose l2 loss is lambda/2 * w^2; Keras' lambda * w^2 is "loss"
+    # 4e-5 for Inception V3 is TF-slim's number, whose l2 loss is lambda/2 * w^2; Keras' lambda *
+    # w^2 is "loss"
+    l2="decay",
     label_smoothing=0.1,  # of Inception V3's paper; the runs were tuned for that network
     polyak_decay=0.9999,  # TF-slim's moving_average_decay for Inception V3
     bn_momentum=0.01,  # Keras' 0.99 in the author's own code
-    random_crop_area=0.08,  # this and the ratio: Szegedy et al. 2014, Section 6, Inception's way to cut
+    # this and the ratio: Szegedy et al. 2014, Section 6, Inception's way to cut
+    random_crop_area=0.08,
     random_crop_ratio=4 / 3,
     random_flip=True,
-    random_light=0.125,  # brightness by up to 32/255 and color by up to a half: TF-slim's distortions for Inception
+    # brightness by up to 32/255 and color by up to a half: TF-slim's distortions for Inception
+    random_light=0.125,
     random_saturation=0.5,
-    center_crop=299 / 333,  # one crop (Table 1), of no stated size: what ports of the published weights were checked with
+    # one crop (Table 1), of no stated size: what ports of the published weights were checked with
+    center_crop=299 / 333,
     resampling="bilinear",  # half the time of bicubic
 )
 
-# JFT as the paper trained it (Section 4.3), as far as the paper says. JFT is Google's own, 350 million images with 17,000
-# classes, several an image: nobody else has it. What stands in here without --data are mosaics of real photographs, labeled
-# with the photographs that they show.
-#   python -m xception_edu train --recipe jft --out runs/jft --image-size 96 --model.width 0.25 --batch-size 32
+# JFT as the paper trained it (Section 4.3), as far as the paper says. JFT is Google's own, 350
+# million images with 17,000 classes, several an image: nobody else has it. What stands in here
+# without --data are mosaics of real photographs, labeled with the photographs that they show.
+# python -m xception_edu train --recipe jft --out runs/jft --image-size 96 --model.width 0.25
+# --batch-size 32
 JFT = Recipe(
     name="jft",
     dataset="mosaics",
     labels="many",
-    # The paper says: RMSprop, momentum 0.9, 0.001 x 0.9 every 3,000,000 samples, L2 as on ImageNet, no dropout, averages.
-    # Read literally, one epoch of 350 million images multiplies by 0.9 116 times and leaves a rate near 5e-9: nothing would be
-    # learned in the second, while the paper says that training after a month was not yet done. "Steps" for "samples" would fit
-    # (30 million of them: x 0.35); that is a guess. As printed here; --decay-images says otherwise.
+    # The paper says: RMSprop, momentum 0.9, 0.001 x 0.9 every 3,000,000 samples, L2 as on ImageNet,
+    # no dropout, averages. Read literally, one epoch of 350 million images multiplies by 0.9 116
+    # times and leaves a rate near 5e-9: nothing would be learned in the second, while the paper
+    # says that training after a month was not yet done. "Steps" for "samples" would fit (30 million
+    # of them: x 0.35); that is a guess. As printed here; --decay-images says otherwise.
     image_size=paper.INPUT_SIZE,
-    model=XceptionConfig(num_classes=10, dropout=0.0),  # 17,000 classes there; fc_widths=(4096, 4096) in half of Table 2
+    # 17,000 classes there; fc_widths=(4096, 4096) in half of Table 2
+    model=XceptionConfig(num_classes=10, dropout=0.0),
     optimizer="rmsprop",
     momentum=0.9,
     learning_rate=0.001,
@@ -187,12 +216,16 @@ JFT = Recipe(
     decay_images=3_000_000,
     weight_decay=paper.WEIGHT_DECAY["Xception"],
     # It says none of these.
-    batch_size=32,  # of one GPU, as in Inception V3's paper: the 60 GPUs worked asynchronously, each with its own steps
+    # of one GPU, as in Inception V3's paper: the 60 GPUs worked asynchronously, each with its own
+    # steps
+    batch_size=32,
     reference_batch_size=32,
-    lr_rule="sqrt",  # RMSprop divides the gradient by its size, so that noise, not length, changes with the batch
+    # RMSprop divides the gradient by its size, so that noise, not length, changes with the batch
+    lr_rule="sqrt",
     epochs=3,  # 30 million iterations x 32 images are 2.7 times 350 million
     warmup_epochs=0.0,  # not mentioned
-    rmsprop_decay=0.9,  # with 0.001, Keras' defaults of that year, so that its epsilon is taken, too
+    # with 0.001, Keras' defaults of that year, so that its epsilon is taken, too
+    rmsprop_decay=0.9,
     rmsprop_epsilon=1e-8,
     l2="decay",  # as imagenet
     polyak_decay=0.9999,  # as imagenet; the stand-in's few steps want less, such as 0.99
@@ -200,12 +233,12 @@ JFT = Recipe(
     random_flip=True,  # this, and no more: 350 million images hardly repeat
 )
 
-# ImageNet as one would train the same network today: cosine, warm-up, clipping, stronger augmentation, a batch that 8 GPUs hold
-# in bf16. Not measured here: it takes GPUs and ImageNet.
-#   torchrun --nproc-per-node 8 -m xception_edu train --recipe imagenet_modern --data FOLDER --out runs/modern
-# The full network on some thousand images of ten classes, such as Imagenette's, on one GPU:
-#   python -m xception_edu train --recipe imagenet_modern --data FOLDER --model.num-classes 10 --batch-size 64 \
-#       --polyak-decay 0.99 --out runs/imagenette
+# ImageNet as one would train the same network today: cosine, warm-up, clipping, stronger
+# augmentation, a batch that 8 GPUs hold in bf16. Not measured here: it takes GPUs and ImageNet.
+# torchrun --nproc-per-node 8 -m xception_edu train --recipe imagenet_modern --data FOLDER --out
+# runs/modern The full network on some thousand images of ten classes, such as Imagenette's, on one
+# GPU: python -m xception_edu train --recipe imagenet_modern --data FOLDER --model.num-classes 10
+# --batch-size 64 \ --polyak-decay 0.99 --out runs/imagenette
 IMAGENET_MODERN = Recipe(
     name="imagenet_modern",
     dataset="imagenet",
@@ -230,4 +263,6 @@ IMAGENET_MODERN = Recipe(
     precision="bf16",
 )
 
-RECIPES = {r.name: r for r in (DIGITS, PHOTOS, CIFAR10, IMAGEFOLDER, IMAGENET, JFT, IMAGENET_MODERN)}
+RECIPES = {
+    r.name: r for r in (DIGITS, PHOTOS, CIFAR10, IMAGEFOLDER, IMAGENET, JFT, IMAGENET_MODERN)
+}

@@ -1,9 +1,11 @@
-"""Asynchronous gradient descent, as the paper trained on JFT (Section 4.3): what a gradient is worth that comes late.
+"""Asynchronous gradient descent, as the paper trained on JFT (Section 4.3): what a gradient is
+worth that comes late.
 
-With n workers and a server for the weights, a worker reads the weights, computes a gradient, and sends it; meanwhile the others
-have changed the weights. If all are equally fast, each gradient is n - 1 steps old when it is applied. That order is followed
-here exactly, in one process: the gradient of step t is taken at the weights of step t - staleness. What it gains, that no
-worker waits for another, is not measured here; only what it costs.
+With n workers and a server for the weights, a worker reads the weights, computes a gradient, and
+sends it; meanwhile the others have changed the weights. If all are equally fast, each gradient is n
+- 1 steps old when it is applied. That order is followed here exactly, in one process: the gradient
+of step t is taken at the weights of step t - staleness. What it gains, that no worker waits for
+another, is not measured here; only what it costs.
 """
 
 from collections import deque
@@ -19,15 +21,17 @@ from xception_edu.training.steps import loss_of, make_model, make_optimizer, tra
 
 
 def train_stale(recipe: Recipe, data: Images, staleness: int, *, steps: int) -> list[float]:
-    """Losses of so many steps by the recipe, each with the gradient at the weights of `staleness` steps before.
+    """Losses of so many steps by the recipe, each with the gradient at the weights of `staleness`
+    steps before.
 
-    The first steps, when no weights are so old, take those at the start. Staleness 0 is `steps.train_step`. A run whose loss is
-    no longer finite ends there.
+    The first steps, when no weights are so old, take those at the start. Staleness 0 is
+    `steps.train_step`. A run whose loss is no longer finite ends there.
     """
     checks.integer("staleness", staleness, at_least=0)
     model = make_model(recipe)
     optimizer = make_optimizer(model, recipe)
-    past: deque[list[Tensor]] = deque(maxlen=staleness + 1)  # weights before this step, and before those before it
+    # weights before this step, and before those before it
+    past: deque[list[Tensor]] = deque(maxlen=staleness + 1)
     losses: list[float] = []
     for step in range(steps):
         past.append(copies(model.parameters()))

@@ -1,8 +1,8 @@
 """Checkpoints that survive a crash, whole or not there at all.
 
-A checkpoint is one safetensors file, which can hold no code: the tensors of the model, of its Polyak average and of the
-optimizer, and in the header, as JSON, how far the run was. Writing goes to a temporary file that is flushed to the disk and
-then renamed.
+A checkpoint is one safetensors file, which can hold no code: the tensors of the model, of its
+Polyak average and of the optimizer, and in the header, as JSON, how far the run was. Writing goes
+to a temporary file that is flushed to the disk and then renamed.
 """
 
 import json
@@ -30,8 +30,12 @@ class Checkpoint(NamedTuple):
     progress: dict[str, Any]
 
 
-def save_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor], progress: dict[str, Any], *, keep: int = 2) -> Path:
-    """Write the checkpoint of a step, then remove all but the `keep` newest; the path of the new one."""
+def save_checkpoint(
+    folder: Path, step: int, tensors: dict[str, Tensor], progress: dict[str, Any], *, keep: int = 2
+) -> Path:
+    """Write the checkpoint of a step, then remove all but the `keep` newest; the path of the new
+    one.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(progress | {"step": step})
     tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
@@ -49,7 +53,8 @@ def checkpoint_path(folder: Path, step: int) -> Path:
 
 
 def _prune(folder: Path, step: int, keep: int) -> None:
-    """Keep the newest up to `step`. A later one is of a run that was gone back behind, because its file was damaged.
+    """Keep the newest up to `step`. A later one is of a run that was gone back behind, because its
+    file was damaged.
 
     A temporary file is what a process left that was killed while it wrote.
     """
@@ -62,7 +67,10 @@ def _prune(folder: Path, step: int, keep: int) -> None:
 
 
 def _by_step(folder: Path) -> dict[int, Path]:
-    found = {re.fullmatch(r"step-(\d+)\.safetensors", path.name): path for path in folder.glob("step-*.safetensors")}
+    found = {
+        re.fullmatch(r"step-(\d+)\.safetensors", path.name): path
+        for path in folder.glob("step-*.safetensors")
+    }
     return {int(match[1]): path for match, path in found.items() if match}
 
 
@@ -89,7 +97,8 @@ def is_checkpoint(path: Path) -> bool:
 
 
 def load_newest(folder: Path) -> Checkpoint | None:
-    """The newest whole checkpoint, None if the folder has none; says which damaged ones it passed over.
+    """The newest whole checkpoint, None if the folder has none; says which damaged ones it passed
+    over.
 
     Raises ValueError if there are checkpoints and all are damaged.
     """
@@ -100,12 +109,17 @@ def load_newest(folder: Path) -> Checkpoint | None:
         except ValueError as error:
             log.warning("%s; the one before it is tried", error)
     if saved:
-        raise ValueError(f"checkpoints in {folder} are all damaged: {', '.join(sorted(p.name for p in saved.values()))}")
+        raise ValueError(
+            f"checkpoints in {folder} are all damaged:"
+            f" {', '.join(sorted(p.name for p in saved.values()))}"
+        )
     return None
 
 
 def _crc32(text: str, tensors: dict[str, Tensor]) -> str:
-    """Checksum of the progress, the names and the bytes of the tensors; safetensors itself would not see a flipped bit."""
+    """Checksum of the progress, the names and the bytes of the tensors; safetensors itself would
+    not see a flipped bit.
+    """
     crc = zlib.crc32(text.encode())
     for name in sorted(tensors):
         crc = zlib.crc32(name.encode(), crc)
@@ -113,26 +127,37 @@ def _crc32(text: str, tensors: dict[str, Tensor]) -> str:
     return f"{crc:08x}"
 
 
-# ---- a run's state as tensors ---------------------------------------------------------------------------------------
+# ---- a run's state as tensors --------------------------------------------------------------------
 
 
-def state_tensors(model: nn.Module, optimizer: torch.optim.Optimizer, average: nn.Module | None = None) -> dict[str, Tensor]:
-    """Every tensor that a run needs to go on: "model.*", "optimizer.INDEX.*", and "average.*" if there is one."""
+def state_tensors(
+    model: nn.Module, optimizer: torch.optim.Optimizer, average: nn.Module | None = None
+) -> dict[str, Tensor]:
+    """Every tensor that a run needs to go on: "model.*", "optimizer.INDEX.*", and "average.*" if
+    there is one.
+    """
     tensors = {f"model.{name}": t for name, t in model.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": t for name, t in state.items() if isinstance(t, Tensor)}
+        tensors |= {
+            f"optimizer.{index}.{name}": t for name, t in state.items() if isinstance(t, Tensor)
+        }
     if average is not None:
         tensors |= {f"average.{name}": t for name, t in average.state_dict().items()}
     return tensors
 
 
 def restore_state(
-    tensors: dict[str, Tensor], model: nn.Module, optimizer: torch.optim.Optimizer, average: nn.Module | None = None
+    tensors: dict[str, Tensor],
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: nn.Module | None = None,
 ) -> None:
-    """Put what `state_tensors` gave back into a run of the same recipe; learning rates and the like stay the recipe's.
+    """Put what `state_tensors` gave back into a run of the same recipe; learning rates and the like
+    stay the recipe's.
 
-    A momentum gets its weight's layout in memory: torch's fused optimizers (2.13, on a CPU) go through both as they lie, so
-    that one in another layout would be added to the wrong weights, and nothing would say so.
+    A momentum gets its weight's layout in memory: torch's fused optimizers (2.13, on a CPU) go
+    through both as they lie, so that one in another layout would be added to the wrong weights, and
+    nothing would say so.
     """
     model.load_state_dict(_part(tensors, "model."))
     if average is not None:
@@ -142,8 +167,12 @@ def restore_state(
     for name, t in _part(tensors, "optimizer.").items():
         index, key = name.split(".")
         weight = weights[int(index)]
-        state.setdefault(int(index), {})[key] = torch.empty_like(weight.detach()).copy_(t) if t.shape == weight.shape else t
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        state.setdefault(int(index), {})[key] = (
+            torch.empty_like(weight.detach()).copy_(t) if t.shape == weight.shape else t
+        )
+    optimizer.load_state_dict(
+        {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+    )
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -1,4 +1,6 @@
-"""What a run would be, before it is one: size, memory, steps, time and learning rates. Nothing is trained or written."""
+"""What a run would be, before it is one: size, memory, steps, time and learning rates. Nothing is
+trained or written.
+"""
 
 import copy
 import os
@@ -27,10 +29,17 @@ OPTIMIZER_COPIES = {
     "rmsprop": 2,
     "adamw": 2,
 }  # tensors of the size of the weights that it keeps; sgd's is its momentum
-MEASURED_SECONDS = 2.0  # what a measured step should take at least; then the part of a batch is large enough
+# what a measured step should take at least; then the part of a batch is large enough
+MEASURED_SECONDS = 2.0
 
 
-def report(recipe: Recipe, *, device: str | None = None, data: str | None = None, max_steps: int | None = None) -> str:
+def report(
+    recipe: Recipe,
+    *,
+    device: str | None = None,
+    data: str | None = None,
+    max_steps: int | None = None,
+) -> str:
     """What `train` would do with these arguments, in lines of text. ValueError as from `train`."""
     chosen = pick_device(device)
     if recipe.threads is not None:
@@ -45,7 +54,11 @@ def report(recipe: Recipe, *, device: str | None = None, data: str | None = None
         *size(recipe),
         f"images an epoch: {steps_an_epoch * recipe.batch_size:,} ({source})",
         f"steps: {steps:,}, {steps_an_epoch:,} an epoch, {recipe.batch_size} images each"
-        + (f"; --max-steps leaves the run after {max_steps:,}" if max_steps is not None and max_steps < steps else ""),
+        + (
+            f"; --max-steps leaves the run after {max_steps:,}"
+            if max_steps is not None and max_steps < steps
+            else ""
+        ),
         rate_rule(recipe),
         *rates(recipe, steps_an_epoch),
         *filter(None, [averaging_hint(recipe, steps)]),
@@ -56,7 +69,9 @@ def report(recipe: Recipe, *, device: str | None = None, data: str | None = None
         return "\n".join([*lines, "time: not measured, since the step would not fit"])
     part, seconds = seconds_an_image(recipe, chosen)
     total = seconds * recipe.batch_size * min(steps, max_steps or steps)
-    how = f"a step of {part} random images was measured; reading images and evaluation are not in it"
+    how = (
+        f"a step of {part} random images was measured; reading images and evaluation are not in it"
+    )
     return "\n".join([*lines, f"time: about {duration(total)}, {1 / seconds:.4g} images/s ({how})"])
 
 
@@ -65,13 +80,21 @@ def size(recipe: Recipe) -> list[str]:
     layers = architectures.xception(recipe.model, recipe.image_size)
     by_hand = costs.total(layers)
     with torch.device("meta"):
-        by_machine = measured_cost(xception(recipe.model), (recipe.model.in_channels, recipe.image_size, recipe.image_size))
+        by_machine = measured_cost(
+            xception(recipe.model), (recipe.model.in_channels, recipe.image_size, recipe.image_size)
+        )
     for name in ("params", "macs"):
         if getattr(by_hand, name) != getattr(by_machine, name):
-            raise ValueError(f"{name} by hand is {getattr(by_hand, name)}, but by machine {getattr(by_machine, name)}")
+            raise ValueError(
+                f"{name} by hand is {getattr(by_hand, name)}, but by machine"
+                f" {getattr(by_machine, name)}"
+            )
     return [
         f"parameters: {by_hand.params:,}, counted by hand and by machine",
-        f"MACs: {by_hand.macs:,} an image of {recipe.image_size} pixels a side, likewise; about 3 times that in a step",
+        (
+            f"MACs: {by_hand.macs:,} an image of {recipe.image_size} pixels a side, likewise; about"
+            " 3 times that in a step"
+        ),
     ]
 
 
@@ -84,34 +107,62 @@ def epoch_images(recipe: Recipe, data: str | None) -> tuple[int, str]:
 
 def rates(recipe: Recipe, steps_an_epoch: int) -> list[str]:
     """Learning rates in the middle of the first step of some epochs, from the first to the last."""
-    epochs = sorted({min(recipe.epochs - 1, round(recipe.epochs * share)) for share in (0, 0.1, 0.25, 0.5, 0.75, 1)})
-    at = [(epoch, learning_rate(recipe, epoch + 0.5 / steps_an_epoch, steps_an_epoch * recipe.batch_size)) for epoch in epochs]
-    return ["learning rate at the start of epoch " + ", ".join(f"{epoch + 1}: {rate:.4g}" for epoch, rate in at)]
+    epochs = sorted(
+        {
+            min(recipe.epochs - 1, round(recipe.epochs * share))
+            for share in (0, 0.1, 0.25, 0.5, 0.75, 1)
+        }
+    )
+    at = [
+        (
+            epoch,
+            learning_rate(recipe, epoch + 0.5 / steps_an_epoch, steps_an_epoch * recipe.batch_size),
+        )
+        for epoch in epochs
+    ]
+    return [
+        "learning rate at the start of epoch "
+        + ", ".join(f"{epoch + 1}: {rate:.4g}" for epoch, rate in at)
+    ]
 
 
-# ---- memory ---------------------------------------------------------------------------------------------------------
+# ---- memory --------------------------------------------------------------------------------------
 
 
 def memory_needed(recipe: Recipe) -> dict[str, int]:
-    """Bytes that the largest part of a step holds at once, by what they are for; estimated, without taking the step.
+    """Bytes that the largest part of a step holds at once, by what they are for; estimated, without
+    taking the step.
 
-    What backward needs of the forward pass is added up tensor by tensor in a run without values (torch's fake tensors), on the
-    part of a batch that one process takes at once. Not in it: the data set where it is kept in memory, what torch itself
-    takes (about 0.3 GiB; on a GPU 0.5 GiB), and workspace of the convolutions.
+    What backward needs of the forward pass is added up tensor by tensor in a run without values
+    (torch's fake tensors), on the part of a batch that one process takes at once. Not in it: the
+    data set where it is kept in memory, what torch itself takes (about 0.3 GiB; on a GPU 0.5 GiB),
+    and workspace of the convolutions.
     """
     part = recipe.batch_size // parallel.ranks() // recipe.accumulate
     with FakeTensorMode():
         model = xception(recipe.model)
         weights = sum(p.numel() * p.element_size() for p in [*model.parameters(), *model.buffers()])
         kept = kept_for_backward(model, recipe, part)
-    copies = OPTIMIZER_COPIES[recipe.optimizer] - (recipe.optimizer != "adamw" and not recipe.momentum)
+    copies = OPTIMIZER_COPIES[recipe.optimizer] - (
+        recipe.optimizer != "adamw" and not recipe.momentum
+    )
     average = weights * bool(recipe.polyak_decay)
-    needed = {"weights": weights, "gradients": weights, f"{recipe.optimizer} state": weights * copies}
-    return {name: count for name, count in (needed | {"averaged weights": average, "activations": kept}).items() if count}
+    needed = {
+        "weights": weights,
+        "gradients": weights,
+        f"{recipe.optimizer} state": weights * copies,
+    }
+    return {
+        name: count
+        for name, count in (needed | {"averaged weights": average, "activations": kept}).items()
+        if count
+    }
 
 
 def kept_for_backward(model: nn.Module, recipe: Recipe, part: int) -> int:
-    """Bytes of the tensors that backward keeps of a forward pass on `part` images, and of the images; weights left out."""
+    """Bytes of the tensors that backward keeps of a forward pass on `part` images, and of the
+    images; weights left out.
+    """
     weights = {id(p) for p in model.parameters()}
     kept: dict[int, Any] = {}
 
@@ -123,8 +174,15 @@ def kept_for_backward(model: nn.Module, recipe: Recipe, part: int) -> int:
     shape = (part, recipe.model.in_channels, recipe.image_size, recipe.image_size)
     images = torch.empty(shape).contiguous(memory_format=torch.channels_last)
     many = recipe.labels == "many"
-    labels = torch.zeros(part, recipe.model.num_classes) if many else torch.zeros(part, dtype=torch.int64)
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t), autocast(images.device, recipe.precision):
+    labels = (
+        torch.zeros(part, recipe.model.num_classes)
+        if many
+        else torch.zeros(part, dtype=torch.int64)
+    )
+    with (
+        torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t),
+        autocast(images.device, recipe.precision),
+    ):
         loss = loss_of(model.train()(images), labels)
     kept[images.untyped_storage()._cdata] = images
     del loss
@@ -146,7 +204,9 @@ def fits(needed: int, there: int | None, device: torch.device) -> str:
     if there is None:
         return f"  {gib(needed)} together; how much {device} has, this system does not tell"
     verdict = "of" if needed <= there else "but there are only"
-    hint = "" if needed <= there else ": a larger --accumulate, or a smaller --batch-size, needs less"
+    hint = (
+        "" if needed <= there else ": a larger --accumulate, or a smaller --batch-size, needs less"
+    )
     return f"  {gib(needed)} together, {verdict} {gib(there)} on {device}{hint}"
 
 
@@ -155,13 +215,15 @@ def gib(count: float) -> str:
     return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
 
 
-# ---- time -----------------------------------------------------------------------------------------------------------
+# ---- time ----------------------------------------------------------------------------------------
 
 
 def seconds_an_image(recipe: Recipe, device: torch.device) -> tuple[int, float]:
-    """Seconds that one image takes in a step, augmentation included, and how many random images the measured step had.
+    """Seconds that one image takes in a step, augmentation included, and how many random images the
+    measured step had.
 
-    The part of a batch grows, doubling, from 2 until its step takes long enough to be timed, or it is what is taken at once.
+    The part of a batch grows, doubling, from 2 until its step takes long enough to be timed, or it
+    is what is taken at once.
     """
     seed_everything(recipe.seed, "dry run")
     model = make_model(recipe).to(device)
@@ -171,7 +233,8 @@ def seconds_an_image(recipe: Recipe, device: torch.device) -> tuple[int, float]:
     scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
     part = min(2, largest)
     while True:
-        one_step(model, optimizer, average, scaler, recipe, part, device)  # warms up: memory, and choice of algorithms
+        # warms up: memory, and choice of algorithms
+        one_step(model, optimizer, average, scaler, recipe, part, device)
         started = time.perf_counter()
         one_step(model, optimizer, average, scaler, recipe, part, device)
         seconds = time.perf_counter() - started
@@ -194,9 +257,13 @@ def one_step(
         group["lr"] = 0.0
     side, channels, classes = recipe.image_size, recipe.model.in_channels, recipe.model.num_classes
     images = torch.randint(256, (part, channels, side, side), dtype=torch.uint8).to(device)
-    labels = torch.zeros(part, classes) if recipe.labels == "many" else torch.randint(classes, (part,))
+    labels = (
+        torch.zeros(part, classes) if recipe.labels == "many" else torch.randint(classes, (part,))
+    )
     images = augment(prepare(images, side), replace(recipe, batch_size=part, accumulate=1))
-    loss = train_step(model, images, labels.to(device), optimizer, precision=recipe.precision, scaler=scaler)
+    loss = train_step(
+        model, images, labels.to(device), optimizer, precision=recipe.precision, scaler=scaler
+    )
     if average is not None:
         average.update_parameters(model)
     loss.item()

@@ -25,7 +25,9 @@ from xception_edu.xception import Xception, xception
 
 
 def images_at_once(image_size: int) -> int:
-    """How many images are evaluated together: 250 of up to 96 pixels a side, of larger ones fewer, so that memory suffices."""
+    """How many images are evaluated together: 250 of up to 96 pixels a side, of larger ones fewer,
+    so that memory suffices.
+    """
     return max(1, min(250, 250 * 96**2 // image_size**2))
 
 
@@ -38,11 +40,12 @@ def evaluate(
     precision: str = "fp32",
     class_weights: Tensor | None = None,
 ) -> dict[str, float]:
-    """Shares of images, and the mean loss, without label smoothing, over batches of (bytes, labels) as a data set gives them.
+    """Shares of images, and the mean loss, without label smoothing, over batches of (bytes, labels)
+    as a data set gives them.
 
-    top1 and top5: the model's first guess, or one of its first five, is right: the image's label, or one of its labels. Where
-    images have several, also map100, with the classes' weights, over the images that have any. Each rank evaluates its
-    batches, and all get the numbers of all.
+    top1 and top5: the model's first guess, or one of its first five, is right: the image's label,
+    or one of its labels. Where images have several, also map100, with the classes' weights, over
+    the images that have any. Each rank evaluates its batches, and all get the numbers of all.
     """
     model.eval()
     parallel.same_buffers(model)
@@ -55,7 +58,10 @@ def evaluate(
         if labels.is_floating_point():
             precisions = metrics.average_precision(logits.float(), labels, class_weights)
             found |= {"map100": precisions.nansum(), "labeled": (~precisions.isnan()).sum()}
-        sums = {name: value.to(parallel.device(), torch.float64) + sums.get(name, 0) for name, value in found.items()}
+        sums = {
+            name: value.to(parallel.device(), torch.float64) + sums.get(name, 0)
+            for name, value in found.items()
+        }
     totals = parallel.total(sums)
     shares = {name: totals[name] / totals["images"] for name in ("top1", "top5", "loss")}
     if "map100" in totals:
@@ -64,7 +70,9 @@ def evaluate(
 
 
 def trained_model(path: str | Path) -> Xception:
-    """The network in a checkpoint file, ready to infer on the CPU: with averaged weights where the recipe averages."""
+    """The network in a checkpoint file, ready to infer on the CPU: with averaged weights where the
+    recipe averages.
+    """
     return model_of(load_checkpoint(Path(path)))
 
 
@@ -72,20 +80,43 @@ def model_of(checkpoint: Checkpoint) -> Xception:
     """The same, of a checkpoint that was read."""
     prefix = "average.module." if "average.n_averaged" in checkpoint.tensors else "model."
     model = xception(Recipe.from_dict(checkpoint.progress["recipe"]).model)
-    model.load_state_dict({name.removeprefix(prefix): t for name, t in checkpoint.tensors.items() if name.startswith(prefix)})
+    model.load_state_dict(
+        {
+            name.removeprefix(prefix): t
+            for name, t in checkpoint.tensors.items()
+            if name.startswith(prefix)
+        }
+    )
     return model.eval()
 
 
 def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
-    """Print top-1, top-5, loss, images and seconds of a checkpoint on held-out images; exit status 0."""
-    parser.add_argument("--checkpoint", required=True, help="step-NUMBER.safetensors, in the folder checkpoints/ of a run")
-    parser.add_argument("--data", help="as for train; by default that of the run, or what the recipe comes with")
-    parser.add_argument("--skip-corrupt", action="store_true", help="leave out images that cannot be read, and count them")
+    """Print top-1, top-5, loss, images and seconds of a checkpoint on held-out images; exit status
+    0.
+    """
+    parser.add_argument(
+        "--checkpoint",
+        required=True,
+        help="step-NUMBER.safetensors, in the folder checkpoints/ of a run",
+    )
+    parser.add_argument(
+        "--data", help="as for train; by default that of the run, or what the recipe comes with"
+    )
+    parser.add_argument(
+        "--skip-corrupt",
+        action="store_true",
+        help="leave out images that cannot be read, and count them",
+    )
     parser.add_argument("--device", help="such as cpu or cuda; by default the GPU if there is one")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     args = parser.parse_args(argv)
     with in_one_line("checkpoint or data"):
-        found = evaluate_file(Path(args.checkpoint), data=args.data, skip_corrupt=args.skip_corrupt, device=args.device)
+        found = evaluate_file(
+            Path(args.checkpoint),
+            data=args.data,
+            skip_corrupt=args.skip_corrupt,
+            device=args.device,
+        )
     print(json.dumps(found) if args.format == "json" else as_text(found))
     return 0
 
@@ -93,21 +124,37 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
 def evaluate_file(
     path: Path, *, data: str | None = None, skip_corrupt: bool = False, device: str | None = None
 ) -> dict[str, Any]:
-    """What `evaluate` finds for the network in a checkpoint file, the checkpoint's step, and the seconds that it took."""
+    """What `evaluate` finds for the network in a checkpoint file, the checkpoint's step, and the
+    seconds that it took.
+    """
     if not path.is_file():
-        raise ValueError(f"checkpoint is {str(path)!r}, but must be a file, step-NUMBER.safetensors in a run's checkpoints/")
+        raise ValueError(
+            f"checkpoint is {str(path)!r}, but must be a file, step-NUMBER.safetensors in a run's"
+            " checkpoints/"
+        )
     chosen, checkpoint = pick_device(device), load_checkpoint(path)
     recipe = Recipe.from_dict(checkpoint.progress["recipe"])
-    dataset = load_dataset(recipe, data or checkpoint.progress.get("data"), skip_corrupt=skip_corrupt).to(chosen)
+    dataset = load_dataset(
+        recipe, data or checkpoint.progress.get("data"), skip_corrupt=skip_corrupt
+    ).to(chosen)
     model = model_of(checkpoint).to(chosen, memory_format=torch.channels_last)
     started = time.perf_counter()
     how = {"precision": recipe.precision, "class_weights": dataset.class_weights}
-    found = evaluate(model, dataset.held_out(images_at_once(recipe.image_size)), recipe.image_size, **how)
-    return {"step": checkpoint.progress["step"]} | found | {"seconds": round(time.perf_counter() - started, 3)}
+    found = evaluate(
+        model, dataset.held_out(images_at_once(recipe.image_size)), recipe.image_size, **how
+    )
+    return (
+        {"step": checkpoint.progress["step"]}
+        | found
+        | {"seconds": round(time.perf_counter() - started, 3)}
+    )
 
 
 def as_text(found: dict[str, Any]) -> str:
     """One line for a reader."""
     names = {"top1": "top-1", "top5": "top-5", "map100": "MAP@100"}
     shares = ", ".join(f"{found[key]:.2%} {name}" for key, name in names.items() if key in found)
-    return f"{shares}, loss {found['loss']:.4f} on {found['images']} held-out images in {found['seconds']} s"
+    return (
+        f"{shares}, loss {found['loss']:.4f} on {found['images']} held-out images in"
+        f" {found['seconds']} s"
+    )

@@ -1,14 +1,18 @@
-"""Data parallel: many processes, each with its part of every batch, whose gradients are averaged before each step.
+"""Data parallel: many processes, each with its part of every batch, whose gradients are averaged
+before each step.
 
     torchrun --nproc-per-node 2 -m xception_edu train --recipe digits --out runs/digits
-    torchrun --nnodes 4 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29500 -m xception_edu train ...
+    torchrun --nnodes 4 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29500
+        -m xception_edu train ...
 
-torchrun starts the processes ("ranks") and tells each its number; `launch` does it from a notebook. GPUs talk by NCCL,
-processors by Gloo. All ranks have the same weights; rank 0 alone writes. Without torchrun everything here is rank 0 of 1.
+torchrun starts the processes ("ranks") and tells each its number; `launch` does it from a notebook.
+GPUs talk by NCCL, processors by Gloo. All ranks have the same weights; rank 0 alone writes. Without
+torchrun everything here is rank 0 of 1.
 
-What is not the same as one process with the same batch: batch normalization. Each rank's takes mean and variance of its own
-part, and the running statistics, which inference uses, are rank 0's. One process with `accumulate` = number of ranks sees
-the same parts, and takes the same steps. With `sync_bn` every rank's statistics are of the whole batch.
+What is not the same as one process with the same batch: batch normalization. Each rank's takes mean
+and variance of its own part, and the running statistics, which inference uses, are rank 0's. One
+process with `accumulate` = number of ranks sees the same parts, and takes the same steps. With
+`sync_bn` every rank's statistics are of the whole batch.
 """
 
 import datetime
@@ -27,7 +31,8 @@ from torch.nn.parallel import DistributedDataParallel
 from xception_edu import checks
 from xception_edu.benchmark.machine import ROOT
 
-TIMEOUT = datetime.timedelta(minutes=30)  # a rank may wait so long for another: the slowest may have to read a large data set
+# a rank may wait so long for another: the slowest may have to read a large data set
+TIMEOUT = datetime.timedelta(minutes=30)
 
 
 def rank() -> int:
@@ -42,7 +47,9 @@ def ranks() -> int:
 
 @contextmanager
 def process_group(device: torch.device) -> Iterator[torch.device]:
-    """Join the processes that torchrun started, if it did; the device of this one: GPUs are dealt out in order."""
+    """Join the processes that torchrun started, if it did; the device of this one: GPUs are dealt
+    out in order.
+    """
     if "RANK" not in os.environ or dist.is_initialized():
         yield device
         return
@@ -58,23 +65,32 @@ def process_group(device: torch.device) -> Iterator[torch.device]:
 
 
 def _store() -> dict[str, dist.Store]:
-    """Where the ranks find one another, where that must not be left to torch: on one node, which torchrun may start again.
+    """Where the ranks find one another, where that must not be left to torch: on one node, which
+    torchrun may start again.
 
-    torchrun's own store then still has the addresses of processes that are gone (pytorch issue 135712), so that each attempt
-    gets keys of its own. On several nodes the attempts may be counted differently: there set
-    TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 for torchrun if it is to restart.
+    torchrun's own store then still has the addresses of processes that are gone (pytorch issue
+    135712), so that each attempt gets keys of its own. On several nodes the attempts may be counted
+    differently: there set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 for torchrun if it is to restart.
     """
-    shared = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True" and os.environ.get("GROUP_WORLD_SIZE") == "1"
+    shared = (
+        os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+        and os.environ.get("GROUP_WORLD_SIZE") == "1"
+    )
     if not shared:
         return {}
-    store = dist.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False, timeout=TIMEOUT)
+    store = dist.TCPStore(
+        os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False, timeout=TIMEOUT
+    )
     return {"store": dist.PrefixStore(f"attempt_{os.environ['TORCHELASTIC_RESTART_COUNT']}", store)}
 
 
 def _local_gpu() -> int:
     number, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
     if number >= there:
-        raise ValueError(f"--nproc-per-node is more than {number}, but must be at most {there}, the number of GPUs")
+        raise ValueError(
+            f"--nproc-per-node is more than {number}, but must be at most {there}, the number of"
+            " GPUs"
+        )
     return number
 
 
@@ -83,14 +99,19 @@ def check_parts(batch_size: int, accumulate: int) -> None:
     parts = ranks() * accumulate
     if batch_size % parts:
         raise ValueError(
-            f"batch_size is {batch_size}, but must be a multiple of {parts}: {ranks()} ranks, {accumulate} parts each"
+            f"batch_size is {batch_size}, but must be a multiple of {parts}: {ranks()} ranks,"
+            f" {accumulate} parts each"
         )
 
 
 def synchronize_bn(model: nn.Module, device: torch.device) -> nn.Module:
-    """The model with BN whose mean and variance are over the batches of all ranks; ValueError on a CPU."""
+    """The model with BN whose mean and variance are over the batches of all ranks; ValueError on a
+    CPU.
+    """
     if ranks() > 1 and device.type == "cpu":
-        raise ValueError("sync_bn is True, but must be False on a CPU: torch synchronizes BN on GPUs only")
+        raise ValueError(
+            "sync_bn is True, but must be False on a CPU: torch synchronizes BN on GPUs only"
+        )
     return nn.SyncBatchNorm.convert_sync_batchnorm(model) if ranks() > 1 else model
 
 
@@ -98,16 +119,24 @@ def distribute(model: nn.Module, device: torch.device) -> nn.Module:
     """What to call in the place of `model`: its backward averages the gradients over the ranks."""
     if ranks() == 1:
         return model
-    return DistributedDataParallel(model, device_ids=[device.index] if device.type == "cuda" else None)
+    return DistributedDataParallel(
+        model, device_ids=[device.index] if device.type == "cuda" else None
+    )
 
 
 def exchange(model: nn.Module, now: bool) -> AbstractContextManager[None]:
-    """Around a forward and backward: `now`, the ranks average their gradients; otherwise each adds up its own for later."""
-    return nullcontext() if now or not isinstance(model, DistributedDataParallel) else model.no_sync()
+    """Around a forward and backward: `now`, the ranks average their gradients; otherwise each adds
+    up its own for later.
+    """
+    return (
+        nullcontext() if now or not isinstance(model, DistributedDataParallel) else model.no_sync()
+    )
 
 
 def total(sums: dict[str, Tensor]) -> dict[str, float]:
-    """Each sum over all ranks; every rank gets them. A rank that has none, for want of images, adds nothing."""
+    """Each sum over all ranks; every rank gets them. A rank that has none, for want of images, adds
+    nothing.
+    """
     everyone = [{name: value.item() for name, value in sums.items()}]
     if ranks() > 1:
         everyone *= ranks()
@@ -128,7 +157,9 @@ def signal_of_any(noted: Sequence[int]) -> int:
 
 
 def mean_and_signal(loss: Tensor, noted: Sequence[int]) -> tuple[float, int]:
-    """Mean of `loss` over the ranks, and the number of a signal that one of them noted, or 0: the same on every rank."""
+    """Mean of `loss` over the ranks, and the number of a signal that one of them noted, or 0: the
+    same on every rank.
+    """
     if ranks() == 1:
         return loss.item(), max(noted, default=0)
     losses = torch.zeros(ranks(), 2, dtype=torch.float64, device=loss.device)
@@ -153,7 +184,11 @@ def wait_for_rank_0() -> None:
 def lost_rank(error: BaseException) -> bool:
     """Whether an error says that another rank is gone."""
     words = ("peer", "Gloo", "gloo", "NCCL", "TCPStore", "Broken pipe", "Timed out waiting")
-    return "RANK" in os.environ and isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+    return (
+        "RANK" in os.environ
+        and isinstance(error, RuntimeError)
+        and any(word in str(error) for word in words)
+    )
 
 
 def was_restarted() -> bool:
@@ -162,19 +197,29 @@ def was_restarted() -> bool:
 
 
 def launch(flags: Sequence[str], *, processes: int = 2, max_restarts: int = 0) -> str:
-    """Train in so many processes of this machine and wait for the end, as from a notebook; what they printed.
+    """Train in so many processes of this machine and wait for the end, as from a notebook; what
+    they printed.
 
-    `flags` are those of `python -m xception_edu train`. RuntimeError with the last line of what was said if they failed; they
-    are stopped, and their run saved, if the notebook is interrupted.
+    `flags` are those of `python -m xception_edu train`. RuntimeError with the last line of what was
+    said if they failed; they are stopped, and their run saved, if the notebook is interrupted.
     """
     checks.integer("processes", processes)
     checks.integer("max_restarts", max_restarts, at_least=0)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        str(processes),
+    ]
     command += ["--max-restarts", str(max_restarts), "-m", "xception_edu", "train", *flags]
     root = str(ROOT)
     paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     environment = os.environ | {"PYTHONPATH": paths, "TQDM_DISABLE": "1"}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as torchrun:
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as torchrun:
         try:
             printed, said = torchrun.communicate()
         except KeyboardInterrupt:
@@ -184,6 +229,7 @@ def launch(flags: Sequence[str], *, processes: int = 2, max_restarts: int = 0) -
     if torchrun.returncode:
         ours = [line for line in said.splitlines() if "xception_edu train: error:" in line]
         raise RuntimeError(
-            f"training in {processes} processes failed: {(ours or said.splitlines() or ['nothing was said'])[0]}"
+            f"training in {processes} processes failed:"
+            f" {(ours or said.splitlines() or ['nothing was said'])[0]}"
         )
     return printed

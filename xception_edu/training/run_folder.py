@@ -1,4 +1,6 @@
-"""A run's folder: config.json, metrics.jsonl, and files that after a crash are whole, or as they were before."""
+"""A run's folder: config.json, metrics.jsonl, and files that after a crash are whole, or as they
+were before.
+"""
 
 import json
 import os
@@ -13,7 +15,9 @@ from xception_edu.recipes.recipe import Recipe, differences
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that after a crash, or on a full disk, its old content or its new one is there, and nothing between."""
+    """Write a file so that after a crash, or on a full disk, its old content or its new one is
+    there, and nothing between.
+    """
     temporary = path.with_name(f"{path.name}.tmp")
     try:
         with open(temporary, "wb") as file:
@@ -37,13 +41,22 @@ def check_free(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise ValueError(f"out is {str(out)!r}, but must be a folder: there is a file of that name")
     if (out / "config.json").exists():
-        raise ValueError(f"out is {str(out)!r}, but must be a new folder: it has a run, which --resume would continue")
+        raise ValueError(
+            f"out is {str(out)!r}, but must be a new folder: it has a run, which --resume would"
+            " continue"
+        )
 
 
 def start_folder(recipe: Recipe, out: Path, facts: dict[str, Any]) -> None:
-    """Make the folder of a new run, with its config.json: the recipe, the versions, and other `facts`."""
+    """Make the folder of a new run, with its config.json: the recipe, the versions, and other
+    `facts`.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    versions = {"python": platform.python_version(), "torch": torch.__version__, "xception_edu": __version__}
+    versions = {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "xception_edu": __version__,
+    }
     config = {"recipe": recipe.to_dict()} | versions | facts
     write_atomically(out / "config.json", (json.dumps(config, indent=2) + "\n").encode())
 
@@ -70,7 +83,10 @@ def check_resumable(recipe: Recipe, out: Path) -> None:
     """ValueError unless the folder has a run of just this recipe."""
     changed = differences(saved_recipe(out), recipe)
     if changed:
-        raise ValueError(f"resume goes on with the recipe in {out / 'config.json'}, but there and here {'; '.join(changed)}")
+        raise ValueError(
+            f"resume goes on with the recipe in {out / 'config.json'}, but there and here"
+            f" {'; '.join(changed)}"
+        )
 
 
 def append_line(path: Path, line: dict[str, Any]) -> None:
@@ -93,6 +109,8 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 def drop_lines_after(step: int, path: Path) -> None:
-    """Take out of metrics.jsonl what a resumed run will write again: later lines, and one about a part of an epoch."""
+    """Take out of metrics.jsonl what a resumed run will write again: later lines, and one about a
+    part of an epoch.
+    """
     kept = [line for line in read_metrics(path) if line["step"] <= step and not line["epoch"] % 1]
     write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())

@@ -29,8 +29,9 @@ def make_model(recipe: Recipe) -> Xception:
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """SGD with momentum, RMSprop or AdamW; biases, and gamma and beta of BN, do not decay.
 
-    torch adds `weight_decay * w` to the gradient: that is L2 of lambda/2 * w^2 in the loss. The other meaning, lambda * w^2 as
-    Keras has it, is twice as much. AdamW subtracts `rate * weight_decay * w` from the weight instead.
+    torch adds `weight_decay * w` to the gradient: that is L2 of lambda/2 * w^2 in the loss. The
+    other meaning, lambda * w^2 as Keras has it, is twice as much. AdamW subtracts `rate *
+    weight_decay * w` from the weight instead.
     """
     weight_decay = recipe.weight_decay * (2 if recipe.l2 == "loss" else 1)
     groups = [
@@ -43,14 +44,20 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     if recipe.optimizer == "rmsprop":
         alpha, epsilon = recipe.rmsprop_decay, recipe.rmsprop_epsilon
         return torch.optim.RMSprop(groups, rate, alpha=alpha, eps=epsilon, momentum=momentum)
-    # Fused: one pass over the weights and not one for each of its sums, 2 % of a step of Xception on a CPU. Not with fp16's
-    # scaler: where that leaves out the first step, torch's fused SGD (2.13) goes on with a momentum that nobody has set.
-    how = {"momentum": momentum, "nesterov": recipe.nesterov and momentum > 0, "fused": recipe.precision != "fp16"}
+    # Fused: one pass over the weights and not one for each of its sums, 2 % of a step of Xception
+    # on a CPU. Not with fp16's scaler: where that leaves out the first step, torch's fused SGD
+    # (2.13) goes on with a momentum that nobody has set.
+    how = {
+        "momentum": momentum,
+        "nesterov": recipe.nesterov and momentum > 0,
+        "fused": recipe.precision != "fp16",
+    }
     return torch.optim.SGD(groups, rate, **how)
 
 
 def training_batch(data: Images, recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
-    """Images (N, C, H, W) and labels of step 0, 1, ...: this rank's part of the batch, prepared and augmented.
+    """Images (N, C, H, W) and labels of step 0, 1, ...: this rank's part of the batch, prepared and
+    augmented.
 
     Labels are (N,), or (N, classes) from 0 to 1 where an image has several.
     """
@@ -61,7 +68,9 @@ def training_batch(data: Images, recipe: Recipe, step: int) -> tuple[Tensor, Ten
 
 
 def loss_of(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """Mean loss: of softmax for labels (N,), of a sigmoid a class for (N, classes); in float32 at least."""
+    """Mean loss: of softmax for labels (N,), of a sigmoid a class for (N, classes); in float32 at
+    least.
+    """
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     if labels.is_floating_point():
         return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
@@ -83,15 +92,18 @@ def train_step(
 ) -> Tensor:
     """One step down the gradient; the mean loss of the batch, before the step.
 
-    The batch is taken in `accumulate` equal parts, one after the other, to save memory: their gradients add up to the batch's
-    own, but BN sees each part by itself. `seed` is called with each part's number, for dropout. `scaler` is for fp16: it makes
-    the loss larger, so that small gradients are no zeros, and leaves a step out where that made a gradient overflow.
+    The batch is taken in `accumulate` equal parts, one after the other, to save memory: their
+    gradients add up to the batch's own, but BN sees each part by itself. `seed` is called with each
+    part's number, for dropout. `scaler` is for fp16: it makes the loss larger, so that small
+    gradients are no zeros, and leaves a step out where that made a gradient overflow.
     """
     model.train()
     optimizer.zero_grad()
     scaler = scaler or torch.amp.GradScaler(images.device.type, enabled=False)
     losses = []
-    for part, (x, y) in enumerate(zip(images.chunk(accumulate), labels.chunk(accumulate), strict=True)):
+    for part, (x, y) in enumerate(
+        zip(images.chunk(accumulate), labels.chunk(accumulate), strict=True)
+    ):
         seed(part)
         with parallel.exchange(model, now=part == accumulate - 1):
             with autocast(images.device, precision):
@@ -107,5 +119,7 @@ def train_step(
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Convolutions and matrix products within are of that precision; sums, BN's statistics and the loss stay float32."""
+    """Convolutions and matrix products within are of that precision; sums, BN's statistics and the
+    loss stay float32.
+    """
     return torch.autocast(device.type, DTYPES[precision], enabled=precision != "fp32")

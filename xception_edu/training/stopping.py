@@ -1,4 +1,6 @@
-"""How a run stops: signals that are noted and acted on between two steps, and errors that are said in one line."""
+"""How a run stops: signals that are noted and acted on between two steps, and errors that are said
+in one line.
+"""
 
 import os
 import signal
@@ -20,7 +22,9 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def noted_signals() -> Iterator[list[int]]:
-    """Note SIGINT and SIGTERM, instead of dying in the middle of a step; a second one acts as ever. Main thread only."""
+    """Note SIGINT and SIGTERM, instead of dying in the middle of a step; a second one acts as ever.
+    Main thread only.
+    """
     noted: list[int] = []
     before: dict[int, Any] = {}
 
@@ -41,10 +45,11 @@ def noted_signals() -> Iterator[list[int]]:
 
 @contextmanager
 def in_one_line(files: str = "out") -> Iterator[None]:
-    """Turn what a reader can put right into a ValueError of one line: wrong values, files, divergence, too little memory.
+    """Turn what a reader can put right into a ValueError of one line: wrong values, files,
+    divergence, too little memory.
 
-    `files` is the argument that an OSError is about. Where torchrun started several processes, those but the first say which
-    one they are.
+    `files` is the argument that an OSError is about. Where torchrun started several processes,
+    those but the first say which one they are.
     """
     try:
         with _reworded(files):
@@ -65,9 +70,15 @@ def _reworded(files: str) -> Iterator[None]:
         raise ValueError(" ".join(str(error).splitlines())) from None
     except RuntimeError as error:
         if parallel.lost_rank(error):
-            raise ValueError(f"another process is gone, and this one stops, too: {str(error).splitlines()[0]}") from None
+            raise ValueError(
+                f"another process is gone, and this one stops, too: {str(error).splitlines()[0]}"
+            ) from None
         if "memory" in str(error):
-            raise ValueError("model and batch_size need more memory than there is: make one of them smaller") from None
+            raise ValueError(
+                "model and batch_size need more memory than there is: make one of them smaller"
+            ) from None
         if "compiler" in str(error):
-            raise ValueError("compile is True, but must be False: torch.compile finds no working C++ compiler") from None
+            raise ValueError(
+                "compile is True, but must be False: torch.compile finds no working C++ compiler"
+            ) from None
         raise

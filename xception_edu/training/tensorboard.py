@@ -1,15 +1,20 @@
-"""What TensorBoard draws while a run goes on (`tensorboard --logdir OUT`): the numbers of metrics.jsonl, and more often."""
+"""What TensorBoard draws while a run goes on (`tensorboard --logdir OUT`): the numbers of
+metrics.jsonl, and more often.
+"""
 
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-POINTS_AN_EPOCH = 50  # of loss and learning rate, so that the file stays small however long an epoch is
+# of loss and learning rate, so that the file stays small however long an epoch is
+POINTS_AN_EPOCH = 50
 
 
 class Events:
-    """Curves in a run's folder; after a resume they go on where the run does. With `wanted` False nothing is written."""
+    """Curves in a run's folder; after a resume they go on where the run does. With `wanted` False
+    nothing is written.
+    """
 
     def __init__(self, out: Path, step: int, steps_an_epoch: int, *, wanted: bool = True):
         self.every = max(1, steps_an_epoch // POINTS_AN_EPOCH)
@@ -17,7 +22,9 @@ class Events:
         if wanted:
             from torch.utils.tensorboard import SummaryWriter
 
-            self.writer = SummaryWriter(str(out / "tensorboard"), purge_step=step + 1 if step else None)
+            self.writer = SummaryWriter(
+                str(out / "tensorboard"), purge_step=step + 1 if step else None
+            )
 
     def step(self, step: int, loss: float, lr: float) -> None:
         """Loss and learning rate of the step with that number, if it is one to be shown."""

@@ -1,11 +1,13 @@
 """Training, to be read from top to bottom: what a run is, and the loop that loses nothing.
 
     python -m xception_edu train --recipe digits --out runs/digits
-    torchrun --nproc-per-node 8 -m xception_edu train --recipe imagenet_modern --data FOLDER --out runs/modern
+    torchrun --nproc-per-node 8 -m xception_edu train --recipe imagenet_modern
+        --data FOLDER --out runs/modern
 
-Time and accuracy over 3 seeds are in results/train_digits.json and results/train_photos.json. All randomness is a function of
-the recipe's seed and the number of the step, so a run continues from a checkpoint bit for bit without saving random states;
-on a CPU two runs of one recipe give the same bits (on a GPU that is not promised: some of its sums have no fixed order).
+Time and accuracy over 3 seeds are in results/train_digits.json and results/train_photos.json. All
+randomness is a function of the recipe's seed and the number of the step, so a run continues from a
+checkpoint bit for bit without saving random states; on a CPU two runs of one recipe give the same
+bits (on a GPU that is not promised: some of its sums have no fixed order).
 
 What a step is, is in steps.py; several processes are in parallel.py.
 """
@@ -55,7 +57,16 @@ from xception_edu.training.steps import make_model, make_optimizer, train_step, 
 from xception_edu.training.stopping import Interrupted, in_one_line, noted_signals
 from xception_edu.training.tensorboard import Events
 
-__all__ = ["Run", "evaluate", "make_model", "make_optimizer", "train", "train_step", "trained_model", "training_batch"]
+__all__ = [
+    "Run",
+    "evaluate",
+    "make_model",
+    "make_optimizer",
+    "train",
+    "train_step",
+    "trained_model",
+    "training_batch",
+]
 
 log = logging.getLogger(__name__)
 
@@ -67,12 +78,14 @@ class Run:
     recipe: Recipe
     out: Path
     model: nn.Module  # what is saved
-    net: nn.Module  # what a step calls: the same, in several processes averaging its gradients, or compiled
+    # what a step calls: the same, in several processes averaging its gradients, or compiled
+    net: nn.Module
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     average: AveragedModel | None
     steps_an_epoch: int
-    facts: dict[str, Any] = field(default_factory=dict)  # saved with every checkpoint: where the data were, the classes' names
+    # saved with every checkpoint: where the data were, the classes' names
+    facts: dict[str, Any] = field(default_factory=dict)
     events: Events | None = None
     step: int = 0  # steps done
     loss_sum: float = 0.0  # over the steps of the running epoch
@@ -88,26 +101,42 @@ class Run:
         return learning_rate(self.recipe, (self.step + 0.5) / self.steps_an_epoch, epoch_images)
 
     def seed(self, part: int) -> None:
-        """Set the random numbers of dropout for a part of this rank's batch: other ranks and parts have others."""
-        seed_everything(self.recipe.seed, "dropout", self.step, parallel.rank() * self.recipe.accumulate + part)
+        """Set the random numbers of dropout for a part of this rank's batch: other ranks and parts
+        have others.
+        """
+        seed_everything(
+            self.recipe.seed, "dropout", self.step, parallel.rank() * self.recipe.accumulate + part
+        )
 
     def count(self, loss: float, seconds: float) -> None:
         """Count a step that was taken; FloatingPointError if its loss was not finite."""
         if not math.isfinite(loss):
             raise self.diverged(f"loss is {loss}", self.step + 1)
         if self.scaler.is_enabled() and self.scaler.get_scale() < 1:
-            raise self.diverged("a gradient overflows fp16, even of a loss that is not scaled up,", self.step + 1)
+            raise self.diverged(
+                "a gradient overflows fp16, even of a loss that is not scaled up,", self.step + 1
+            )
         self.step, self.loss_sum = self.step + 1, self.loss_sum + loss
         self.seconds, self.timed_steps = self.seconds + seconds, self.timed_steps + 1
         if self.events:
             self.events.step(self.step, loss, self.optimizer.param_groups[0]["lr"])
 
     def line(self) -> dict[str, Any]:
-        """What metrics.jsonl says of the running epoch so far: one at its end is a whole number, else a fraction."""
+        """What metrics.jsonl says of the running epoch so far: one at its end is a whole number,
+        else a fraction.
+        """
         epochs, taken = divmod(self.step, self.steps_an_epoch)
-        line: dict[str, Any] = {"step": self.step, "epoch": epochs if not taken else self.step / self.steps_an_epoch}
-        line |= {"loss": self.loss_sum / (taken or self.steps_an_epoch), "lr": self.optimizer.param_groups[0]["lr"]}
-        line["images_per_second"] = round(self.timed_steps * self.recipe.batch_size / self.seconds, 1)
+        line: dict[str, Any] = {
+            "step": self.step,
+            "epoch": epochs if not taken else self.step / self.steps_an_epoch,
+        }
+        line |= {
+            "loss": self.loss_sum / (taken or self.steps_an_epoch),
+            "lr": self.optimizer.param_groups[0]["lr"],
+        }
+        line["images_per_second"] = round(
+            self.timed_steps * self.recipe.batch_size / self.seconds, 1
+        )
         return line | devices.use(next(self.model.parameters()).device)
 
     def end_epoch(self, data: Images) -> dict[str, Any]:
@@ -116,10 +145,16 @@ class Run:
         epoch = line["epoch"]
         if epoch % self.recipe.evaluate_every == 0 or epoch == self.recipe.epochs:
             size = self.recipe.image_size
-            batches = data.held_out(images_at_once(size), rank=parallel.rank(), ranks=parallel.ranks())
+            batches = data.held_out(
+                images_at_once(size), rank=parallel.rank(), ranks=parallel.ranks()
+            )
             how = {"precision": self.recipe.precision, "class_weights": data.class_weights}
             found = evaluate(self.average or self.model, batches, size, **how)
-            line |= {"held_out_loss" if key == "loss" else key: value for key, value in found.items() if key != "images"}
+            line |= {
+                "held_out_loss" if key == "loss" else key: value
+                for key, value in found.items()
+                if key != "images"
+            }
         self.loss_sum, self.seconds, self.timed_steps = 0.0, 0.0, 0
         if parallel.rank() == 0:
             append_line(self.out / "metrics.jsonl", line)
@@ -129,18 +164,28 @@ class Run:
         return line
 
     def save(self) -> None:
-        """Write a checkpoint; FloatingPointError if a weight is not finite, since then the one before is the last good one."""
+        """Write a checkpoint; FloatingPointError if a weight is not finite, since then the one
+        before is the last good one.
+        """
         tensors = state_tensors(self.model, self.optimizer, self.average)
         if not all(t.isfinite().all() for t in tensors.values()):
             raise self.diverged("a weight is not finite", self.step)
-        progress = {"loss_sum": self.loss_sum, "scaler": self.scaler.state_dict(), "recipe": self.recipe.to_dict()}
+        progress = {
+            "loss_sum": self.loss_sum,
+            "scaler": self.scaler.state_dict(),
+            "recipe": self.recipe.to_dict(),
+        }
         folder = self.out / "checkpoints"
         if parallel.rank() == 0:
-            save_checkpoint(folder, self.step, tensors, progress | self.facts, keep=self.recipe.keep_checkpoints)
+            save_checkpoint(
+                folder, self.step, tensors, progress | self.facts, keep=self.recipe.keep_checkpoints
+            )
         self.saved, self.saved_at = checkpoint_path(folder, self.step), time.monotonic()
 
     def restore(self) -> None:
-        """Go back to the newest whole checkpoint; a run that was killed before its first one starts over."""
+        """Go back to the newest whole checkpoint; a run that was killed before its first one starts
+        over.
+        """
         checkpoint = load_newest(self.out / "checkpoints")
         if checkpoint is None:
             log.warning("%s has no checkpoint yet: the run starts over", self.out)
@@ -153,25 +198,37 @@ class Run:
 
     def diverged(self, what: str, step: int) -> FloatingPointError:
         """The error that says where, how fast, and what is left."""
-        last = f"the last good checkpoint is {self.saved}" if self.saved else "there is no checkpoint yet"
+        last = (
+            f"the last good checkpoint is {self.saved}"
+            if self.saved
+            else "there is no checkpoint yet"
+        )
         lr = self.optimizer.param_groups[0]["lr"]
-        return FloatingPointError(f"{what} at step {step} with learning rate {lr:.6g}, which should be lower; {last}")
+        return FloatingPointError(
+            f"{what} at step {step} with learning rate {lr:.6g}, which should be lower; {last}"
+        )
 
 
 def start(recipe: Recipe, out: Path, data: Images, device: torch.device) -> Run:
-    """A run before its first step: network, optimizer and average on the device, the network as the recipe wraps it."""
+    """A run before its first step: network, optimizer and average on the device, the network as the
+    recipe wraps it.
+    """
     model = make_model(recipe)
     if recipe.sync_bn:
         model = parallel.synchronize_bn(model, device)
     model = model.to(device)
     ema = get_ema_multi_avg_fn(recipe.polyak_decay)
-    average = AveragedModel(model, multi_avg_fn=ema, use_buffers=True) if recipe.polyak_decay else None
+    average = (
+        AveragedModel(model, multi_avg_fn=ema, use_buffers=True) if recipe.polyak_decay else None
+    )
     net = parallel.distribute(model, device)
     if recipe.compile:
         net.compile()
     scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
     steps_an_epoch = recipe.steps_per_epoch or data.train_size // recipe.batch_size
-    return Run(recipe, out, model, net, make_optimizer(model, recipe), scaler, average, steps_an_epoch)
+    return Run(
+        recipe, out, model, net, make_optimizer(model, recipe), scaler, average, steps_an_epoch
+    )
 
 
 def train(
@@ -186,14 +243,16 @@ def train(
     checkpoint_minutes: float = 10.0,
     tensorboard: bool = True,
 ) -> dict[str, Any] | None:
-    """Train by the recipe into the folder `out`; the last line of its metrics.jsonl, None if there is none.
+    """Train by the recipe into the folder `out`; the last line of its metrics.jsonl, None if there
+    is none.
 
-    `out` gets config.json, metrics.jsonl (a line an epoch), checkpoints/ and tensorboard/. With `resume` the run that is there
-    goes on. `data` and `skip_corrupt` are for load_dataset. After `max_steps` steps in all the run is saved and left, with a
-    line about the epoch so far. A checkpoint is written at the end of every epoch, and whenever so many minutes have passed.
+    `out` gets config.json, metrics.jsonl (a line an epoch), checkpoints/ and tensorboard/. With
+    `resume` the run that is there goes on. `data` and `skip_corrupt` are for load_dataset. After
+    `max_steps` steps in all the run is saved and left, with a line about the epoch so far. A
+    checkpoint is written at the end of every epoch, and whenever so many minutes have passed.
 
-    Raises ValueError for wrong arguments, FloatingPointError if the loss or a weight is no longer finite, and Interrupted,
-    a KeyboardInterrupt, if SIGINT or SIGTERM came: the run was saved then.
+    Raises ValueError for wrong arguments, FloatingPointError if the loss or a weight is no longer
+    finite, and Interrupted, a KeyboardInterrupt, if SIGINT or SIGTERM came: the run was saved then.
     """
     out = Path(out)
     checks.number("checkpoint_minutes", checkpoint_minutes, at_least=0)
@@ -219,7 +278,11 @@ def train(
             if resume:
                 drop_lines_after(run.step, out / "metrics.jsonl")
             else:
-                facts = {"device": str(chosen), "threads": torch.get_num_threads(), "processes": parallel.ranks()}
+                facts = {
+                    "device": str(chosen),
+                    "threads": torch.get_num_threads(),
+                    "processes": parallel.ranks(),
+                }
                 facts |= devices.name(chosen) | {"batch_size_rule": rate_rule(recipe)} | run.facts
                 start_folder(recipe, out, facts)
             run.events = Events(out, run.step, run.steps_an_epoch, wanted=tensorboard)
@@ -232,13 +295,24 @@ def train(
 
 
 def loop(
-    run: Run, data: Images, signals: Sequence[int], *, max_steps: int | None = None, checkpoint_minutes: float = 10.0
+    run: Run,
+    data: Images,
+    signals: Sequence[int],
+    *,
+    max_steps: int | None = None,
+    checkpoint_minutes: float = 10.0,
 ) -> None:
-    """Step after step to the end of the recipe, to `max_steps`, or until a signal is noted in one of the processes."""
+    """Step after step to the end of the recipe, to `max_steps`, or until a signal is noted in one
+    of the processes.
+    """
     recipe, size = run.recipe, run.recipe.batch_size
     steps = recipe.epochs * run.steps_an_epoch
     last = min(steps, max_steps or steps)
-    how = {"label_smoothing": recipe.label_smoothing, "precision": recipe.precision, "scaler": run.scaler}
+    how = {
+        "label_smoothing": recipe.label_smoothing,
+        "precision": recipe.precision,
+        "scaler": run.scaler,
+    }
     how |= {"accumulate": recipe.accumulate, "clip_norm": recipe.clip_norm, "seed": run.seed}
     signum = parallel.signal_of_any(signals)
     with progress_bar(run, last) as bar:
@@ -255,8 +329,16 @@ def loop(
             bar.update(size)
             if run.step % run.steps_an_epoch == 0:
                 line = run.end_epoch(data)
-                bar.set_postfix_str(", ".join(f"{key} {line[key]:.4g}" for key in ("epoch", "loss", "top1") if key in line))
-            elif signum or run.step == last or time.monotonic() - run.saved_at >= 60 * checkpoint_minutes:
+                bar.set_postfix_str(
+                    ", ".join(
+                        f"{key} {line[key]:.4g}" for key in ("epoch", "loss", "top1") if key in line
+                    )
+                )
+            elif (
+                signum
+                or run.step == last
+                or time.monotonic() - run.saved_at >= 60 * checkpoint_minutes
+            ):
                 if run.step == last and parallel.rank() == 0:
                     append_line(run.out / "metrics.jsonl", run.line())
                 run.save()
@@ -264,13 +346,18 @@ def loop(
         if not run.step:
             run.save()
         name = signal.Signals(signum).name
-        raise Interrupted(f"{name}: stopped after step {run.step} of {steps}, {run.saved} is saved; --resume goes on", signum)
+        raise Interrupted(
+            f"{name}: stopped after step {run.step} of {steps}, {run.saved} is saved; --resume"
+            " goes on",
+            signum,
+        )
 
 
 def progress_bar(run: Run, last: int) -> tqdm:
     """Images done, images a second and time left; on rank 0, and not where TQDM_DISABLE is set.
 
-    Above it stands what another batch size did to the learning rate, and whether there are too few steps for the averaging.
+    Above it stands what another batch size did to the learning rate, and whether there are too few
+    steps for the averaging.
     """
     # tqdm reads the variable itself, but not in a notebook.
     quiet, size = "TQDM_DISABLE" in os.environ or parallel.rank() > 0, run.recipe.batch_size
@@ -283,11 +370,13 @@ def progress_bar(run: Run, last: int) -> tqdm:
     return bar
 
 
-# ---- the command ----------------------------------------------------------------------------------------------------
+# ---- the command ---------------------------------------------------------------------------------
 
 
 def command(argv: Sequence[str]) -> int:
-    """Run `train` by its flags: exit status 0, or 128 and a signal's number; ValueError, of one line, if anything is wrong."""
+    """Run `train` by its flags: exit status 0, or 128 and a signal's number; ValueError, of one
+    line, if anything is wrong.
+    """
     rank = int(os.environ.get("RANK", "0"))
     try:
         with in_one_line():
@@ -295,7 +384,14 @@ def command(argv: Sequence[str]) -> int:
             if options.dry_run:
                 from xception_edu.training import dry_run
 
-                print(dry_run.report(recipe, device=options.device, data=options.data, max_steps=options.max_steps))
+                print(
+                    dry_run.report(
+                        recipe,
+                        device=options.device,
+                        data=options.data,
+                        max_steps=options.max_steps,
+                    )
+                )
                 return 0
             if pick_device(options.device).type == "cpu":
                 keep_freed_memory()
@@ -316,7 +412,16 @@ def summary(last: dict[str, Any] | None, options: Any) -> str:
     if last is None:
         return f"no epoch has ended; the run is in {options.out}, and --resume goes on"
     if last["epoch"] % 1:
-        said = f"loss {last['loss']:.4f}, {last['images_per_second']} images/s after step {last['step']}"
-        return f"{said}, in the middle of an epoch; the run is in {options.out}, and --resume goes on"
-    good = f"{last['top1']:.2%} top-1 on held-out images" if "top1" in last else f"loss {last['loss']:.4f}"
+        said = (
+            f"loss {last['loss']:.4f}, {last['images_per_second']} images/s after step"
+            f" {last['step']}"
+        )
+        return (
+            f"{said}, in the middle of an epoch; the run is in {options.out}, and --resume goes on"
+        )
+    good = (
+        f"{last['top1']:.2%} top-1 on held-out images"
+        if "top1" in last
+        else f"loss {last['loss']:.4f}"
+    )
     return f"{good} after epoch {last['epoch']}; all of it is in {options.out}"

@@ -1,4 +1,6 @@
-"""Networks made ready for use: batch normalization folded into the convolutions, and export to ONNX."""
+"""Networks made ready for use: batch normalization folded into the convolutions, and export to
+ONNX.
+"""
 
 import copy
 import os
@@ -16,11 +18,13 @@ PAIRS = (("conv", "bn"), ("conv1", "bn1"), ("conv2", "bn2"), ("skip", "skip_bn")
 
 
 def fold_batchnorm(model: nn.Module) -> nn.Module:
-    """A new model in eval mode that computes what `model.eval()` does, without BN: its scale and shift are in the convolutions.
+    """A new model in eval mode that computes what `model.eval()` does, without BN: its scale and
+    shift are in the convolutions.
 
-    w' = w * gamma / sqrt(variance + epsilon) an output channel, and bias' = (bias - mean) * gamma / sqrt(...) + beta. In a
-    separable convolution the later of the two takes them. `model` stays as it is. Equal up to rounding (1e-5 relative in
-    float32). Raises ValueError if a BN does not stand behind a convolution.
+    w' = w * gamma / sqrt(variance + epsilon) an output channel, and bias' = (bias - mean) * gamma /
+    sqrt(...) + beta. In a separable convolution the later of the two takes them. `model` stays as
+    it is. Equal up to rounding (1e-5 relative in float32). Raises ValueError if a BN does not stand
+    behind a convolution.
     """
     folded = copy.deepcopy(model).eval()
     for parent, conv_name, bn_name in list(_pairs(folded)):
@@ -28,15 +32,22 @@ def fold_batchnorm(model: nn.Module) -> nn.Module:
         setattr(parent, bn_name, nn.Identity())
     left = [name for name, module in folded.named_modules() if isinstance(module, nn.BatchNorm2d)]
     if left:
-        raise ValueError(f"model has {', '.join(left)}, but each BN must stand behind a convolution to be folded")
+        raise ValueError(
+            f"model has {', '.join(left)}, but each BN must stand behind a convolution to be folded"
+        )
     return folded
 
 
 def _pairs(model: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
     for parent in model.modules():
         for conv, bn in PAIRS:
-            after_relu = getattr(parent, "relu_before_bn", False)  # the ReLU between the two keeps them apart
-            if hasattr(parent, conv) and isinstance(getattr(parent, bn, None), nn.BatchNorm2d) and not after_relu:
+            # the ReLU between the two keeps them apart
+            after_relu = getattr(parent, "relu_before_bn", False)
+            if (
+                hasattr(parent, conv)
+                and isinstance(getattr(parent, bn, None), nn.BatchNorm2d)
+                and not after_relu
+            ):
                 yield parent, conv, bn
 
 
@@ -46,7 +57,9 @@ def _last_convolution(module: nn.Module) -> nn.Conv2d | SegmentedConv2d:
 
 @torch.no_grad()
 def _fold(conv: nn.Conv2d | SegmentedConv2d, bn: nn.BatchNorm2d) -> None:
-    """Scale the convolution's weights and shift its bias in place; in float64, so that only the last step rounds."""
+    """Scale the convolution's weights and shift its bias in place; in float64, so that only the
+    last step rounds.
+    """
     scale = (bn.running_var.double() + bn.eps).rsqrt()
     if bn.weight is not None:
         scale = scale * bn.weight.double()
@@ -58,16 +71,22 @@ def _fold(conv: nn.Conv2d | SegmentedConv2d, bn: nn.BatchNorm2d) -> None:
     conv.bias = nn.Parameter(shifted.to(weights[0].dtype), requires_grad=bn.bias.requires_grad)
 
 
-def export_onnx(model: nn.Module, path: str | os.PathLike[str], input_size: int | tuple[int, int] = 299) -> None:
-    """Write `model` as ONNX for images of one size (a side or (height, width)) and any number of them; BN is folded.
+def export_onnx(
+    model: nn.Module, path: str | os.PathLike[str], input_size: int | tuple[int, int] = 299
+) -> None:
+    """Write `model` as ONNX for images of one size (a side or (height, width)) and any number of
+    them; BN is folded.
 
-    The size is fixed because TensorFlow's pooling pads odd and even sides differently. Needs the extra "onnx".
+    The size is fixed because TensorFlow's pooling pads odd and even sides differently. Needs the
+    extra "onnx".
     """
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise ValueError(f"ONNX export needs the package {error.name}: pip install 'xception-edu[onnx]'") from error
+        raise ValueError(
+            f"ONNX export needs the package {error.name}: pip install 'xception-edu[onnx]'"
+        ) from error
     size = checks.pair("input_size", input_size)
     folded = fold_batchnorm(model)
     weight = next(folded.parameters())

@@ -1,8 +1,9 @@
 """Tensors out of weight files that a stranger may have sent: HDF5, .keras, .pth and .safetensors.
 
-The first bytes tell the format, not the name. Nothing in a file is run: pickles open with torch's weights_only and no other
-way, and from HDF5 only plain numbers that lie in the file itself are read. What a file declares is held against its size
-before memory is given to it. Whatever is wrong becomes a ValueError that names the file.
+The first bytes tell the format, not the name. Nothing in a file is run: pickles open with torch's
+weights_only and no other way, and from HDF5 only plain numbers that lie in the file itself are
+read. What a file declares is held against its size before memory is given to it. Whatever is wrong
+becomes a ValueError that names the file.
 """
 
 import io
@@ -24,7 +25,8 @@ MOST_OBJECTS = 20_000  # groups and datasets; Keras' Xception has about 600
 class WeightFile(NamedTuple):
     """What a file holds: `kind` is "keras", "torch" or "safetensors".
 
-    `notes` are the file's own words: safetensors' metadata, or for Keras the name of the layer behind each group.
+    `notes` are the file's own words: safetensors' metadata, or for Keras the name of the layer
+    behind each group.
     """
 
     kind: str
@@ -33,10 +35,15 @@ class WeightFile(NamedTuple):
 
 
 def read_weight_file(path: str | os.PathLike[str]) -> WeightFile:
-    """All tensors of the file, on the CPU, under the names that they have in it; ValueError naming the file otherwise."""
+    """All tensors of the file, on the CPU, under the names that they have in it; ValueError naming
+    the file otherwise.
+    """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"{path}: {'is no file' if path.exists() else 'does not exist'}, but must be a weight file")
+        raise ValueError(
+            f"{path}: {'is no file' if path.exists() else 'does not exist'}, but must be a weight"
+            " file"
+        )
     try:
         return _read(path)
     except Exception as error:  # the parsers of four formats raise what they like on broken files
@@ -54,7 +61,8 @@ def _read(path: Path) -> WeightFile:
             if KERAS_MEMBER in archive.namelist():
                 return _read_keras(archive)
         return _read_torch(path)
-    # A .safetensors begins with the length of its header, whose first byte may look like a pickle's.
+    # A .safetensors begins with the length of its header, whose first byte may look like a
+    # pickle's.
     fits = 8 + int.from_bytes(start[:8], "little") <= path.stat().st_size
     if start[8:9] == b"{" and (fits or not start.startswith(PICKLE)):
         return _read_safetensors(path)
@@ -85,7 +93,11 @@ def _read_torch(path: Path) -> WeightFile:
     if not isinstance(content, dict) or not content:
         raise ValueError(f"holds {type(content).__name__}, but must hold a dictionary of tensors")
     for name, tensor in content.items():
-        if not isinstance(name, str) or not isinstance(tensor, Tensor) or tensor.layout is not torch.strided:
+        if (
+            not isinstance(name, str)
+            or not isinstance(tensor, Tensor)
+            or tensor.layout is not torch.strided
+        ):
             raise ValueError(f"{name!r} is {type(tensor).__name__}, but must be a dense tensor")
     if all(name.startswith("module.") for name in content):  # as DataParallel saves them
         content = {name.removeprefix("module."): tensor for name, tensor in content.items()}
@@ -98,13 +110,15 @@ def _check_bytes(declared: int, size: int) -> None:
         raise ValueError(f"declares tensors of {declared} bytes, but has only {size}")
 
 
-# ---- Keras ----------------------------------------------------------------------------------------------------------
+# ---- Keras ---------------------------------------------------------------------------------------
 
 
 def _read_keras(archive: zipfile.ZipFile) -> WeightFile:
     size = archive.getinfo(KERAS_MEMBER).file_size
     if size > LARGEST_MEMBER:
-        raise ValueError(f"{KERAS_MEMBER} unpacks to {size} bytes, but must have at most {LARGEST_MEMBER}")
+        raise ValueError(
+            f"{KERAS_MEMBER} unpacks to {size} bytes, but must have at most {LARGEST_MEMBER}"
+        )
     with archive.open(KERAS_MEMBER) as member:
         content = member.read(size)
     return _read_hdf5(io.BytesIO(content), len(content))
@@ -123,14 +137,20 @@ def _read_hdf5(file: Path | io.BytesIO, size: int) -> WeightFile:
                 declared += item.nbytes
                 _check_bytes(declared, size)
                 arrays[name] = item[()]
-            elif name.endswith("/vars") and "name" in item.attrs:  # Keras 3.10 and later note the layer's name here
+            # Keras 3.10 and later note the layer's name here
+            elif name.endswith("/vars") and "name" in item.attrs:
                 notes[name.removesuffix("/vars")] = str(item.attrs["name"])
-    tensors = {name: torch.from_numpy(array.astype(array.dtype.newbyteorder("="))) for name, array in arrays.items()}
+    tensors = {
+        name: torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))
+        for name, array in arrays.items()
+    }
     return WeightFile("keras", tensors, notes)
 
 
 def _walk(group: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Every group and dataset below a group with its path; links that lead out of the file are an error."""
+    """Every group and dataset below a group with its path; links that lead out of the file are an
+    error.
+    """
     import h5py
 
     for count, name in enumerate(group):
@@ -139,7 +159,9 @@ def _walk(group: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, A
             raise ValueError(f"{path!r} is a link, but must be a part of the file itself")
         # Hard links can make a group its own child, so depth and number are bounded.
         if depth > 8 or count > MOST_OBJECTS:
-            raise ValueError(f"{path!r} is too deep or one of too many, but weights lie at most 8 groups deep")
+            raise ValueError(
+                f"{path!r} is too deep or one of too many, but weights lie at most 8 groups deep"
+            )
         if path.split("/")[0] in ("optimizer", "optimizer_weights"):
             continue  # training state
         item = group[name]
@@ -149,8 +171,13 @@ def _walk(group: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, A
 
 
 def _check_dataset(name: str, dataset: Any) -> None:
-    """Keras stores plain contiguous numbers; the other ways to store could read other files or unpack to any size."""
+    """Keras stores plain contiguous numbers; the other ways to store could read other files or
+    unpack to any size.
+    """
     if dataset.chunks is not None or dataset.external is not None or dataset.is_virtual:
-        raise ValueError(f"{name!r} is chunked, external or virtual, but must be stored contiguously, as Keras does")
+        raise ValueError(
+            f"{name!r} is chunked, external or virtual, but must be stored contiguously, as Keras"
+            " does"
+        )
     if dataset.dtype.kind not in "fiu" or dataset.shape is None:
         raise ValueError(f"{name!r} is of type {dataset.dtype}, but must be numbers")

@@ -1,6 +1,8 @@
-"""Who calls which weight what: one table of Xception's layers with our names, timm's and Keras', and the translations.
+"""Who calls which weight what: one table of Xception's layers with our names, timm's and Keras',
+and the translations.
 
-A network is a list of `Layer`; the translations know nothing of Xception, so another network needs its list and no more.
+A network is a list of `Layer`; the translations know nothing of Xception, so another network needs
+its list and no more.
 """
 
 import re
@@ -9,7 +11,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-# For each kind of layer its weights: our name, timm's, Keras' (in Keras' own order, which .weights.h5 numbers from 0).
+# For each kind of layer its weights: our name, timm's, Keras' (in Keras' own order, which
+# .weights.h5 numbers from 0).
 WEIGHTS = {
     "conv": (("weight", "weight", "kernel"),),
     "separable": (
@@ -25,9 +28,16 @@ WEIGHTS = {
     "linear": (("weight", "weight", "kernel"), ("bias", "bias", "bias")),
 }
 WEIGHTS["batch_shift"] = WEIGHTS["batch_norm"][1:]  # BN without gamma, as in Keras' Inception V3
-# Keras 1, which wrote the released ImageNet file, had other names. Its running_std is a variance all the same.
-KERAS_1 = {"W": "kernel", "b": "bias", "running_mean": "moving_mean", "running_std": "moving_variance"}
-# Names that Keras gives to layers without one: the class and a number; the first spelling is Keras 1's.
+# Keras 1, which wrote the released ImageNet file, had other names. Its running_std is a variance
+# all the same.
+KERAS_1 = {
+    "W": "kernel",
+    "b": "bias",
+    "running_mean": "moving_mean",
+    "running_std": "moving_variance",
+}
+# Names that Keras gives to layers without one: the class and a number; the first spelling is Keras
+# 1's.
 _NORM = re.compile(r"(batchnormalization|batch_normalization)(?:_(\d{1,9}))?")
 KERAS_KINDS = {
     "conv": re.compile(r"(convolution2d|conv2d)(?:_(\d{1,9}))?"),
@@ -39,7 +49,9 @@ KERAS_KINDS = {
 
 
 class Layer(NamedTuple):
-    """A layer with weights: its kind (a key of WEIGHTS) and its name here, in timm, and in Keras ("" where it has none)."""
+    """A layer with weights: its kind (a key of WEIGHTS) and its name here, in timm, and in Keras
+    ("" where it has none).
+    """
 
     kind: str
     ours: str
@@ -48,7 +60,9 @@ class Layer(NamedTuple):
 
 
 def xception_layers(entry_blocks: int = 3, middle_blocks: int = 8) -> list[Layer]:
-    """Every layer of Xception that has weights, in the order in which Keras' code makes them: a block's skip comes first."""
+    """Every layer of Xception that has weights, in the order in which Keras' code makes them: a
+    block's skip comes first.
+    """
     layers = [
         Layer("conv", "conv1", "conv1", "block1_conv1"),
         Layer("batch_norm", "bn1", "bn1", "block1_conv1_bn"),
@@ -58,15 +72,22 @@ def xception_layers(entry_blocks: int = 3, middle_blocks: int = 8) -> list[Layer
     last = entry_blocks + middle_blocks + 1
     for block in range(1, last + 1):
         downsampling = block <= entry_blocks or block == last
-        ours = f"entry.{block - 1}" if block <= entry_blocks else f"middle.{block - entry_blocks - 1}"
+        ours = (
+            f"entry.{block - 1}" if block <= entry_blocks else f"middle.{block - entry_blocks - 1}"
+        )
         ours = "exit" if block == last else ours
         if downsampling:
             layers.append(Layer("conv", f"{ours}.skip", f"block{block}.skip", ""))
             layers.append(Layer("batch_norm", f"{ours}.skip_bn", f"block{block}.skipbn", ""))
         for i in range(2 if downsampling else 3):
-            step = 3 * i + (block > 1)  # in timm's list [ReLU, Sep, BN, ...]; the first block has no leading ReLU
+            # in timm's list [ReLU, Sep, BN, ...]; the first block has no leading ReLU
+            step = 3 * i + (block > 1)
             layers += _separable(
-                f"{ours}.sep{i + 1}", f"block{block}.rep.{step}", f"block{block}.rep.{step + 1}", block + 1, i + 1
+                f"{ours}.sep{i + 1}",
+                f"block{block}.rep.{step}",
+                f"block{block}.rep.{step + 1}",
+                block + 1,
+                i + 1,
             )
     layers += _separable("sep3", "conv3", "bn3", last + 2, 1)
     layers += _separable("sep4", "conv4", "bn4", last + 2, 2)
@@ -75,37 +96,47 @@ def xception_layers(entry_blocks: int = 3, middle_blocks: int = 8) -> list[Layer
 
 def _separable(ours: str, timm: str, timm_bn: str, keras_block: int, number: int) -> list[Layer]:
     keras = f"block{keras_block}_sepconv{number}"
-    return [Layer("separable", f"{ours}.conv", timm, keras), Layer("batch_norm", f"{ours}.bn", timm_bn, f"{keras}_bn")]
+    return [
+        Layer("separable", f"{ours}.conv", timm, keras),
+        Layer("batch_norm", f"{ours}.bn", timm_bn, f"{keras}_bn"),
+    ]
 
 
 def block_counts(convolutions: int, separables: int) -> tuple[int, int]:
-    """(entry blocks, middle blocks) of a network with so many layers; the paper's (3, 8) where no network has as many."""
-    entry = convolutions - 3  # besides the skips of the entry blocks: two in the stem and the exit block's skip
+    """(entry blocks, middle blocks) of a network with so many layers; the paper's (3, 8) where no
+    network has as many.
+    """
+    # besides the skips of the entry blocks: two in the stem and the exit block's skip
+    entry = convolutions - 3
     middle, rest = divmod(separables - 2 * entry - 4, 3)
     return (entry, middle) if entry >= 1 and middle >= 0 and rest == 0 else (3, 8)
 
 
-# ---- timm -----------------------------------------------------------------------------------------------------------
+# ---- timm ----------------------------------------------------------------------------------------
 
 
 def timm_names(layers: list[Layer]) -> dict[str, str]:
     """Our name of every weight, and timm's (of Inception V3 torchvision's too)."""
     names = {}
     for layer in layers:
-        tracked = (("num_batches_tracked", "num_batches_tracked", ""),) if layer.kind.startswith("batch_") else ()
+        tracked = (
+            (("num_batches_tracked", "num_batches_tracked", ""),)
+            if layer.kind.startswith("batch_")
+            else ()
+        )
         for ours, timm, _ in (*WEIGHTS[layer.kind], *tracked):
             names[f"{layer.ours}.{ours}"] = f"{layer.timm}.{timm}"
     return names
 
 
-# ---- Keras ----------------------------------------------------------------------------------------------------------
+# ---- Keras ---------------------------------------------------------------------------------------
 
 
 def keras_groups(keys: list[str], notes: dict[str, str]) -> dict[str, list[tuple[str, str]]]:
     """Layers of a Keras file: their names, each with [(weight's name or number, key in the file)].
 
-    Keys are "layers/conv2d_1/vars/0" (.weights.h5), "block1_conv1/block1_conv1/kernel:0" below an optional "model_weights"
-    (Keras 2 and 3), or "convolution2d_1/convolution2d_1_W:0" (Keras 1).
+    Keys are "layers/conv2d_1/vars/0" (.weights.h5), "block1_conv1/block1_conv1/kernel:0" below an
+    optional "model_weights" (Keras 2 and 3), or "convolution2d_1/convolution2d_1_W:0" (Keras 1).
     """
     groups: dict[str, list[tuple[str, str]]] = {}
     for key in keys:
@@ -125,15 +156,21 @@ def keras_kind(name: str) -> str | None:
 
 def keras_layer_counts(groups: Iterable[str]) -> tuple[int, int]:
     """(plain convolutions, separable convolutions) among the layers of a Keras file."""
-    separables = sum(keras_kind(name) == "separable" or bool(re.fullmatch(r"block\d+_sepconv\d", name)) for name in groups)
-    convolutions = sum(keras_kind(name) == "conv" or bool(re.fullmatch(r"block1_conv\d", name)) for name in groups)
+    separables = sum(
+        keras_kind(name) == "separable" or bool(re.fullmatch(r"block\d+_sepconv\d", name))
+        for name in groups
+    )
+    convolutions = sum(
+        keras_kind(name) == "conv" or bool(re.fullmatch(r"block1_conv\d", name)) for name in groups
+    )
     return convolutions, separables
 
 
 def keras_names(groups: dict[str, list[tuple[str, str]]], numbered: list[Layer]) -> dict[str, str]:
     """Our name of every weight that the Keras file has, and its key in the file.
 
-    Layers are known by name; those whose names Keras made up, by the order of their numbers, which is that of `numbered`.
+    Layers are known by name; those whose names Keras made up, by the order of their numbers, which
+    is that of `numbered`.
     """
     by_name = {layer.keras: layer for layer in numbered if layer.keras in groups}
     made_up: dict[str, list[tuple[int, str]]] = {}
@@ -156,8 +193,9 @@ def keras_names(groups: dict[str, list[tuple[str, str]]], numbered: list[Layer])
 def xception_keras_order(layers: list[Layer], groups: Iterable[str]) -> list[Layer]:
     """Xception's layers in the order in which a Keras file numbers them.
 
-    Keras numbers in the order of making; in a .weights.h5 without names in the order of computing, where a skip's BN
-    follows the block's second BN (which matters only there: with names, only the skips are numbered).
+    Keras numbers in the order of making; in a .weights.h5 without names in the order of computing,
+    where a skip's BN follows the block's second BN (which matters only there: with names, only the
+    skips are numbered).
     """
     if any(name.startswith("batchnormalization") for name in groups):  # Keras 1 numbers all
         return layers
@@ -170,7 +208,9 @@ def xception_keras_order(layers: list[Layer], groups: Iterable[str]) -> list[Lay
 
 
 def from_keras(tensor: Tensor, ours: str) -> Tensor:
-    """A Keras array in torch's layout: (h, w, in, out) to (out, in, h, w), depthwise (h, w, in, 1) to (in, 1, h, w)."""
+    """A Keras array in torch's layout: (h, w, in, out) to (out, in, h, w), depthwise (h, w, in, 1)
+    to (in, 1, h, w).
+    """
     if tensor.dim() == 4:
         depthwise = ours.endswith("depthwise.weights.0")
         return tensor.permute(2, 3, 0, 1) if depthwise else tensor.permute(3, 2, 0, 1)

@@ -1,9 +1,11 @@
-"""Who calls which weight of Inception V3 what: our names, torchvision's (and timm's), the order of Keras' numbers."""
+"""Who calls which weight of Inception V3 what: our names, torchvision's (and timm's), the order of
+Keras' numbers.
+"""
 
 from xception_edu.weights.names import Layer, keras_kind
 
-# The units of each module: our name, torchvision's, and how many steps before the module's last concatenation the unit
-# stands. In module C the forks are concatenated once more.
+# The units of each module: our name, torchvision's, and how many steps before the module's last
+# concatenation the unit stands. In module C the forks are concatenated once more.
 STEM = {
     "conv1": "Conv2d_1a_3x3",
     "conv2": "Conv2d_2a_3x3",
@@ -74,7 +76,9 @@ AUX = {"aux.conv1": "AuxLogits.conv0", "aux.conv2": "AuxLogits.conv1"}
 
 
 def inception_layers(*, aux: bool, bn_scale: bool) -> list[Layer]:
-    """Every layer of Inception V3 that has weights, in the order in which Keras' code makes them; the auxiliary tower last."""
+    """Every layer of Inception V3 that has weights, in the order in which Keras' code makes them;
+    the auxiliary tower last.
+    """
     units = dict(STEM)
     for ours, theirs, module in MODULES:
         units |= {f"{ours}.{unit}": f"{theirs}.{branch}" for unit, branch, _ in module}
@@ -85,19 +89,26 @@ def inception_layers(*, aux: bool, bn_scale: bool) -> list[Layer]:
     norm = "batch_norm" if bn_scale else "batch_shift"
     layers = []
     for ours, theirs in units.items():
-        layers += [Layer("conv", f"{ours}.conv", f"{theirs}.conv", ""), Layer(norm, f"{ours}.bn", f"{theirs}.bn", "")]
+        layers += [
+            Layer("conv", f"{ours}.conv", f"{theirs}.conv", ""),
+            Layer(norm, f"{ours}.bn", f"{theirs}.bn", ""),
+        ]
     return layers + ends
 
 
 def inception_keras_order(layers: list[Layer], by_making: bool) -> list[Layer]:
-    """The layers in the order in which a Keras file numbers them: of making, or else of computing, as in `model.layers`.
+    """The layers in the order in which a Keras file numbers them: of making, or else of computing,
+    as in `model.layers`.
 
-    Keras computes the layers of a module that stand farthest from its end first, and of equally far ones the first made.
+    Keras computes the layers of a module that stand farthest from its end first, and of equally far
+    ones the first made.
     """
     if by_making:
         return layers
     places = {
-        f"{ours}.{unit}": (number, -steps) for number, (ours, _, module) in enumerate(MODULES) for unit, _, steps in module
+        f"{ours}.{unit}": (number, -steps)
+        for number, (ours, _, module) in enumerate(MODULES)
+        for unit, _, steps in module
     }
 
     def place(layer: Layer) -> tuple[int, int]:
@@ -108,6 +119,8 @@ def inception_keras_order(layers: list[Layer], by_making: bool) -> list[Layer]:
 
 
 def keras_has_scale(groups: dict[str, list[tuple[str, str]]]) -> bool:
-    """Whether the BNs of a Keras file have gamma: by name, or where weights are numbered, by a fourth one."""
+    """Whether the BNs of a Keras file have gamma: by name, or where weights are numbered, by a
+    fourth one.
+    """
     norms = [dict(weights) for name, weights in groups.items() if keras_kind(name) == "batch_norm"]
     return any("gamma" in weights or "3" in weights for weights in norms)

@@ -1,4 +1,6 @@
-"""What is on a photograph: any image file to the network's input, and the five likeliest classes."""
+"""What is on a photograph: any image file to the network's input, and the five likeliest
+classes.
+"""
 
 import argparse
 import importlib.resources
@@ -30,7 +32,8 @@ TALLEST = 8  # times the shorter side: what lies beyond cannot reach the center 
 
 
 def preprocess(image: Image.Image, size: int = CROP) -> Tensor:
-    """RGB image to (3, size, size) from -1 to 1: shorter side to size / 0.8975, bicubic, then the center (Keras' and timm's).
+    """RGB image to (3, size, size) from -1 to 1: shorter side to size / 0.8975, bicubic, then the
+    center (Keras' and timm's).
 
     For 299 the shorter side becomes 333. Mean and standard deviation are 0.5 for every channel.
     """
@@ -47,7 +50,9 @@ def preprocess(image: Image.Image, size: int = CROP) -> Tensor:
 
 
 def _without_ends(image: Image.Image) -> Image.Image:
-    """Cut the ends of a very long image, which would cost memory and be cropped away in any case."""
+    """Cut the ends of a very long image, which would cost memory and be cropped away in any
+    case.
+    """
     width, height = image.size
     most = TALLEST * min(width, height)
     cut_x, cut_y = max(width - most, 0) // 2, max(height - most, 0) // 2
@@ -55,23 +60,34 @@ def _without_ends(image: Image.Image) -> Image.Image:
 
 
 def class_names(num_classes: int, labels: str | os.PathLike[str] | None = None) -> list[str]:
-    """A name for each class: from a file with one a line; else ImageNet's for 1000 classes; else "class 0" and so on."""
+    """A name for each class: from a file with one a line; else ImageNet's for 1000 classes; else
+    "class 0" and so on.
+    """
     if labels is not None:
         try:
             names = Path(labels).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"{os.fspath(labels)}: cannot be read as class names: {error}") from error
+            raise ValueError(
+                f"{os.fspath(labels)}: cannot be read as class names: {error}"
+            ) from error
         if len(names) != num_classes:
-            raise ValueError(f"{os.fspath(labels)}: has {len(names)} lines, but the network has {num_classes} classes")
+            raise ValueError(
+                f"{os.fspath(labels)}: has {len(names)} lines, but the network has {num_classes}"
+                " classes"
+            )
         return names
     if num_classes != 1000:
         return [f"class {i}" for i in range(num_classes)]
-    text = (importlib.resources.files(__package__) / "imagenet_classes.txt").read_text(encoding="utf-8")
+    text = (importlib.resources.files(__package__) / "imagenet_classes.txt").read_text(
+        encoding="utf-8"
+    )
     return [line for line in text.splitlines() if not line.startswith("#")]
 
 
 class Known(NamedTuple):
-    """A trained network: its classes' names where it brings them, and how a file becomes its input (channels, side, side)."""
+    """A trained network: its classes' names where it brings them, and how a file becomes its input
+    (channels, side, side).
+    """
 
     model: nn.Module
     classes: Sequence[str] | None
@@ -80,11 +96,17 @@ class Known(NamedTuple):
 
 
 def known(weights: str) -> Known:
-    """The network of that name, of a weight file of any supported kind, or of a checkpoint of `train`."""
+    """The network of that name, of a weight file of any supported kind, or of a checkpoint of
+    `train`.
+    """
     if weights in SHIPPED:
         notes = shipped_notes(weights)
         size = notes["recipe"]["image_size"]
-        return Known(load_pretrained(weights), notes["classes"], lambda path: preprocess(load_image(path), size))
+        return Known(
+            load_pretrained(weights),
+            notes["classes"],
+            lambda path: preprocess(load_image(path), size),
+        )
     if weights not in NAMES and is_checkpoint(Path(weights)):
         return _trained(Path(weights))
     model = load_pretrained(weights) if weights in NAMES else import_weights(weights)
@@ -102,31 +124,49 @@ def _trained(path: Path) -> Known:
     def see(file: str) -> Tensor:
         return prepare(torch.from_numpy(view(file, file, how))[None], how.side)[0]
 
-    return Known(model_of(checkpoint), checkpoint.progress.get("classes"), see, recipe.labels == "many")
+    return Known(
+        model_of(checkpoint), checkpoint.progress.get("classes"), see, recipe.labels == "many"
+    )
 
 
 @torch.no_grad()
-def predict(model: nn.Module, images: Tensor, top: int = 5, *, many: bool = False) -> list[list[tuple[int, float]]]:
-    """For each of (N, 3, H, W) images the likeliest classes, most likely first, as (index, probability).
+def predict(
+    model: nn.Module, images: Tensor, top: int = 5, *, many: bool = False
+) -> list[list[tuple[int, float]]]:
+    """For each of (N, 3, H, W) images the likeliest classes, most likely first, as (index,
+    probability).
 
-    Of a network for `many` classes an image each probability is by itself; otherwise all of them add up to 1.
+    Of a network for `many` classes an image each probability is by itself; otherwise all of them
+    add up to 1.
     """
     logits = model(images)
     probabilities = logits.sigmoid() if many else logits.softmax(dim=1)
     values, classes = probabilities.topk(min(top, probabilities.shape[1]))
-    return [list(zip(c, v, strict=True)) for c, v in zip(classes.tolist(), values.tolist(), strict=True)]
+    return [
+        list(zip(c, v, strict=True)) for c, v in zip(classes.tolist(), values.tolist(), strict=True)
+    ]
 
 
 def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
-    """`python -m xception_edu predict`: print the top five of every image; exit status 1 if one could not be read."""
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="photographs of any size and mode")
+    """`python -m xception_edu predict`: print the top five of every image; exit status 1 if one
+    could not be read.
+    """
+    parser.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="photographs of any size and mode"
+    )
     parser.add_argument(
         "--weights",
         required=True,
-        help="weight file of any supported kind, for images from -1 to 1 as Keras and torchvision publish them; "
-        "or `imagenet` to download; or `cifar10`, which is here and looks at 32x32 pixels; or a checkpoint of `train`",
+        help=(
+            "weight file of any supported kind, for images from -1 to 1 as Keras and torchvision"
+            " publish them; or `imagenet` to download; or `cifar10`, which is here and looks at"
+            " 32x32 pixels; or a checkpoint of `train`"
+        ),
     )
-    parser.add_argument("--labels", help="text file with one class name a line (default for 1000 classes: ImageNet's)")
+    parser.add_argument(
+        "--labels",
+        help="text file with one class name a line (default for 1000 classes: ImageNet's)",
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text")
     args = parser.parse_args(argv)
     network = known(args.weights)
@@ -140,10 +180,24 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
             print(f"{parser.prog}: error: {error}", file=sys.stderr)
             failed = 1
             continue
-        results.append({"file": path, "top": [{"class": i, "name": names[i], "probability": p} for i, p in top]})
-    print(json.dumps(results, indent=2) if args.format == "json" else "\n".join(map(_as_text, results)))
+        results.append(
+            {
+                "file": path,
+                "top": [{"class": i, "name": names[i], "probability": p} for i, p in top],
+            }
+        )
+    print(
+        json.dumps(results, indent=2)
+        if args.format == "json"
+        else "\n".join(map(_as_text, results))
+    )
     return failed
 
 
 def _as_text(result: dict) -> str:
-    return "\n".join([result["file"], *(f"  {guess['probability']:.4f}  {guess['name']}" for guess in result["top"])])
+    return "\n".join(
+        [
+            result["file"],
+            *(f"  {guess['probability']:.4f}  {guess['name']}" for guess in result["top"]),
+        ]
+    )

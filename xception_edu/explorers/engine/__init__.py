@@ -1,1 +1,3 @@
-"""What all explorers share: the widget, pictures as data, and their drawing in the browser and in matplotlib."""
+"""What all explorers share: the widget, pictures as data, and their drawing in the browser and in
+matplotlib.
+"""

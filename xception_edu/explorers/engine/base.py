@@ -1,4 +1,6 @@
-"""What every explorer shares: a table that Python computed once, a state that both sides see, a picture for saved notebooks."""
+"""What every explorer shares: a table that Python computed once, a state that both sides see, a
+picture for saved notebooks.
+"""
 
 import base64
 import json
@@ -13,24 +15,33 @@ from xception_edu import checks
 class TableExplorer(anywidget.AnyWidget):
     """An explorer that looks up whatever it shows in `table`, in the browser and in Python alike.
 
-    `table["controls"]` lists its dials, each a trait: the slider with `name` and `label`, then choices, with `options`
-    too. `table["call"]` is the line of code that makes it, before and after the values of the dials. A subclass gives the
-    traits, `files` (its .js and .css, which follow the shell's) and `picture()`.
+    `table["controls"]` lists its dials, each a trait: the slider with `name` and `label`, then
+    choices, with `options` too. `table["call"]` is the line of code that makes it, before and after
+    the values of the dials. A subclass gives the traits, `files` (its .js and .css, which follow
+    the shell's) and `picture()`.
     """
 
     package = __package__  # where its files are
     files = ""
-    picture_width = 0  # pixels at which a page shows the picture, which is drawn larger for sharp screens
+    # pixels at which a page shows the picture, which is drawn larger for sharp screens
+    picture_width = 0
     table = t.Dict()
-    _table = t.Unicode().tag(sync=True)  # the table as JSON: one line of a saved notebook, not one for each number
-    _esm = t.Unicode().tag(sync=True)  # traits with defaults, so that files are read when one is made, not at import
+    # the table as JSON: one line of a saved notebook, not one for each number
+    _table = t.Unicode().tag(sync=True)
+    # traits with defaults, so that files are read when one is made, not at import
+    _esm = t.Unicode().tag(sync=True)
     _css = t.Unicode().tag(sync=True)
 
     @classmethod
     def source(cls, suffix: str) -> str:
-        """The text of its scripts ("js") or styles ("css"): those that all explorers share, then its own."""
+        """The text of its scripts ("js") or styles ("css"): those that all explorers share, then
+        its own.
+        """
         files = ((__package__, "shell"), (cls.package, cls.files))
-        return "\n".join(resources.files(package).joinpath(f"{name}.{suffix}").read_text("utf-8") for package, name in files)
+        return "\n".join(
+            resources.files(package).joinpath(f"{name}.{suffix}").read_text("utf-8")
+            for package, name in files
+        )
 
     @t.default("_esm")
     def _script(self) -> str:
@@ -46,7 +57,9 @@ class TableExplorer(anywidget.AnyWidget):
 
     def state(self) -> dict[str, int | str]:
         """Value of each control."""
-        return {control["name"]: getattr(self, control["name"]) for control in self.table["controls"]}
+        return {
+            control["name"]: getattr(self, control["name"]) for control in self.table["controls"]
+        }
 
     def picture(self) -> bytes:
         """PNG of the current state, for places where no widget runs."""
@@ -54,12 +67,18 @@ class TableExplorer(anywidget.AnyWidget):
 
     def check_option(self, name: str, value: object) -> None:
         """ValueError unless `value` is one of the control's options."""
-        checks.one_of(name, value, next(c["options"] for c in self.table["controls"] if c["name"] == name))
+        checks.one_of(
+            name, value, next(c["options"] for c in self.table["controls"] if c["name"] == name)
+        )
 
     def __repr__(self) -> str:
         """The line of code that makes this explorer in this state."""
         before, after = self.table["call"]
-        return before + ", ".join(f"{name}={json.dumps(value)}" for name, value in self.state().items()) + after
+        return (
+            before
+            + ", ".join(f"{name}={json.dumps(value)}" for name, value in self.state().items())
+            + after
+        )
 
     def _repr_mimebundle_(self, **kwargs):
         data, metadata = super()._repr_mimebundle_(**kwargs)

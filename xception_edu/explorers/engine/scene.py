@@ -1,7 +1,9 @@
-"""A picture as data: shapes on a page, painted in order by the browser (scene.js) and by matplotlib (plots/scene_picture.py).
+"""A picture as data: shapes on a page, painted in order by the browser (scene.js) and by matplotlib
+(plots/scene_picture.py).
 
-A shape is a list: its kind, then what its method here says; numbers are pixels from the upper left corner, to a tenth. Colors
-are names from `palette()`, so that both painters, and dark pages, show one concept in one color.
+A shape is a list: its kind, then what its method here says; numbers are pixels from the upper left
+corner, to a tenth. Colors are names from `palette()`, so that both painters, and dark pages, show
+one concept in one color.
 """
 
 import base64
@@ -17,15 +19,23 @@ HUES = (
     "#009E73",
     "#CC79A7",
 )  # of pieces side by side, by turns; blue is the 1x1, as everywhere
-THEME = ("ink", "quiet", "line", "faint", "paper")  # of the page around: dark on light, or light on dark
+# of the page around: dark on light, or light on dark
+THEME = ("ink", "quiet", "line", "faint", "paper")
 LEVELS = "0123456789abcdefghijklmnopqrstuvwxyz"  # opacity of a cell, from none to full
 SIZES = {"small": style.SMALL, "text": style.TEXT, "title": style.TITLE}  # points
 ANCHORS = ("start", "middle", "end")
 
 
 def palette() -> dict[str, str]:
-    """Colors by name, without the theme's: the concepts of `plots.style`, hue0 to hue4, dark and light for text on them."""
-    return {**style.COLORS, **{f"hue{i}": hue for i, hue in enumerate(style.HUES)}, "dark": "#111111", "light": "#FFFFFF"}
+    """Colors by name, without the theme's: the concepts of `plots.style`, hue0 to hue4, dark and
+    light for text on them.
+    """
+    return {
+        **style.COLORS,
+        **{f"hue{i}": hue for i, hue in enumerate(style.HUES)},
+        "dark": "#111111",
+        "light": "#FFFFFF",
+    }
 
 
 class Scene:
@@ -35,11 +45,28 @@ class Scene:
         self.width, self.height = width, height
         self.shapes: list[list] = []
 
-    def rect(self, color: str, x: float, y: float, width: float, height: float, *, opacity: float = 1, edge: str = "") -> None:
+    def rect(
+        self,
+        color: str,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        *,
+        opacity: float = 1,
+        edge: str = "",
+    ) -> None:
         """A filled rectangle, with an outline of the color `edge` if one is named."""
         self._add("rect", color, x, y, width, height, opacity, edge)
 
-    def line(self, color: str, *runs: Sequence[float], width: float = 1, opacity: float = 1, dash: bool = False) -> None:
+    def line(
+        self,
+        color: str,
+        *runs: Sequence[float],
+        width: float = 1,
+        opacity: float = 1,
+        dash: bool = False,
+    ) -> None:
         """Lines of one color, each through the points of a run: x, y, x, y, ..."""
         self._add("line", color, list(runs), width, opacity, dash)
 
@@ -52,31 +79,60 @@ class Scene:
         self._add("dot", color, x, y, radius, edge)
 
     def text(
-        self, words: str, x: float, y: float, *, color: str = "ink", size: str = "text", anchor: str = "start",
-        bold: bool = False, halo: bool = False, up: bool = False,
-    ) -> None:  # fmt: skip
-        """Words whose middle is at the height y, from, around or up to x; `halo` rims them, `up` turns them to read upward."""
+        self,
+        words: str,
+        x: float,
+        y: float,
+        *,
+        color: str = "ink",
+        size: str = "text",
+        anchor: str = "start",
+        bold: bool = False,
+        halo: bool = False,
+        up: bool = False,
+    ) -> None:
+        """Words whose middle is at the height y, from, around or up to x; `halo` rims them, `up`
+        turns them to read upward.
+        """
         checks.one_of("size", size, SIZES)
         checks.one_of("anchor", anchor, ANCHORS)
         self._add("text", color, x, y, words, size, anchor, bold, halo, up)
 
-    def cells(self, x: float, y: float, pitch: float, columns: int, colors: Sequence[str], strengths: Sequence[float]) -> None:
-        """Squares in rows of `columns`, one every `pitch` pixels: each with its color, the stronger (0 to 1) the more of it."""
+    def cells(
+        self,
+        x: float,
+        y: float,
+        pitch: float,
+        columns: int,
+        colors: Sequence[str],
+        strengths: Sequence[float],
+    ) -> None:
+        """Squares in rows of `columns`, one every `pitch` pixels: each with its color, the stronger
+        (0 to 1) the more of it.
+        """
         names = list(dict.fromkeys(colors))
         if len(names) > len(LEVELS):
-            raise ValueError(f"colors has {len(names)} different names, but must have at most {len(LEVELS)}")
+            raise ValueError(
+                f"colors has {len(names)} different names, but must have at most {len(LEVELS)}"
+            )
         codes = "".join(LEVELS[names.index(color)] for color in colors)
         levels = "".join(LEVELS[round(strength * (len(LEVELS) - 1))] for strength in strengths)
         for name in names:
             checks.one_of("color", name, (*THEME, *palette()))
-        self.shapes.append(["cells", names, _tenths(x), _tenths(y), _tenths(pitch), columns, codes, levels])
+        self.shapes.append(
+            ["cells", names, _tenths(x), _tenths(y), _tenths(pitch), columns, codes, levels]
+        )
 
     def image(self, png: bytes, x: float, y: float, width: float, height: float) -> None:
         """A PNG, its pixels enlarged to sharp squares."""
-        self.shapes.append(["image", base64.b64encode(png).decode(), *map(_tenths, (x, y, width, height))])
+        self.shapes.append(
+            ["image", base64.b64encode(png).decode(), *map(_tenths, (x, y, width, height))]
+        )
 
     def click(self, stop: int, x: float, y: float, width: float, height: float, words: str) -> None:
-        """A place that takes the slider to `stop` when it is clicked; `words` are shown while the mouse rests there."""
+        """A place that takes the slider to `stop` when it is clicked; `words` are shown while the
+        mouse rests there.
+        """
         self.shapes.append(["click", stop, *map(_tenths, (x, y, width, height)), words])
 
     def _add(self, kind: str, color: str, *values: object) -> None:
@@ -85,7 +141,9 @@ class Scene:
 
 
 def _tenths(value: object) -> object:
-    """Numbers rounded, also those in lists: shorter to send, and equal wherever they are compared."""
+    """Numbers rounded, also those in lists: shorter to send, and equal wherever they are
+    compared.
+    """
     if isinstance(value, list | tuple):
         return [_tenths(one) for one in value]
     if isinstance(value, float):
@@ -98,5 +156,8 @@ def shared_start(drawings: Iterable[list[list]]) -> int:
     first, *others = drawings
     count = len(first)
     for other in others:
-        count = next((i for i, (a, b) in enumerate(zip(first[:count], other, strict=False)) if a != b), min(count, len(other)))
+        count = next(
+            (i for i, (a, b) in enumerate(zip(first[:count], other, strict=False)) if a != b),
+            min(count, len(other)),
+        )
     return count

@@ -1,4 +1,6 @@
-"""Explorers whose picture is a scene: a function gives the views of a slider, all else is shared; `walk.py` is an example."""
+"""Explorers whose picture is a scene: a function gives the views of a slider, all else is shared;
+`walk.py` is an example.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +17,9 @@ from xception_edu.plots import style
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """What is shown at one stop of the slider: a number, and beside it `short`; above the pictures a title and a note."""
+    """What is shown at one stop of the slider: a number, and beside it `short`; above the pictures
+    a title and a note.
+    """
 
     stop: int
     short: str  # beside the slider, with its unit
@@ -27,7 +31,9 @@ class View:
 
 
 class SceneExplorer(TableExplorer):
-    """The widget of an explorer with scenes; its dials are traits, which Python and the browser both may set."""
+    """The widget of an explorer with scenes; its dials are traits, which Python and the browser
+    both may set.
+    """
 
     files = "scene"
     picture_width = style.WIDTH
@@ -61,11 +67,19 @@ class SceneExplorer(TableExplorer):
     def shapes(self) -> list[list[list]]:
         """The shapes of each panel, as they are painted now."""
         stills = self.table["stills"][self._key()]
-        return [[*still, *moving] for still, moving in zip(stills, self.view()["shapes"], strict=True)]
+        return [
+            [*still, *moving] for still, moving in zip(stills, self.view()["shapes"], strict=True)
+        ]
 
     def picture(self) -> bytes:
         """PNG of the current state: title, panels and readouts."""
-        return scene_picture.png(self.view(), self.shapes(), self.table["panels"], self.table["columns"], self.table["palette"])
+        return scene_picture.png(
+            self.view(),
+            self.shapes(),
+            self.table["panels"],
+            self.table["columns"],
+            self.table["palette"],
+        )
 
 
 def scene_explorer(
@@ -77,18 +91,25 @@ def scene_explorer(
     state: Mapping[str, object],
     arguments: str = "",
 ) -> SceneExplorer:
-    """An explorer, `call` being the function that learners call and `arguments` what they gave it besides the state.
+    """An explorer, `call` being the function that learners call and `arguments` what they gave it
+    besides the state.
 
-    `slider` is its name and label; `choices` are the others by name, each with a label and its options with their words;
-    `columns` are the readouts, a label and a unit. `views(**choices)` gives the views of all stops, ascending, of one
-    combination of choices. `state` has a value for each control; ValueError if one is none of its options.
+    `slider` is its name and label; `choices` are the others by name, each with a label and its
+    options with their words; `columns` are the readouts, a label and a unit. `views(**choices)`
+    gives the views of all stops, ascending, of one combination of choices. `state` has a value for
+    each control; ValueError if one is none of its options.
     """
     name = slider[0]
     for choice, (_, options) in choices.items():
         checks.one_of(choice, state[choice], list(options))
     table = tabulate(choices, views)
-    check_stop(name, state[name], table["stops"][key({choice: state[choice] for choice in choices})])
-    dials = [{"name": n, "label": label, "options": list(o), "words": list(o.values())} for n, (label, o) in choices.items()]
+    check_stop(
+        name, state[name], table["stops"][key({choice: state[choice] for choice in choices})]
+    )
+    dials = [
+        {"name": n, "label": label, "options": list(o), "words": list(o.values())}
+        for n, (label, o) in choices.items()
+    ]
     table |= {
         "call": [f"{call}(", f"{arguments})"],
         "controls": [{"name": name, "label": slider[1]}, *dials],
@@ -99,7 +120,9 @@ def scene_explorer(
 
 
 def _widget_class(slider: str, choices: tuple[str, ...]) -> type[SceneExplorer]:
-    """SceneExplorer with a trait for each control: of no type of traitlets', since the table says what is right."""
+    """SceneExplorer with a trait for each control: of no type of traitlets', since the table says
+    what is right.
+    """
     members = {name: t.TraitType(None).tag(sync=True) for name in (slider, *choices)}
     members["_stop_is_checked"] = t.validate(slider)(SceneExplorer._check_stop)
     if choices:
@@ -123,7 +146,9 @@ def check_stop(name: str, value: object, stops: Sequence[int]) -> None:
 def tabulate(
     choices: Mapping[str, tuple[str, Mapping[object, str]]], views: Callable[..., Sequence[View]]
 ) -> dict[str, object]:
-    """Every view as plain data, under the key of its choices; what all views of a key begin with is kept once, in `stills`."""
+    """Every view as plain data, under the key of its choices; what all views of a key begin with is
+    kept once, in `stills`.
+    """
     table: dict[str, dict] = {"stops": {}, "views": {}, "stills": {}}
     for options in product(*(options for _, options in choices.values())):
         chosen = dict(zip(choices, options, strict=True))
@@ -131,7 +156,9 @@ def tabulate(
         table["stops"][where] = [row.stop for row in rows]
         panels = [[row.scenes[i].shapes for row in rows] for i in range(len(rows[0].scenes))]
         shared = [shared_start(drawings) for drawings in panels]
-        table["stills"][where] = [drawings[0][:count] for drawings, count in zip(panels, shared, strict=True)]
+        table["stills"][where] = [
+            drawings[0][:count] for drawings, count in zip(panels, shared, strict=True)
+        ]
         table["views"][where] = [_row(row, shared) for row in rows]
         table["panels"] = [[scene.width, scene.height] for scene in rows[0].scenes]
     return table

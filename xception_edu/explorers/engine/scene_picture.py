@@ -1,4 +1,6 @@
-"""A scene of an explorer painted by matplotlib, for saved notebooks where no widget runs; explorers/scene.py has the shapes."""
+"""A scene of an explorer painted by matplotlib, for saved notebooks where no widget runs;
+explorers/scene.py has the shapes.
+"""
 
 import base64
 import io
@@ -14,8 +16,15 @@ from PIL import Image  # matplotlib brings it
 from xception_edu.plots import style
 
 SHARPNESS = 1.5  # pixels of the file for one of the page
-MARGIN, GAP, HEAD, FOOT = 12, 24, 52, 78  # pixels: around everything, between panels, for the title, for the readouts
-THEME = {"ink": style.INK, "quiet": style.QUIET, "line": "#D0D0D0", "faint": "#F1F1F1", "paper": style.PAPER}
+# pixels: around everything, between panels, for the title, for the readouts
+MARGIN, GAP, HEAD, FOOT = 12, 24, 52, 78
+THEME = {
+    "ink": style.INK,
+    "quiet": style.QUIET,
+    "line": "#D0D0D0",
+    "faint": "#F1F1F1",
+    "paper": style.PAPER,
+}
 SIZES = {"small": style.SMALL, "text": style.TEXT, "title": style.TITLE}
 ALIGN = {"start": "left", "middle": "center", "end": "right"}
 LEVELS = 35  # of a cell's opacity, above none
@@ -28,7 +37,9 @@ def png(
     columns: Sequence[tuple[str, str]],
     palette: Mapping[str, str],
 ) -> bytes:
-    """The picture of a view: its title and note, its panels in rows as they fit, its values; the same bytes each time."""
+    """The picture of a view: its title and note, its panels in rows as they fit, its values; the
+    same bytes each time.
+    """
     with style.context():
         return style.compressed(draw(view, shapes, panels, columns, palette))
 
@@ -44,24 +55,40 @@ def draw(
     corners, bottom = places(panels)
     colors = {**palette, **THEME}
     height = bottom + FOOT
-    figure = Figure(figsize=(style.WIDTH / style.DPI, height / style.DPI), dpi=SHARPNESS * style.DPI)
+    figure = Figure(
+        figsize=(style.WIDTH / style.DPI, height / style.DPI), dpi=SHARPNESS * style.DPI
+    )
     ax = style.in_pixels(figure.add_axes((0, 0, 1, 1)), style.WIDTH, height)
     ax.text(MARGIN, 18, view["title"], fontsize=style.TITLE, fontweight="bold", va="center")
     ax.text(MARGIN, 37, view["note"], fontsize=style.TEXT, va="center")
     for drawn, (x, y), (wide, high) in zip(shapes, corners, panels, strict=True):
-        paint(style.in_pixels(ax.inset_axes((x, y, wide, high), transform=ax.transData), wide, high), drawn, colors)
+        paint(
+            style.in_pixels(ax.inset_axes((x, y, wide, high), transform=ax.transData), wide, high),
+            drawn,
+            colors,
+        )
     for i, ((label, unit), value) in enumerate(zip(columns, view["values"], strict=True)):
         x = MARGIN + i * (style.WIDTH - 2 * MARGIN) / len(columns)
         ax.text(x, bottom + 14, label, fontsize=style.SMALL, color=style.QUIET, va="center")
         ax.text(x, bottom + 31, value, fontsize=style.MEDIUM, fontweight="bold", va="center")
         ax.text(x, bottom + 47, unit, fontsize=style.SMALL, color=style.QUIET, va="center")
     note = "One position. Run the cell to move the slider."
-    ax.text(style.WIDTH - MARGIN, height - 10, note, fontsize=style.SMALL, color=style.QUIET, ha="right", va="center")
+    ax.text(
+        style.WIDTH - MARGIN,
+        height - 10,
+        note,
+        fontsize=style.SMALL,
+        color=style.QUIET,
+        ha="right",
+        va="center",
+    )
     return figure
 
 
 def places(panels: Sequence[tuple[int, int]]) -> tuple[list[tuple[int, int]], int]:
-    """Upper left corner of each panel, in rows no wider than the picture where they fit, and the lower end of the last row."""
+    """Upper left corner of each panel, in rows no wider than the picture where they fit, and the
+    lower end of the last row.
+    """
     corners, x, y, row = [], MARGIN, HEAD, 0
     for width, height in panels:
         if x > MARGIN and x + width > style.WIDTH - MARGIN:
@@ -81,7 +108,16 @@ def paint(ax: Axes, shapes: Sequence[list], colors: Mapping[str, str]) -> Axes:
 def _rect(ax, colors, order, color, x, y, width, height, opacity, edge):
     edge = colors[edge] if edge else "none"
     ax.add_artist(
-        Rectangle((x, y), width, height, facecolor=colors[color], edgecolor=edge, alpha=opacity, zorder=order, snap=True)
+        Rectangle(
+            (x, y),
+            width,
+            height,
+            facecolor=colors[color],
+            edgecolor=edge,
+            alpha=opacity,
+            zorder=order,
+            snap=True,
+        )
     )
 
 
@@ -90,23 +126,52 @@ def _line(ax, colors, order, color, runs, width, opacity, dash):
     dashes = (0, (5, 4)) if dash else "solid"
     ax.add_artist(
         LineCollection(
-            points, colors=colors[color], linewidths=width * 72 / style.DPI, alpha=opacity, linestyles=dashes, zorder=order
+            points,
+            colors=colors[color],
+            linewidths=width * 72 / style.DPI,
+            alpha=opacity,
+            linestyles=dashes,
+            zorder=order,
         )
     )
 
 
 def _area(ax, colors, order, color, run, opacity):
-    ax.add_artist(Polygon(np.reshape(run, (-1, 2)), facecolor=colors[color], edgecolor="none", alpha=opacity, zorder=order))
+    ax.add_artist(
+        Polygon(
+            np.reshape(run, (-1, 2)),
+            facecolor=colors[color],
+            edgecolor="none",
+            alpha=opacity,
+            zorder=order,
+        )
+    )
 
 
 def _dot(ax, colors, order, color, x, y, radius, edge):
-    ax.add_artist(Circle((x, y), radius, facecolor=colors[color], edgecolor=colors[edge] if edge else "none", zorder=order))
+    ax.add_artist(
+        Circle(
+            (x, y),
+            radius,
+            facecolor=colors[color],
+            edgecolor=colors[edge] if edge else "none",
+            zorder=order,
+        )
+    )
 
 
 def _text(ax, colors, order, color, x, y, words, size, anchor, bold, halo, up):
     turned = {"rotation": 90, "rotation_mode": "anchor"} if up else {}
     label = ax.text(
-        x, y, words, color=colors[color], fontsize=SIZES[size], ha=ALIGN[anchor], va="center", zorder=order, **turned
+        x,
+        y,
+        words,
+        color=colors[color],
+        fontsize=SIZES[size],
+        ha=ALIGN[anchor],
+        va="center",
+        zorder=order,
+        **turned,
     )
     label.set_fontweight("bold" if bold else "normal")
     if halo:
@@ -115,14 +180,28 @@ def _text(ax, colors, order, color, x, y, words, size, anchor, bold, halo, up):
 
 def _cells(ax, colors, order, names, x, y, pitch, columns, codes, levels):
     side = pitch - (1 if pitch > 4 else 0)
-    squares = [Rectangle((x + i % columns * pitch, y + i // columns * pitch), side, side) for i in range(len(codes))]
-    fills = [(colors[names[int(code, 36)]], int(level, 36) / LEVELS) for code, level in zip(codes, levels, strict=True)]
-    ax.add_artist(PatchCollection(squares, facecolors=fills, edgecolors="none", zorder=order, snap=True))
+    squares = [
+        Rectangle((x + i % columns * pitch, y + i // columns * pitch), side, side)
+        for i in range(len(codes))
+    ]
+    fills = [
+        (colors[names[int(code, 36)]], int(level, 36) / LEVELS)
+        for code, level in zip(codes, levels, strict=True)
+    ]
+    ax.add_artist(
+        PatchCollection(squares, facecolors=fills, edgecolors="none", zorder=order, snap=True)
+    )
 
 
 def _image(ax, colors, order, data, x, y, width, height):
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"))
-    ax.imshow(pixels, extent=(x, x + width, y + height, y), interpolation="nearest", aspect="auto", zorder=order)
+    ax.imshow(
+        pixels,
+        extent=(x, x + width, y + height, y),
+        interpolation="nearest",
+        aspect="auto",
+        zorder=order,
+    )
 
 
 def _click(ax, colors, order, stop, x, y, width, height, words):
@@ -130,5 +209,12 @@ def _click(ax, colors, order, stop, x, y, width, height, words):
 
 
 PAINTERS = {
-    "rect": _rect, "line": _line, "area": _area, "dot": _dot, "text": _text, "cells": _cells, "image": _image, "click": _click,
+    "rect": _rect,
+    "line": _line,
+    "area": _area,
+    "dot": _dot,
+    "text": _text,
+    "cells": _cells,
+    "image": _image,
+    "click": _click,
 }  # fmt: skip
