@@ -167,7 +167,7 @@ def test_the_record_of_segments_is_complete(quick_machine, quick):
         assert {*COSTS, "divides", "params", "best", "ratio", "ratio_converted"} <= set(case)
         with torch.set_grad_enabled(case["mode"] == "training"):
             conv = SegmentedConv2d(case["channels"], case["channels"], segments=case["segments"])
-            form = conv.to(getattr(torch, case["dtype"])).form
+            form = conv.to(getattr(torch, case["dtype"])).algorithm
         assert case["forms"]["ours"]["takes"] == (form if case["layout"] == "nchw" else "grouped_channels_last")
         fastest = min(case["forms"][form]["median_ms"] for form in segments.FORMS if "repeated" not in case["forms"][form])
         assert case["forms"][case["best"]]["median_ms"] == fastest
