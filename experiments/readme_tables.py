@@ -14,8 +14,7 @@ import statistics
 import sys
 from collections.abc import Callable, Sequence
 
-import torch
-
+from xception_edu import conv_algorithms
 from xception_edu.benchmark.cores import APART
 from xception_edu.layers import SegmentedConv2d
 
@@ -266,8 +265,13 @@ def _picked(case: dict) -> str:
     from.
     """
     conv = SegmentedConv2d(case["channels"], case["channels"], segments=case["segments"])
-    with torch.set_grad_enabled(case["mode"] == "training"):
-        return conv.form_for(f"grouped_{case['layout']}", device="cuda", dtype=torch.bfloat16)
+    return conv_algorithms.choose(
+        conv.segmentation,
+        device="cuda",
+        dtype="bfloat16",
+        layout=case["layout"],
+        gradients=case["mode"] == "training",
+    )
 
 
 def counting() -> str:

@@ -35,9 +35,16 @@ def towers_to_segments(towers: SimplifiedInception) -> ReformulatedInception:
     """Figure 2 to Figure 3: the towers' 1x1 stacked into one large 1x1, their spatial convolutions
     kept as the pieces.
     """
-    module = (
-        ReformulatedInception(**towers.form).to(next(towers.parameters())).train(towers.training)
+    arguments = towers.arguments
+    module = ReformulatedInception(
+        arguments.in_channels,
+        arguments.out_channels,
+        arguments.kernel_size,
+        segments=arguments.segments,
+        batch_norm=arguments.batch_norm,
+        activation=arguments.activation,
     )
+    module = module.to(next(towers.parameters())).train(towers.training)
     module.pointwise.load_state_dict(_merged([tower[0].state_dict() for tower in towers.towers]))
     for piece, tower in zip(module.spatial, towers.towers, strict=True):
         piece.load_state_dict(tower[1].state_dict())
@@ -48,7 +55,16 @@ def segments_to_grouped(pieces: ReformulatedInception) -> SegmentedInception:
     """Figure 3 as drawn to Figure 3 as computed: the pieces' weights laid one after another are a
     grouped convolution's.
     """
-    module = SegmentedInception(**pieces.form).to(next(pieces.parameters())).train(pieces.training)
+    arguments = pieces.arguments
+    module = SegmentedInception(
+        arguments.in_channels,
+        arguments.out_channels,
+        arguments.kernel_size,
+        segments=arguments.segments,
+        batch_norm=arguments.batch_norm,
+        activation=arguments.activation,
+    )
+    module = module.to(next(pieces.parameters())).train(pieces.training)
     module.pointwise.load_state_dict(pieces.pointwise.state_dict())
     conv, norm, _ = module.spatial
     set_segment_weights(conv, [piece[0].weight for piece in pieces.spatial])
@@ -57,16 +73,18 @@ def segments_to_grouped(pieces: ReformulatedInception) -> SegmentedInception:
 
 
 def set_segment_weights(conv: SegmentedConv2d, weights: list[Tensor]) -> None:
-    """Give each segment its own kernel: `weights[i]` is (out of piece i, in of piece i, k, k)."""
+    """Give each segment its own kernel: `weights[i]` is (out of segment i, in of segment i,
+    k, k).
+    """
     if len(weights) != conv.segments:
         raise ValueError(
             f"weights has {len(weights)} entries, but must have {conv.segments}, one a segment"
         )
     first = 0
     with torch.no_grad():
-        for weight, (pieces, _, _) in zip(conv.weights, conv.runs, strict=True):
-            weight.copy_(torch.cat(list(weights[first : first + pieces])))
-            first += pieces
+        for weight, block in zip(conv.weights, conv.blocks, strict=True):
+            weight.copy_(torch.cat(list(weights[first : first + block.segments])))
+            first += block.segments
 
 
 def segmented_to_regular(conv: SegmentedConv2d) -> nn.Conv2d:
@@ -97,14 +115,9 @@ def regroup(stack: nn.Sequential) -> nn.Sequential:
     alone it does matter. The modules must be without BN and activation, and the new stack shares
     their weights.
     """
-    plain = {"batch_norm": False, "activation": None}
-    if not len(stack) or not all(
-        isinstance(m, ExtremeInception) and m.form.items() >= plain.items() for m in stack
-    ):
-        raise ValueError(
-            f"stack is {stack}, but must be ExtremeInception modules without batch_norm and"
-            " activation"
-        )
+    if not len(stack) or not all(_is_plain(module) for module in stack):
+        needed = "ExtremeInception modules without batch_norm and activation"
+        raise ValueError(f"stack is {stack}, but must be {needed}")
     steps = [step for m in stack for step in (m.pointwise[0], m.spatial[0])]
     regrouped = nn.Sequential(steps[0])
     for spatial, pointwise in zip(steps[1:-1:2], steps[2::2], strict=True):
@@ -114,6 +127,13 @@ def regroup(stack: nn.Sequential) -> nn.Sequential:
         separable.depthwise, separable.pointwise = spatial, pointwise
         regrouped.append(separable)
     return regrouped.append(steps[-1])
+
+
+def _is_plain(module: nn.Module) -> bool:
+    """Whether it is an extreme module without BN and activation."""
+    if not isinstance(module, ExtremeInception):
+        return False
+    return not module.arguments.batch_norm and module.arguments.activation is None
 
 
 def nearest_separable(conv: nn.Conv2d, depth_multiplier: int = 1) -> SeparableConv2d:

@@ -1,24 +1,24 @@
-"""The continuum in torch: a convolution over any number of channel segments, and the modules of
-Figures 2 to 4.
+"""The continuum in torch: separable convolutions, and the modules of Figures 2 to 4.
 
 `segments` is the one knob: 1 is a regular convolution, in_channels is depthwise, Inception lies
 between (Section 1.2). Tensors are (N, C, H, W).
 """
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from xception_edu import checks
 from xception_edu.configs import ACTIVATIONS, ModuleConfig
-from xception_edu.convolutions import PointwiseConv2d, SegmentedConv2d, piece_sizes
+from xception_edu.segmented_conv import PointwiseConv2d, SegmentedConv2d, segment_sizes
 
 
 def he_init(module: nn.Module) -> None:
-    """He initialization (normal, fan-in) of a convolution or linear layer, for
-    `module.apply(he_init)`.
+    """He initialization (normal, fan-in) of a convolution or linear layer.
 
-    The fan-in is that of one segment. Rules that ignore segments make depthwise kernels so small
-    that BN's epsilon shrinks what comes out.
+    Use it as `module.apply(he_init)`. The fan-in is that of one segment: rules that ignore segments
+    make depthwise kernels so small that BN's epsilon shrinks what comes out.
     """
     if isinstance(module, (nn.Conv2d, nn.Linear)):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -31,16 +31,18 @@ def he_init(module: nn.Module) -> None:
 def activation_layer(activation: str | None) -> nn.Module:
     """ReLU, ELU, or for None the identity."""
     checks.one_of("activation", activation, ACTIVATIONS)
-    return {None: nn.Identity, "relu": nn.ReLU, "elu": nn.ELU}[activation]()
+    if activation is None:
+        return nn.Identity()
+    return nn.ReLU() if activation == "relu" else nn.ELU()
 
 
 class SeparableConv2d(nn.Module):
-    """Depthwise k x k, then pointwise 1x1; no activation and no BN between the two unless asked for
-    (Sections 1.2, 4.7).
+    """Depthwise k x k, then pointwise 1x1 (Section 1.2), without BN between the two.
 
-    depth_multiplier is the number of kernels a channel; from k*k on, the pair can be any regular
-    convolution. `segments` other than "channels" widens each k x k to a piece of several channels,
-    along the paper's spectrum.
+    There is no activation between them either unless asked for (Section 4.7). depth_multiplier is
+    the number of kernels a channel; from k*k on, the pair can be any regular convolution.
+    `segments` other than "channels" widens each k x k to a segment of several channels, along the
+    paper's spectrum.
 
     Shape: (N, in_channels, H, W) to (N, out_channels, H', W').
     """
@@ -57,14 +59,19 @@ class SeparableConv2d(nn.Module):
         stride: int = 1,
         padding: int | None = None,
         bias: bool = False,
-    ):
+    ) -> None:
         super().__init__()
         checks.integer("in_channels", in_channels)
         checks.integer("depth_multiplier", depth_multiplier)
-        pieces = in_channels if segments == "channels" else segments
+        count = in_channels if segments == "channels" else segments
         middle = in_channels * depth_multiplier
         self.depthwise = SegmentedConv2d(
-            in_channels, middle, kernel_size, segments=pieces, stride=stride, padding=padding
+            in_channels,
+            middle,
+            kernel_size,
+            segments=count,  # type: ignore[arg-type]  # SegmentedConv2d refuses other strings
+            stride=stride,
+            padding=padding,
         )
         self.activation = activation_layer(activation)
         checks.integer("out_channels", out_channels)
@@ -73,14 +80,27 @@ class SeparableConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) to (N, out_channels, H', W')."""
-        return self.pointwise(self.activation(self.depthwise(x)))
+        y: Tensor = self.pointwise(self.activation(self.depthwise(x)))
+        return y
+
+
+@dataclass(frozen=True)
+class InceptionArguments:
+    """What a module of Figures 2 to 4 was made with."""
+
+    in_channels: int
+    out_channels: int
+    kernel_size: int
+    segments: int
+    batch_norm: bool
+    activation: str | None
 
 
 class _Inception(nn.Module):
-    """What the forms of Figures 2 to 4 have in common: their arguments, checked and kept in `form`.
+    """What Figures 2 to 4 have in common: a 1x1 and a k x k in `segments` segments of out_channels.
 
-    Each is a 1x1 and a spatial convolution in `segments` pieces of out_channels; BN and activation
-    follow both where asked for. Shape: (N, in_channels, H, W) to (N, out_channels, H, W).
+    BN and activation follow both where asked for. The arguments are kept.
+    Shape: (N, in_channels, H, W) to (N, out_channels, H, W).
     """
 
     def __init__(
@@ -92,44 +112,52 @@ class _Inception(nn.Module):
         segments: int,
         batch_norm: bool = False,
         activation: str | None = None,
-    ):
+    ) -> None:
         super().__init__()
-        self.form = {
-            "in_channels": checks.integer("in_channels", in_channels),
-            "out_channels": checks.integer("out_channels", out_channels),
-            "kernel_size": checks.odd("kernel_size", kernel_size),
-            "segments": checks.segments(segments, out_channels, out_channels),
-            "batch_norm": checks.boolean("batch_norm", batch_norm),
-            "activation": activation,
-        }
+        self.arguments = InceptionArguments(
+            checks.integer("in_channels", in_channels),
+            checks.integer("out_channels", out_channels),
+            checks.odd("kernel_size", kernel_size),
+            checks.segments(segments, out_channels, out_channels),
+            checks.boolean("batch_norm", batch_norm),
+            activation,
+        )
         checks.one_of("activation", activation, ACTIVATIONS)
+        self._build(self.arguments)
+
+    def _build(self, arguments: InceptionArguments) -> None:
+        """Make the figure's convolutions."""
+        raise NotImplementedError
 
     def _step(self, in_channels: int, out_channels: int, kernel_size: int) -> nn.Sequential:
         """A regular convolution with its BN and activation."""
+        half = kernel_size // 2
         return self._finished(
-            nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False)
+            nn.Conv2d(in_channels, out_channels, kernel_size, padding=half, bias=False)
         )
 
-    def _finished(self, conv: nn.Module) -> nn.Sequential:
+    def _finished(self, conv: nn.Conv2d | SegmentedConv2d) -> nn.Sequential:
         norm = (
             nn.BatchNorm2d(conv.out_channels, eps=1e-3)
-            if self.form["batch_norm"]
+            if self.arguments.batch_norm
             else nn.Identity()
         )
         he_init(conv)
-        return nn.Sequential(conv, norm, activation_layer(self.form["activation"]))
+        return nn.Sequential(conv, norm, activation_layer(self.arguments.activation))
 
 
 class SimplifiedInception(_Inception):
-    """Figure 2: `segments` separate towers, each its own 1x1 and then its own k x k; outputs are
-    concatenated.
+    """Figure 2: `segments` separate towers, each its own 1x1 and then its own k x k.
+
+    Their outputs are concatenated.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3, **form):
-        super().__init__(in_channels, out_channels, kernel_size, **form)
+    def _build(self, arguments: InceptionArguments) -> None:
         self.towers = nn.ModuleList(
-            nn.Sequential(self._step(in_channels, n, 1), self._step(n, n, kernel_size))
-            for n in piece_sizes(out_channels, self.form["segments"])
+            nn.Sequential(
+                self._step(arguments.in_channels, n, 1), self._step(n, n, arguments.kernel_size)
+            )
+            for n in segment_sizes(arguments.out_channels, arguments.segments)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -138,56 +166,72 @@ class SimplifiedInception(_Inception):
 
 
 class ReformulatedInception(_Inception):
-    """Figure 3, drawn as code: one large 1x1, then a k x k over each of `segments` non-overlapping
-    pieces of its output.
-    """
+    """Figure 3, drawn as code: one large 1x1, then a k x k over each segment of its output."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3, **form):
-        super().__init__(in_channels, out_channels, kernel_size, **form)
-        self.sizes = piece_sizes(out_channels, self.form["segments"])
-        self.pointwise = self._step(in_channels, out_channels, 1)
-        self.spatial = nn.ModuleList(self._step(n, n, kernel_size) for n in self.sizes)
+    def _build(self, arguments: InceptionArguments) -> None:
+        self.sizes = segment_sizes(arguments.out_channels, arguments.segments)
+        self.pointwise = self._step(arguments.in_channels, arguments.out_channels, 1)
+        self.spatial = nn.ModuleList(self._step(n, n, arguments.kernel_size) for n in self.sizes)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) to (N, out_channels, H, W)."""
-        pieces = self.pointwise(x).split(self.sizes, dim=1)
-        return torch.cat(
-            [conv(piece) for conv, piece in zip(self.spatial, pieces, strict=True)], dim=1
-        )
+        segments = self.pointwise(x).split(self.sizes, dim=1)
+        convolved = [conv(part) for conv, part in zip(self.spatial, segments, strict=True)]
+        return torch.cat(convolved, dim=1)
 
 
 class SegmentedInception(_Inception):
-    """Figures 3 and 4 as one 1x1 and one SegmentedConv2d: the paper's whole spectrum by the one
-    argument `segments`.
-    """
+    """Figures 3 and 4 as one 1x1 and one SegmentedConv2d: the whole spectrum, by `segments`."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3, **form):
-        super().__init__(in_channels, out_channels, kernel_size, **form)
-        self.pointwise = self._step(in_channels, out_channels, 1)
+    def _build(self, arguments: InceptionArguments) -> None:
+        self.pointwise = self._step(arguments.in_channels, arguments.out_channels, 1)
         self.spatial = self._finished(
-            SegmentedConv2d(out_channels, out_channels, kernel_size, segments=self.form["segments"])
+            SegmentedConv2d(
+                arguments.out_channels,
+                arguments.out_channels,
+                arguments.kernel_size,
+                segments=arguments.segments,
+            )
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) to (N, out_channels, H, W)."""
-        return self.spatial(self.pointwise(x))
+        y: Tensor = self.spatial(self.pointwise(x))
+        return y
 
 
 class ExtremeInception(SegmentedInception):
-    """Figure 4: a 1x1, then one k x k a channel of its output; a separable convolution has the two
-    the other way round.
+    """Figure 4: a 1x1, then one k x k a channel of its output.
+
+    A separable convolution has the two the other way round.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3, **form):
-        super().__init__(in_channels, out_channels, kernel_size, segments=out_channels, **form)
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        *,
+        batch_norm: bool = False,
+        activation: str | None = None,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            segments=out_channels,
+            batch_norm=batch_norm,
+            activation=activation,
+        )
 
 
 class SpatiallySeparableConv2d(nn.Module):
-    """k x 1, then 1 x k, both over all channels: "separable" as image processing means it, and the
-    paper does not.
+    """k x 1, then 1 x k, both over all channels.
+
+    "Separable" as image processing means it, and the paper does not.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3):
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3) -> None:
         super().__init__()
         checks.integer("in_channels", in_channels)
         checks.integer("out_channels", out_channels)
@@ -202,13 +246,12 @@ class SpatiallySeparableConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) to (N, out_channels, H, W)."""
-        return self.horizontal(self.vertical(x))
+        y: Tensor = self.horizontal(self.vertical(x))
+        return y
 
 
 def segmented_module(config: ModuleConfig) -> nn.Sequential:
-    """The torch twin of `architectures.module`: a 1x1 and a segmented k x k in the order that
-    `config` says.
-    """
+    """The torch twin of `architectures.module`: 1x1 and segmented k x k in the config's order."""
     pointwise = nn.Conv2d(config.in_channels, config.out_channels, 1, bias=False)
     he_init(pointwise)
     width = config.spatial_channels

@@ -236,7 +236,7 @@ def test_the_record_of_segments_is_complete(quick_machine, quick):
         assert {*COSTS, "divides", "params", "best", "ratio", "ratio_converted"} <= set(case)
         with torch.set_grad_enabled(case["mode"] == "training"):
             conv = SegmentedConv2d(case["channels"], case["channels"], segments=case["segments"])
-            form = conv.to(getattr(torch, case["dtype"])).form
+            form = conv.to(getattr(torch, case["dtype"])).algorithm
         assert case["forms"]["ours"]["takes"] == (
             form if case["layout"] == "nchw" else "grouped_channels_last"
         )

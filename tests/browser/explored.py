@@ -278,5 +278,12 @@ def _click(stop, x, y, width, height, words):
 
 
 ELEMENTS = {
-    "rect": _rect, "line": _line, "area": _area, "dot": _dot, "text": _text, "cells": _cells, "image": _image, "click": _click,
-}  # fmt: skip
+    "rect": _rect,
+    "line": _line,
+    "area": _area,
+    "dot": _dot,
+    "text": _text,
+    "cells": _cells,
+    "image": _image,
+    "click": _click,
+}

@@ -140,8 +140,12 @@ def test_state_is_set_from_python_and_stays_valid():
         3,
     )
     assert explorer.state() == {
-        "segments": 3, "channels": 12, "kernel_size": 5, "input_side": 37, "order": "spatial_first",
-    }  # fmt: skip
+        "segments": 3,
+        "channels": 12,
+        "kernel_size": 5,
+        "input_side": 37,
+        "order": "spatial_first",
+    }
 
 
 def test_the_browsers_message_may_change_two_controls_at_once():

@@ -23,12 +23,12 @@ class Form(nn.Module):
 
 def grouped(ours: SegmentedConv2d):
     """One grouped convolution for each run of equal pieces, and the weights for it."""
-    ins = [n * piece_in for n, piece_in, _ in ours.runs]
+    ins = [n * piece_in for n, piece_in, _ in ours.blocks]
 
     def compute(x: Tensor, weights: list[Tensor]) -> Tensor:
         if len(weights) == 1:
             return F.conv2d(x, weights[0], padding=1, groups=ours.segments)
-        runs = zip(x.split(ins, dim=1), weights, ours.runs, strict=True)
+        runs = zip(x.split(ins, dim=1), weights, ours.blocks, strict=True)
         return torch.cat(
             [F.conv2d(part, w, padding=1, groups=n) for part, w, (n, *_) in runs], dim=1
         )
@@ -45,7 +45,7 @@ def loop(ours: SegmentedConv2d):
     """A convolution for every piece."""
     sizes = segment_sizes(ours.in_channels, ours.segments)
     pieces = [
-        piece for w, (n, *_) in zip(ours.weights, ours.runs, strict=True) for piece in w.chunk(n)
+        piece for w, (n, *_) in zip(ours.weights, ours.blocks, strict=True) for piece in w.chunk(n)
     ]
 
     def compute(x: Tensor, weights: list[Tensor]) -> Tensor:

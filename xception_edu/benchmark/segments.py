@@ -238,7 +238,7 @@ class Case:
             bench.device, bench.x.dtype
         )
         with torch.set_grad_enabled(bench.training):
-            self.takes = {layout: self.ours.form_of(bench.maps[layout]) for layout in LAYOUTS}
+            self.takes = {layout: self.ours.algorithm_for(bench.maps[layout]) for layout in LAYOUTS}
         repeated = {"dense", "loop"} if segments == 1 else set()
         if segments > 8 and "dense" not in self.takes.values():
             repeated = {"dense"}

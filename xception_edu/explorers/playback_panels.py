@@ -186,10 +186,13 @@ def _legend(scene: Scene, show: str, largest: float) -> None:
 
 def _heat(scene: Scene, kernel: np.ndarray, x: float, y: float, cell: int, largest: float) -> None:
     scene.cells(
-        x, y, cell, kernel.shape[1],
+        x,
+        y,
+        cell,
+        kernel.shape[1],
         [POSITIVE if v >= 0 else NEGATIVE for v in kernel.flat],
         [float(min(abs(v) / largest, 1)) for v in kernel.flat],
-    )  # fmt: skip
+    )
 
 
 def _large(scene: Scene, words: str, kernel: np.ndarray, x: float, largest: float) -> None:

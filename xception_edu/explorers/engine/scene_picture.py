@@ -217,4 +217,4 @@ PAINTERS = {
     "cells": _cells,
     "image": _image,
     "click": _click,
-}  # fmt: skip
+}

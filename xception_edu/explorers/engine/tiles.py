@@ -24,9 +24,19 @@ class Tiles(NamedTuple):
 
 
 def tiles(
-    count: int, columns: int, rows: int, *, left: int, top: int, width: int, height: int, gap: int,
-    head: int = 0, least: int = 0, most: int = 99,
-) -> Tiles:  # fmt: skip
+    count: int,
+    columns: int,
+    rows: int,
+    *,
+    left: int,
+    top: int,
+    width: int,
+    height: int,
+    gap: int,
+    head: int = 0,
+    least: int = 0,
+    most: int = 99,
+) -> Tiles:
     """`count` grids of `rows` x `columns` cells with the largest whole `pitch` that fits, `most` at
     most.
 
