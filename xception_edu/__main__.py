@@ -122,10 +122,10 @@ def run_costs(argv: Sequence[str]) -> int:
 
 
 def run_figures(argv: Sequence[str]) -> int:
-    """Draw every figure as SVG, or with --check say which committed file differs."""
+    """Draw every figure, or with --check say which committed file differs."""
     from xception_edu.plots import gallery
 
-    parser = _parser("figures", "Draw the paper's figures and the cost curves anew, as SVG.")
+    parser = _parser("figures", "Draw the figures anew, as SVG, and what moves as WebP.")
     parser.add_argument("--out", required=True, help="folder for the files; made if missing")
     parser.add_argument(
         "--check",

@@ -339,6 +339,7 @@ def test_files_are_small_and_as_wide_as_a_readme(name):
 def two_figures(monkeypatch, tmp_path):
     """A folder with two written figures, as if there were no others."""
     monkeypatch.setattr(gallery, "FIGURES", {name: gallery.FIGURES[name] for name in DIAGRAMS[1:3]})
+    monkeypatch.setattr(gallery, "MOVING", {})
     assert gallery.write(tmp_path / "made" / "here") == 0
     return tmp_path / "made" / "here"
 

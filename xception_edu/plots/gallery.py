@@ -20,6 +20,7 @@ from xception_edu.plots import (
     measured_charts,
     network_diagram,
     pieces,
+    slider_animation,
     spectrum_chart,
     style,
 )
@@ -257,6 +258,8 @@ FIGURES = {
     )
 }
 
+MOVING = {"segments_slider.webp": slider_animation}  # by file, the modules that draw frame by frame
+
 
 def figure(name: str, data: Any = None) -> Figure:
     """The figure of FIGURES, drawn, from its own data or from other data of the same kind;
@@ -280,14 +283,17 @@ def figure(name: str, data: Any = None) -> Figure:
 
 
 def write(out: str | os.PathLike[str]) -> int:
-    """Write every figure as SVG to the folder `out`, made if missing; 0. ValueError where that
-    cannot be.
+    """Write every figure as SVG, and what moves as WebP, to the folder `out`, made if missing; 0.
+
+    ValueError where that cannot be.
     """
     folder = _folder(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in drawable():
             (folder / f"{name}.svg").write_bytes(style.svg(figure(name)))
+        for file, animation in MOVING.items():
+            (folder / file).write_bytes(animation.webp())
     except OSError as error:
         raise ValueError(
             f"out is {str(out)!r}, but must be a folder that can be written ({error.strerror})"
@@ -310,14 +316,14 @@ def check(out: str | os.PathLike[str]) -> int:
             else set()
         )
         faults = [_fault(folder / f"{name}.svg", name) for name in drawable()]
+        faults += [_moving_fault(folder / file) for file in MOVING]
     except OSError as error:
+        reason = error.strerror
         raise ValueError(
-            f"out is {str(out)!r}, but must be a folder that can be read ({error.strerror})"
+            f"out is {str(out)!r}, but must be a folder that can be read ({reason})"
         ) from None
-    faults += [
-        f"{folder / name}: drawn by no function"
-        for name in sorted(there - {f"{name}.svg" for name in FIGURES})
-    ]
+    known = {f"{name}.svg" for name in FIGURES} | MOVING.keys()
+    faults += [f"{folder / name}: drawn by no function" for name in sorted(there - known)]
     for fault in filter(None, faults):
         print(fault)
     return int(any(faults))
@@ -340,8 +346,13 @@ def _fault(path: Path, name: str) -> str:
     """What is wrong with the figure's file, or nothing."""
     if not path.exists():
         return f"{path}: missing"
-    return (
-        ""
-        if path.read_bytes() == style.svg(figure(name))
-        else f"{path}: differs from what is drawn now"
-    )
+    current = path.read_bytes() == style.svg(figure(name))
+    return "" if current else f"{path}: differs from what is drawn now"
+
+
+def _moving_fault(path: Path) -> str:
+    """What is wrong with the file of a moving picture, or nothing."""
+    if not path.exists():
+        return f"{path}: missing"
+    current = MOVING[path.name].is_current(path.read_bytes())
+    return "" if current else f"{path}: differs from what is drawn now"
