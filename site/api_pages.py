@@ -1,11 +1,12 @@
 """Pages of the library for the site, from its docstrings: a page a module, that works from a disk, without a network."""
 
 import importlib
+import pkgutil
 import re
 from pathlib import Path
 
-import pdoc
 from pdoc import render
+from pdoc.doc import Module
 from pygments.formatters import HtmlFormatter
 
 PACKAGE = "xception_edu"
@@ -18,7 +19,22 @@ def write_api(out):
     load_public_names()
     render.configure(docformat="google", template_directory=TEMPLATES, favicon="data:,")
     render.env.globals["code_colors"] = code_colors()
-    pdoc.pdoc(PACKAGE, output_directory=out)
+    modules = {name: Module.from_name(name) for name in module_names()}
+    pages = {}
+    for name, module in modules.items():
+        pages[f"{name.replace('.', '/')}.html"] = render.html_module(module, modules)
+    pages["index.html"] = render.html_index(modules)
+    pages["search.js"] = render.search_index(modules)
+    for name, text in pages.items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text(text, encoding="utf-8")
+
+
+def module_names():
+    """Every module of the package. pdoc's own walk leaves out those that an `__all__` does not name."""
+    package = importlib.import_module(PACKAGE)
+    found = pkgutil.walk_packages(package.__path__, f"{PACKAGE}.")
+    return [PACKAGE, *(module.name for module in found if not module.name.endswith("__main__"))]
 
 
 def load_public_names():

@@ -203,6 +203,8 @@ def test_a_wrong_argument_is_one_line_and_nothing_is_overwritten(tmp_path):
 
 # ---- the pages of the library ---------------------------------------------------------------------------------------
 
+# Of a long page the first members, and not their source: the others have the same colors again.
+API_FINDINGS = FINDINGS.replace("'.highlight')].slice(4)", "'.source, main section:nth-of-type(n + 12)')]")
 each_api_page = pytest.mark.parametrize("name", API)
 
 
@@ -248,7 +250,7 @@ def test_links_between_the_pages_of_the_library_lead_somewhere(site):
 def test_axe_finds_nothing_serious_in_the_library(page, context, site, name, theme):
     open_api(page, site, name, theme)
     page.evaluate(AXE)
-    assert page.evaluate(FINDINGS.replace("'.highlight'", "'.source'")) == []
+    assert page.evaluate(API_FINDINGS) == []
     assert context.problems == []
 
 
