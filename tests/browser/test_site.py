@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -237,12 +238,19 @@ def test_every_module_has_a_page_that_loads_nothing_from_elsewhere(site):
         assert "@import" not in text, name
 
 
+@cache
+def text_of(page):
+    return page.read_text(encoding="utf-8")
+
+
 def test_links_between_the_pages_of_the_library_lead_somewhere(site):
     for file in (site / "api").rglob("*.html"):
         text = re.sub(r"<script>.*?</script>", "", file.read_text(encoding="utf-8"), flags=re.DOTALL)
         for link in re.findall(r"<a [^>]*href=\"([^\"]*)", text):
             path = link.partition("#")[0]
             assert link.startswith("https://") or (file.parent / path).exists(), (file.name, link)
+        for path, place in re.findall(r"Source in <a href=\"([^#\"]+)#([^\"]+)", text):
+            assert f'id="{place}"' in text_of(file.parent / path), (file.name, path, place)
 
 
 @each_api_page
