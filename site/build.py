@@ -3,7 +3,8 @@ site/build.py --out build/site
 
 nbconvert turns each committed notebook into HTML; each explorer gets its saved state and the few
 lines of player.js, which stand for Jupyter's half of a widget. Nothing is run: a page shows what
-the notebook's file holds.
+the notebook's file holds. Beside them lie the pages of the library, which api_pages.py makes from
+its docstrings.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 
+import api_pages
 import nbformat
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nbconvert import HTMLExporter
@@ -140,9 +142,16 @@ def styles():
     return "\n".join([light, dark, (HERE / "site.css").read_text(encoding="utf-8")])
 
 
-def build(notebooks, out, repository=None):
-    """Write the site into the folder `out`, anew: index, a page for each notebook, and the
-    notebooks themselves.
+def build(notebooks, out, repository=None, *, with_api=True):
+    """Write the site into the folder `out`, anew: an index, a page for each notebook, the notebooks
+    and the library's pages.
+
+    Args:
+        notebooks: paths of the notebooks, in the order of the course.
+        out: folder to write; what is in it goes.
+        repository: https address of a public copy, for links that run a notebook on
+            mybinder.org; None: no such links.
+        with_api: whether to write the pages of the library, which imports all of it.
     """
     if repository and not REPOSITORY.fullmatch(repository):
         raise ValueError(
@@ -163,6 +172,7 @@ def build(notebooks, out, repository=None):
         shutil.copyfile(HERE / name, out / name)
     (out / "site.css").write_text(styles(), encoding="utf-8")
     known = {"titles": titles, "words": words, "lab": LAB, "binder": _binder(repository)}
+    known["api"] = api_pages.FRONT if with_api else None
     names = list(titles)
     for i, (path, notebook) in enumerate(read.items()):
         shutil.copyfile(path, out / "notebooks" / path.name)
@@ -178,6 +188,8 @@ def build(notebooks, out, repository=None):
         here="index", body="", cover=cover_of(read.values()), before=None, after=names[0], **known
     )
     (out / "index.html").write_text(text, encoding="utf-8")
+    if with_api:
+        api_pages.write_api(out / "api")
 
 
 def _binder(repository):
@@ -203,6 +215,11 @@ def main():
         "--repository",
         help="https address of a public copy, for links that run a notebook on mybinder.org",
     )
+    parser.add_argument(
+        "--without-api",
+        action="store_true",
+        help="leave out the pages of the library, which take longest",
+    )
     args = parser.parse_args()
     if args.out.exists() and any(args.out.iterdir()) and not (args.out / "site.css").exists():
         parser.exit(
@@ -211,7 +228,12 @@ def main():
             " name another\n",
         )
     try:
-        build(sorted((ROOT / "notebooks").glob("*.ipynb")), args.out, args.repository)
+        build(
+            sorted((ROOT / "notebooks").glob("*.ipynb")),
+            args.out,
+            args.repository,
+            with_api=not args.without_api,
+        )
     except ValueError as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
     print(args.out / "index.html")

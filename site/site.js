@@ -18,7 +18,7 @@ addEventListener("DOMContentLoaded", () => {
   // What is wider than its place is scrolled by the arrow keys, and so is a stop of the Tab key.
   const reach = ({ target }) => { target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1; };
   const watch = new ResizeObserver((entries) => entries.forEach(reach));
-  document.querySelectorAll(".highlight, .output_subarea, .text_cell_render :is(table, pre)").forEach((element) => watch.observe(element));
+  document.querySelectorAll(".highlight, .output_subarea, .text_cell_render :is(table, pre), main.pdoc pre").forEach((element) => watch.observe(element));
   // One click runs the notebook where a JupyterLab listens; else the page says how to start one.
   for (const link of document.querySelectorAll("[data-run]")) {
     link.addEventListener("click", async (event) => {

@@ -2,8 +2,10 @@
 telephone, and shuts nobody out.
 """
 
+import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -13,6 +15,7 @@ import pytest
 from tests.browser.servers import HERE
 
 ROOT = Path(__file__).parents[2]
+API = ["xception_edu", "xception_edu/layers", "xception_edu/explorers", "xception_edu/plots/style"]
 NAMES = ["index", *sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))]
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 # All of the page, but for code beyond the first blocks: it has the same colors again, and each word
@@ -36,7 +39,7 @@ def build(out, *arguments):
 def site(tmp_path_factory):
     out = tmp_path_factory.mktemp("site") / "pages"
     made = build(out)
-    assert made.returncode == 0, made.stderr
+    assert (made.returncode, made.stderr) == (0, "")  # pdoc warns of what it cannot show
     return out
 
 
@@ -213,10 +216,9 @@ def test_the_same_notebooks_give_the_same_bytes(site, tmp_path):
 
 
 def test_a_public_copy_gives_links_that_run_there(tmp_path):
-    assert (
-        build(tmp_path / "pages", "--repository", "https://example.org/xception_edu").returncode
-        == 0
-    )
+    public = ("--without-api", "--repository", "https://example.org/xception_edu")
+    assert build(tmp_path / "pages", *public).returncode == 0
+    assert "api/" not in (tmp_path / "pages" / "index.html").read_text()
     page = (tmp_path / "pages" / f"{NAMES[1]}.html").read_text()
     assert (
         f"https://mybinder.org/v2/git/https%3A%2F%2Fexample.org%2Fxception_edu/HEAD?labpath=notebooks%2F{NAMES[1]}"
@@ -232,3 +234,92 @@ def test_a_wrong_argument_is_one_line_and_nothing_is_overwritten(tmp_path):
         assert len(made.stderr.strip().splitlines()) == 1
         assert "Traceback" not in made.stderr
     assert (tmp_path / "mine.txt").read_text() == "a file of the reader's own"
+
+
+# ---- the pages of the library --------------------------------------------------------------------
+
+# Of a long page the first members, and not their source: the others have the same colors again.
+API_FINDINGS = FINDINGS.replace(
+    "'.highlight')].slice(4)", "'.source, main section:nth-of-type(n + 12)')]"
+)
+each_api_page = pytest.mark.parametrize("name", API)
+
+
+def open_api(page, site, name, theme="light"):
+    page.emulate_media(color_scheme=theme)
+    page.goto((site / "api" / f"{name}.html").as_uri())
+
+
+def test_the_front_page_leads_to_the_library_and_back(page, context, site):
+    go(page, site, "index")
+    page.get_by_role("link", name="the library").click()
+    page.wait_for_url((site / "api" / "xception_edu.html").as_uri())
+    page.get_by_role("link", name="Xception, made movable").click()
+    page.wait_for_url((site / "index.html").as_uri())
+    assert context.problems == []
+
+
+def test_every_module_has_a_page_that_loads_nothing_from_elsewhere(site):
+    package = ROOT / "xception_edu"
+    files = {path.relative_to(ROOT).with_suffix("") for path in package.rglob("*.py")}
+    modules = {path.parent if path.name == "__init__" else path for path in files}
+    pages = {
+        path.relative_to(site / "api").with_suffix(""): path.read_text(encoding="utf-8")
+        for path in (site / "api").rglob("*.html")
+    }
+    assert modules - set(pages) == {Path("xception_edu/__main__")}
+    for name, text in pages.items():
+        loaded = re.findall(r"<(?:script|img|link|iframe)[^>]+(?:src|href)=\"([^\"]+)", text)
+        assert [url for url in loaded if re.match(r"(https?:)?//", url)] == [], name
+        assert "@import" not in text, name
+
+
+@cache
+def text_of(page):
+    return page.read_text(encoding="utf-8")
+
+
+def test_links_between_the_pages_of_the_library_lead_somewhere(site):
+    for file in (site / "api").rglob("*.html"):
+        text = re.sub(
+            r"<script>.*?</script>", "", file.read_text(encoding="utf-8"), flags=re.DOTALL
+        )
+        for link in re.findall(r"<a [^>]*href=\"([^\"]*)", text):
+            path = link.partition("#")[0]
+            assert link.startswith("https://") or (file.parent / path).exists(), (file.name, link)
+        for path, place in re.findall(r"Source in <a href=\"([^#\"]+)#([^\"]+)", text):
+            assert f'id="{place}"' in text_of(file.parent / path), (file.name, path, place)
+
+
+@each_api_page
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_the_library(page, context, site, name, theme):
+    open_api(page, site, name, theme)
+    page.evaluate(AXE)
+    assert page.evaluate(API_FINDINGS) == []
+    assert context.problems == []
+
+
+@each_api_page
+def test_a_telephone_shows_the_library_without_scrolling_sideways(page, site, name):
+    page.set_viewport_size({"width": 400, "height": 800})
+    open_api(page, site, name)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_the_library_is_searched_from_disk(page, context, site):
+    open_api(page, site, API[0])
+    page.get_by_role("searchbox").fill("SeparableConv2d")
+    page.locator("main.pdoc").get_by_role("link", name="SeparableConv2d").first.click()
+    page.locator("section#SeparableConv2d").wait_for()
+    assert context.problems == []
+
+
+def test_the_source_of_a_class_opens_by_key(page, site):
+    open_api(page, site, "xception_edu/layers")
+    section = page.locator("section#SeparableConv2d")
+    source = section.get_by_text("class SeparableConv2d").last
+    assert not source.is_visible()
+    section.locator("summary").first.focus()
+    page.keyboard.press("Enter")
+    source.wait_for()
