@@ -20,6 +20,7 @@ from xception_edu.plots import (
     measured_charts,
     network_diagram,
     pieces,
+    rooms,
     slider_animation,
     spectrum_chart,
     style,
@@ -255,6 +256,7 @@ FIGURES = {
             right=24,
             across=70,
         ),
+        Drawing(rooms.draw_rooms, lambda: rooms.PLAN),
     )
 }
 
