@@ -1,0 +1,66 @@
+"""The front page is one screen and a little, and true."""
+
+import pathlib
+import re
+import shlex
+
+import pytest
+
+from xception_edu import __main__
+
+ROOT = pathlib.Path(__file__).parents[2]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+TREE = re.search(r"```text\n(.*?)```", TEXT, flags=re.DOTALL)[1]
+SNIPPETS = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
+COMMANDS = re.findall(r"^python -m xception_edu (.*?)(?:  +#.*)?$", TEXT, flags=re.MULTILINE)
+
+
+def test_it_is_short():
+    assert len(TEXT.splitlines()) <= 160
+
+
+def test_who_it_is_for_and_how_long_it_takes_come_first():
+    first = "\n".join(TEXT.splitlines()[:16])
+    assert "students, teachers and engineers" in first
+    assert re.search(r"\*\*\w+ hours\*\*", first)
+
+
+def test_the_tree_names_what_is_there():
+    lines = TREE.splitlines()
+    folders = [line.split()[0] for line in lines if not line.startswith(" ")]
+    assert folders[0] == "xception_edu/"
+    assert all((ROOT / folder).is_dir() for folder in folders)
+    rooms = {word[:-1] for word in lines[1].split() if word.endswith("/")}
+    assert rooms == {path.parent.name for path in (ROOT / "xception_edu").glob("*/__init__.py")}
+
+
+def test_the_course_lists_every_notebook():
+    listed = re.findall(r"\(notebooks/(\w+\.ipynb)\)", TEXT)
+    assert listed == sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+
+
+def test_its_links_lead_somewhere():
+    for link in re.findall(r"\]\(([^)#]+)", TEXT):
+        assert link.startswith("https://") or (ROOT / link).exists(), link
+
+
+def test_snippets_give_the_numbers_beside_them():
+    names = {}
+    checked = 0
+    for snippet in SNIPPETS:
+        if "import_weights(" in snippet:  # of a file that the reader has
+            continue
+        for line in snippet.splitlines():
+            code, _, said = line.partition("  # ")
+            number = re.match(r"\d+", said)
+            if number and "=" not in code.split("(")[0]:
+                assert eval(code, names) == int(number[0]), line
+                checked += 1
+            else:
+                exec(code, names)
+    assert checked == 2
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_one(command):
+    assert shlex.split(command)[0] in __main__.COMMANDS
