@@ -94,7 +94,7 @@ def test_plots_and_explorers_never_import_torch(module):
     assert "torch" not in loaded_by(f"import {module}")
 
 
-@pytest.mark.parametrize("module", ["segmented_conv", *MODELS])
+@pytest.mark.parametrize("module", ["segmented_conv", "conv_layouts", *MODELS])
 def test_models_import_no_costs_plots_data_or_training(module):
     forbidden = {f"xception_edu.{m}" for m in ("costs", "plots", "data", "training")}
     assert not imported_in(f"xception_edu.{module}") & forbidden
