@@ -53,6 +53,11 @@ def segmentation(blocks: Sequence[tuple[int, int, int]]) -> Segmentation:
     )
 
 
+def has_rule(device: str, layout: str) -> bool:
+    """Whether any map in `layout` is convolved otherwise than it lies on such a device."""
+    return device == "cuda" or (device == "cpu" and layout == "nchw")
+
+
 def choose(conv: Segmentation, *, device: str, dtype: str, layout: str, gradients: bool) -> str:
     """The algorithm that is fastest for a segmented convolution of a map that lies in `layout`.
 
@@ -62,7 +67,9 @@ def choose(conv: Segmentation, *, device: str, dtype: str, layout: str, gradient
     """
     if layout not in GROUPED:
         checks.one_of("layout", layout, GROUPED)
-    if device == "cpu" and layout == "nchw" and conv.segments > 1 and dtype in CHANNEL_BLOCK:
+    if not has_rule(device, layout):
+        return GROUPED[layout]
+    if device == "cpu" and conv.segments > 1 and dtype in CHANNEL_BLOCK:
         return _on_cpu(conv, dtype, gradients)
     if device == "cuda" and dtype in HALF_PRECISION:
         return _on_gpu(conv, layout, gradients)

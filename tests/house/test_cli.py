@@ -6,9 +6,11 @@ import json
 import subprocess
 import sys
 
+import nbformat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nbformat.sign import NotebookNotary
 
 from xception_edu import architectures
 from xception_edu.__main__ import COMMANDS, main
@@ -110,3 +112,48 @@ def test_every_command_explains_itself(command, capsys):
         main([command, "--help"])
     assert stop.value.code == 0
     assert f"xception_edu {command}" in capsys.readouterr().out
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    line = refused(["notebooks", "--out", str(tmp_path / "file")], capsys)
+    assert all(part in line for part in ("out", "file", "folder that can be written")), line
+
+
+class TestLab:
+    """`lab`, with JupyterLab's own beginning replaced."""
+
+    @pytest.fixture
+    def started(self, monkeypatch):
+        """What JupyterLab is started with."""
+        from jupyterlab.labapp import LabApp
+
+        calls = []
+        monkeypatch.setattr(LabApp, "launch_instance", calls.append)
+        return calls
+
+    def test_it_opens_the_course_on_this_computer_only(self, tmp_path, monkeypatch, started):
+        monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
+        folder = tmp_path / "course"
+        (tmp_path / "course").mkdir()
+        (folder / "03_the_continuum.ipynb").write_text("mine")
+        assert main(["lab", "--dir", str(folder), "--", "--ServerApp.port=8889"]) == 0
+        [arguments] = started
+        assert arguments[:2] == [str(folder), "--ServerApp.ip=127.0.0.1"]
+        assert arguments[-1] == "--ServerApp.port=8889"
+        assert len(list(folder.glob("*.ipynb"))) >= 10
+        assert (folder / "03_the_continuum.ipynb").read_text() == "mine"
+
+    def test_what_it_writes_is_trusted(self, tmp_path, monkeypatch, started):
+        monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
+        main(["lab", "--dir", str(tmp_path / "course")])
+        path = tmp_path / "course" / "03_the_continuum.ipynb"
+        assert NotebookNotary().check_signature(nbformat.read(path, 4))
+
+    def test_without_jupyterlab_one_line_says_what_to_install(self, monkeypatch, capsys, started):
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+        assert "pip install jupyterlab" in refused(["lab"], capsys)
+        assert not started
+
+    def test_jupyterlabs_own_arguments_come_after_two_dashes(self, capsys, started):
+        assert "--ServerApp.port" in refused(["lab", "--ServerApp.port=8889"], capsys)

@@ -27,7 +27,11 @@ def processor() -> str:
 
 
 def commit() -> str:
-    """The commit that is measured, with "-dirty" if files differ from it; "unknown" without git."""
+    """The commit that is measured, with "-dirty" if files differ from it; "unknown" without git, or
+    where the package was installed from a wheel: a repository around it is another project's.
+    """
+    if not (ROOT / ".git").exists():
+        return "unknown"
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

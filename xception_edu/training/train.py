@@ -12,6 +12,7 @@ bits (on a GPU that is not promised: some of its sums have no fixed order).
 What a step is, is in steps.py; several processes are in parallel.py.
 """
 
+import argparse
 import logging
 import math
 import os
@@ -373,7 +374,7 @@ def progress_bar(run: Run, last: int) -> tqdm:
 # ---- the command ---------------------------------------------------------------------------------
 
 
-def command(argv: Sequence[str]) -> int:
+def command(_: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     """Run `train` by its flags: exit status 0, or 128 and a signal's number; ValueError, of one
     line, if anything is wrong.
     """

@@ -1,0 +1,134 @@
+"""The package alone: what is in the wheel, and that it works where no repository is."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from xception_edu.__main__ import COMMANDS
+from xception_edu.benchmark import machine
+
+ROOT = pathlib.Path(__file__).parents[2]
+PACKAGE = ROOT / "xception_edu"
+KINDS = {".py", ".pyi", ".typed", ".js", ".css", ".safetensors", ".txt"}
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    """The wheel of this checkout, built without a network."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
+    subprocess.run([*command, "--directory", folder], cwd=ROOT, check=True, capture_output=True)
+    [file] = folder.glob("*.whl")
+    return file
+
+
+@pytest.fixture(scope="session")
+def site_packages(wheel, tmp_path_factory):
+    """A folder with the wheel's files and nothing else."""
+    folder = tmp_path_factory.mktemp("site-packages")
+    zipfile.ZipFile(wheel).extractall(folder)
+    return folder
+
+
+@pytest.fixture
+def alone(site_packages, tmp_path, monkeypatch):
+    """Runs a Python elsewhere, which finds the wheel's package before this checkout's."""
+    monkeypatch.setenv("PYTHONPATH", str(site_packages))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments, status=0):
+        command = [sys.executable, *map(str, arguments)]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert ran.returncode == status, ran.stderr
+        return ran
+
+    where = run("-c", "import xception_edu; print(xception_edu.__file__)").stdout
+    assert pathlib.Path(where.strip()) == site_packages / "xception_edu" / "__init__.py"
+    return run
+
+
+def test_the_wheel_has_the_package_the_course_the_records_and_nothing_else(wheel):
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    committed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "xception_edu"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    expected = {name for name in committed if (ROOT / name).exists()}
+    expected |= {f"xception_edu/notebooks/{p.name}" for p in ROOT.glob("notebooks/*.ipynb")}
+    expected |= {
+        f"xception_edu/benchmark/records/{p.relative_to(ROOT / 'results').as_posix()}"
+        for p in ROOT.glob("results/**/*.json")
+    }
+    assert names == expected
+    assert "xception_edu/py.typed" in names
+    own = {pathlib.Path(name).suffix for name in committed}
+    assert own <= KINDS, "a file of a new kind: is it wanted in the wheel?"
+
+
+def test_the_repository_has_neither_course_nor_records_twice():
+    assert not (PACKAGE / "notebooks").exists()
+    assert not (PACKAGE / "benchmark" / "records").exists()
+
+
+def test_the_wheel_is_under_12_megabytes(wheel):
+    assert wheel.stat().st_size < 12_000_000
+
+
+def test_every_command_explains_itself(alone):
+    code = f"""
+from xception_edu.__main__ import main
+for command in {list(COMMANDS)}:
+    try:
+        main([command, "--help"])
+    except SystemExit as stop:
+        assert stop.code == 0
+"""
+    said = alone("-c", code).stdout
+    assert all(f"usage: python -m xception_edu {command}" in said for command in COMMANDS)
+
+
+def test_costs_are_counted(alone):
+    assert "22,855,952" in alone("-m", "xception_edu", "costs", "xception").stdout
+
+
+def test_a_photograph_is_predicted_by_the_shipped_weights(alone):
+    code = "from skimage import data, io; io.imsave('cat.png', data.chelsea())"
+    alone("-c", code)
+    arguments = ("predict", "cat.png", "--weights", "cifar10", "--format", "json")
+    [image] = json.loads(alone("-m", "xception_edu", *arguments).stdout)
+    assert len(image["top"]) == 5
+
+
+def test_a_training_is_planned(alone):
+    said = alone("-m", "xception_edu", "train", "--recipe", "digits", "--dry-run").stdout
+    assert "steps" in said
+
+
+def test_a_package_within_another_repository_names_no_commit(monkeypatch):
+    monkeypatch.setattr(machine, "ROOT", PACKAGE)
+    assert machine.commit() == "unknown"
+
+
+def test_the_course_is_written_and_a_learners_changes_stay(alone, tmp_path):
+    arguments = ("-m", "xception_edu", "notebooks", "--out", "course")
+    names = [path.name for path in sorted(ROOT.glob("notebooks/*.ipynb"))]
+    assert alone(*arguments).stdout.split() == [os.path.join("course", name) for name in names]
+    changed = tmp_path / "course" / names[2]
+    changed.write_text("mine")
+    (tmp_path / "course" / names[0]).unlink()
+    again = alone(*arguments)
+    assert again.stdout.split() == [os.path.join("course", names[0])]
+    assert again.stderr.count("\n") == 1
+    assert names[2] in again.stderr
+    assert "--force" in again.stderr
+    assert changed.read_text() == "mine"
+    assert alone(*arguments, "--force").stderr == ""
+    assert changed.read_bytes() == (ROOT / "notebooks" / names[2]).read_bytes()

@@ -1,0 +1,62 @@
+"""`python -m xception_edu notebooks`: the course, from the installed package, as files."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from xception_edu.benchmark.machine import ROOT
+
+
+def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
+    """Write them, and say on standard error which files were there and stay; exit status 0."""
+    parser.add_argument("--out", required=True, help="folder for the notebooks; made if missing")
+    parser.add_argument(
+        "--force", action="store_true", help="overwrite what is there, a learner's changes too"
+    )
+    args = parser.parse_args(argv)
+    written, kept = write(args.out, force=args.force)
+    if kept:
+        names = ", ".join(kept)
+        print(f"{args.out}: {names}: already there, kept (--force overwrites)", file=sys.stderr)
+    for name in written:
+        print(Path(args.out) / name)
+    return 0
+
+
+def shipped() -> list[Path]:
+    """The notebooks of the course, in their order: in the package, where it was installed from a
+    wheel, or else in the repository.
+    """
+    installed = Path(str(resources.files("xception_edu"))) / "notebooks"
+    folder = installed if installed.is_dir() else ROOT / "notebooks"
+    return sorted(folder.glob("*.ipynb"))
+
+
+def write(out: str | os.PathLike[str], *, force: bool = False) -> tuple[list[str], list[str]]:
+    """Names of the notebooks that were written into the folder, and of those that stay as they are
+    since something else has their name.
+
+    ValueError if the folder cannot be written to.
+    """
+    written, kept = [], []
+    try:
+        folder = Path(out)
+        folder.mkdir(parents=True, exist_ok=True)
+        for notebook in shipped():
+            target, content = folder / notebook.name, notebook.read_bytes()
+            if target.exists() and target.read_bytes() == content:
+                continue
+            if target.exists() and not force:
+                kept.append(notebook.name)
+                continue
+            target.write_bytes(content)
+            written.append(notebook.name)
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(
+            f"out is {os.fspath(out)!r}, but must be a folder that can be written to ({reason})"
+        ) from None
+    return written, kept
