@@ -27,7 +27,7 @@ from train_seeds import commit, processor
 
 from xception_edu.data import images
 from xception_edu.data.augment import augment, prepare
-from xception_edu.data.images import RandomCut, View, view
+from xception_edu.data.images import Preprocessing, RandomResizedCrop, load_array
 from xception_edu.data.load import load_dataset
 from xception_edu.data.order import seed_everything
 from xception_edu.recipes import CIFAR10, IMAGENET, Recipe
@@ -40,12 +40,12 @@ ROUNDS = 5
 
 def photographs(width: int = 500, height: int = 375) -> list[bytes]:
     """JPEG files of pieces of two photographs, each another one."""
-    chance, photos, files = random.Random(0), load_sample_images().images, []
+    rng, photos, files = random.Random(0), load_sample_images().images, []
     for i in range(PHOTOGRAPHS):
         photo = photos[i % 2]
         top, left = (
-            chance.randrange(photo.shape[0] - height + 1),
-            chance.randrange(photo.shape[1] - width + 1),
+            rng.randrange(photo.shape[0] - height + 1),
+            rng.randrange(photo.shape[1] - width + 1),
         )
         content = io.BytesIO()
         Image.fromarray(photo[top : top + height, left : left + width]).save(
@@ -67,32 +67,32 @@ def per_core(read, files: list) -> float:
 
 
 def slow(content: bytes, side: int) -> np.ndarray:
-    """What `view` does without the fast decoder."""
+    """What `load_array` does without the fast decoder."""
     image = images._slow_image(content, 1)
-    return images.resized(image, images.center_box(*image.size), View(side))
+    return images.crop_and_resize(image, images.center_box(*image.size), Preprocessing(side))
 
 
 def decoding() -> dict[str, float]:
     """Images a second and core from 500x375 photographs, and from small ones."""
-    files, cut, small = photographs(), RandomCut(0.08), photographs(32, 32)
+    files, small, crop = photographs(), photographs(32, 32), RandomResizedCrop(0.08)
+
+    def center(preprocessing: Preprocessing):
+        return lambda content, i: load_array(content, "", preprocessing)
+
+    def random_crop(preprocessing: Preprocessing):
+        return lambda content, i: load_array(content, "", preprocessing, crop, random.Random(i))
+
     return {
         "decode_only_500x375": per_core(lambda content, i: images._fast_jpeg(content), files),
         "decode_only_500x375_pillow": per_core(
             lambda content, i: images._slow_image(content, 1), files
         ),
-        "random_crop_299_bilinear": per_core(
-            lambda content, i: view(content, "", View(299), cut, random.Random(i)), files
-        ),
+        "random_crop_299_bilinear": per_core(random_crop(Preprocessing(299)), files),
         "random_crop_299_bicubic": per_core(
-            lambda content, i: view(
-                content, "", View(299, resampling="bicubic"), cut, random.Random(i)
-            ),
-            files,
+            random_crop(Preprocessing(299, resampling="bicubic")), files
         ),
-        "center_crop_299": per_core(
-            lambda content, i: view(content, "", View(299, center_crop=299 / 333)), files
-        ),
-        "whole_32x32": per_core(lambda content, i: view(content, "", View(32)), small * 10),
+        "center_crop_299": per_core(center(Preprocessing(299, center_crop=299 / 333)), files),
+        "whole_32x32": per_core(center(Preprocessing(32)), small * 10),
         "whole_32x32_pillow": per_core(lambda content, i: slow(content, 32), small * 10),
     }
 

@@ -68,7 +68,7 @@ def record(recipe: Recipe, folder: pathlib.Path) -> dict:
 def first_guesses(model: nn.Module, recipe: Recipe) -> float:
     """Share of the held-out images whose label is the model's first guess."""
     data = load_dataset(recipe)
-    return evaluate(model, data.held_out(500), recipe.image_size)["top1"]
+    return evaluate(model, data.validation_batches(500), recipe.image_size)["top1"]
 
 
 def first_depthwise(model: nn.Module) -> tuple[str, Tensor]:

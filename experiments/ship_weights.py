@@ -50,7 +50,7 @@ def ship(
         rounded = pathlib.Path(folder) / "rounded.safetensors"
         save_weights(model_of(checkpoint), rounded, half=True)
         model = import_weights(rounded)
-    found = evaluate(model, dataset.held_out(), recipe.image_size)
+    found = evaluate(model, dataset.validation_batches(), recipe.image_size)
     result = {"data": data_name or recipe.dataset, "seed": recipe.seed, "step": step}
     result |= {key: found[key] for key in ("images", "top1", "top5")}
     notes = {"recipe": recipe.to_dict(), "classes": dataset.classes, "result": result}

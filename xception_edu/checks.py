@@ -2,8 +2,10 @@
 right.
 """
 
+import importlib
 import math
 from collections.abc import Collection
+from types import ModuleType
 
 
 def integer(
@@ -118,3 +120,11 @@ def segments(value: object, in_channels: int, out_channels: int) -> int:
         f"in_channels is {in_channels}, out_channels is {out_channels}; a segment needs one of each"
     )
     return integer("segments", value, at_most=min(in_channels, out_channels), because=because)
+
+
+def extra(package: str, extra: str, what: str) -> ModuleType:
+    """An optional package that `what` needs, imported; ValueError with the extra that has it."""
+    try:
+        return importlib.import_module(package)
+    except ImportError:
+        raise ValueError(f'{what} needs {package}: pip install "xception_edu[{extra}]"') from None

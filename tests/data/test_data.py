@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import datasets
 
+from tests.helpers.image_files import photo_of_places, pixel_columns
 from xception_edu.data import augment, builtin
 from xception_edu.data.load import load_dataset
 from xception_edu.recipes import DIGITS, PHOTOS
@@ -34,17 +35,6 @@ def few_patches(monkeypatch):
     monkeypatch.setattr(builtin, "LATTICE", 3)
 
 
-def pixel_columns(patches):
-    """The columns of the photo that these patches of `a photo of places` came from."""
-    return set((patches[:, 0].to(torch.int16) * 256 + patches[:, 1]).numpy().ravel().tolist())
-
-
-def photo_of_places(height, width):
-    """A photo whose pixels say in which column they are: 256 * first channel + second channel."""
-    columns = torch.arange(width).expand(height, width)
-    return torch.stack([columns // 256, columns % 256, torch.zeros(height, width)]).to(torch.uint8)
-
-
 # ---- digits --------------------------------------------------------------------------------------
 
 
@@ -57,13 +47,13 @@ def test_digits_are_1797_real_images_of_8_by_8_bytes(digits):
     assert digits.classes == tuple("0123456789")
 
 
-def test_each_digit_is_in_one_part_only_and_none_is_lost(digits):
+def test_each_digit_is_in_one_split_only_and_none_is_lost(digits):
     train, test = builtin.digits_split(datasets.load_digits().target)
     assert not set(train) & set(test)
     assert sorted(train + test) == list(range(1797))
 
 
-def test_held_out_digits_are_always_the_same_and_every_class_has_its_share(digits):
+def test_validation_digits_are_always_the_same_and_every_class_has_its_share(digits):
     again = builtin.load_digits()
     assert all(torch.equal(a, b) for a, b in zip(digits[:4], again[:4], strict=True))
     shares = torch.bincount(digits.test_labels) / (
@@ -112,11 +102,11 @@ def test_photographs_are_color_bytes_and_their_halves_hold_the_largest_patch(nam
 @given(
     st.integers(96, 130), st.integers(192, 400), st.sampled_from([32, 64, 96]), st.integers(0, 99)
 )
-def test_no_pixel_of_a_photo_is_in_both_parts(height, width, side, seed):
+def test_no_pixel_of_a_photo_is_in_both_splits(height, width, side, seed):
     left, right = builtin.halves(photo_of_places(height, width))
     generator = torch.Generator().manual_seed(seed)
-    train = builtin.cut(left, builtin.random_places(left, side, 40, generator), side)
-    test = builtin.cut(right, builtin.lattice_places(right, side), side)
+    train = builtin.crops(left, builtin.random_places(left, side, 40, generator), side)
+    test = builtin.crops(right, builtin.lattice_places(right, side), side)
     assert train.shape[1:] == test.shape[1:] == (3, side, side)
     assert max(pixel_columns(train)) < width // 2 <= min(pixel_columns(test))
     assert pixel_columns(test) == set(range(width // 2, width))
@@ -148,7 +138,7 @@ def test_photos_are_color_patches_of_the_side_asked_for(side):
 
 
 @pytest.mark.usefixtures("few_patches")
-def test_the_seed_decides_the_training_patches_and_never_the_held_out_ones():
+def test_the_seed_decides_the_training_patches_and_never_the_validation_ones():
     one, same, other = (
         builtin.load_photos(32, 1),
         builtin.load_photos(32, 1),
@@ -327,33 +317,36 @@ def test_an_erased_square_is_gray_as_large_as_said_and_anywhere():
     assert erased.any(dim=0).all()
 
 
-@pytest.mark.parametrize("ranks", [2, 4])
-def test_processes_augment_their_rows_as_one_would(ranks):
+@pytest.mark.parametrize("world_size", [2, 4])
+def test_processes_augment_their_rows_as_one_would(world_size):
     recipe = replace(PHOTOS, random_saturation=0.4, random_erase=5)
     images = torch.rand(8, 3, 32, 32)
     torch.manual_seed(5)
     whole = augment.augment(images, recipe)
     parts = []
-    for rank, part in enumerate(images.chunk(ranks)):
+    for rank, part in enumerate(images.chunk(world_size)):
         torch.manual_seed(5)
-        parts.append(augment.augment(part, recipe, rank=rank, ranks=ranks))
+        parts.append(augment.augment(part, recipe, rank=rank, world_size=world_size))
     assert torch.equal(whole, torch.cat(parts))
 
 
 # ---- what a step sees ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 4, 8])
-def test_processes_share_out_batches_and_held_out_images(digits, ranks):
+@pytest.mark.parametrize("world_size", [1, 2, 4, 8])
+def test_processes_share_out_batches_and_validation_images(digits, world_size):
     recipe = replace(DIGITS, batch_size=64)
     whole, labels = digits.training_images(recipe, 25)
-    parts = [digits.training_images(recipe, 25, rank=rank, ranks=ranks) for rank in range(ranks)]
+    parts = [
+        digits.training_images(recipe, 25, rank=rank, world_size=world_size)
+        for rank in range(world_size)
+    ]
     assert torch.equal(whole, torch.cat([images for images, _ in parts]))
     assert torch.equal(labels, torch.cat([labels for _, labels in parts]))
     held = sum(
         len(labels)
-        for rank in range(ranks)
-        for _, labels in digits.held_out(33, rank=rank, ranks=ranks)
+        for rank in range(world_size)
+        for _, labels in digits.validation_batches(33, rank=rank, world_size=world_size)
     )
     assert held == 500
     assert (digits.train_size, digits.multi_label, digits.class_weights) == (1297, False, None)

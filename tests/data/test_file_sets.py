@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.helpers.batches import batches, equal
 from tests.helpers.image_files import jpeg, recipe, write_folder, write_parquet
 from xception_edu.data import file_sets, load
 from xception_edu.data.dataset import Dataset
@@ -18,7 +19,7 @@ from xception_edu.data.load import load_dataset
 from xception_edu.recipes import CIFAR10, DIGITS, JFT
 
 WHOLE = recipe(random_crop_area=1.0)
-CUT = recipe()
+CROPPED = recipe()
 
 
 @pytest.fixture(autouse=True)
@@ -34,18 +35,6 @@ def folder(tmp_path_factory):
     return root
 
 
-def batches(data, recipe, steps, **part):
-    return [data.training_images(recipe, step, **part) for step in steps]
-
-
-def equal(one, other):
-    return all(
-        torch.equal(a, b)
-        for x, y in zip(one, other, strict=True)
-        for a, b in zip(x, y, strict=True)
-    )
-
-
 # ---- in memory or not ----------------------------------------------------------------------------
 
 
@@ -55,7 +44,7 @@ def test_a_small_set_is_kept_in_memory_and_a_large_one_is_not(folder, monkeypatc
     large = load_dataset(WHOLE, folder)
     assert (type(small), type(large)) == (Dataset, FileSet)
     assert equal(batches(small, WHOLE, range(12)), batches(large, WHOLE, range(12)))
-    assert equal(small.held_out(4), large.held_out(4))
+    assert equal(small.validation_batches(4), large.validation_batches(4))
     assert (small.train_size, small.classes, small.multi_label) == (
         large.train_size,
         large.classes,
@@ -65,11 +54,11 @@ def test_a_small_set_is_kept_in_memory_and_a_large_one_is_not(folder, monkeypatc
     assert type(load_dataset(WHOLE, folder)) is Dataset
 
 
-def test_images_that_are_cut_at_random_are_decoded_anew_in_every_epoch(folder):
-    data = load_dataset(CUT, folder)
+def test_images_that_are_cropped_at_random_are_decoded_anew_in_every_epoch(folder):
+    data = load_dataset(CROPPED, folder)
     assert type(data) is FileSet
     first, second = (
-        torch.cat([images for images, _ in batches(data, CUT, range(k, k + 5))]) for k in (0, 5)
+        torch.cat([images for images, _ in batches(data, CROPPED, range(k, k + 5))]) for k in (0, 5)
     )
     assert first.shape == (20, 3, 16, 16)
     assert first.dtype == torch.uint8
@@ -80,8 +69,8 @@ def test_a_folder_and_a_table_of_the_same_images_give_the_same_batches(folder, t
     order = [*range(0, 22, 2), *range(1, 22, 2)]  # a folder's, class by class
     write_parquet(tmp_path / "train.parquet", order)
     write_parquet(tmp_path / "val.parquet", range(30, 41))
-    one, other = load_dataset(CUT, folder), load_dataset(CUT, tmp_path)
-    assert equal(batches(one, CUT, range(3)), batches(other, CUT, range(3)))
+    one, other = load_dataset(CROPPED, folder), load_dataset(CROPPED, tmp_path)
+    assert equal(batches(one, CROPPED, range(3)), batches(other, CROPPED, range(3)))
 
 
 # ---- the same images -----------------------------------------------------------------------------
@@ -89,39 +78,44 @@ def test_a_folder_and_a_table_of_the_same_images_give_the_same_batches(folder, t
 
 @pytest.mark.parametrize("workers", [1, 5])
 def test_any_number_of_workers_gives_the_same_images(folder, workers):
-    other = load_dataset(replace(CUT, workers=workers), folder)
-    assert equal(batches(load_dataset(CUT, folder), CUT, range(7)), batches(other, CUT, range(7)))
+    other = load_dataset(replace(CROPPED, workers=workers), folder)
+    assert equal(
+        batches(load_dataset(CROPPED, folder), CROPPED, range(7)), batches(other, CROPPED, range(7))
+    )
 
 
 @pytest.mark.parametrize("step", [1, 4, 5, 8])
 def test_a_run_that_goes_on_in_any_step_sees_the_same_images(folder, step):
-    uninterrupted = batches(load_dataset(CUT, folder), CUT, range(10))
-    assert equal(uninterrupted[step:], batches(load_dataset(CUT, folder), CUT, range(step, 10)))
+    uninterrupted = batches(load_dataset(CROPPED, folder), CROPPED, range(10))
+    assert equal(
+        uninterrupted[step:], batches(load_dataset(CROPPED, folder), CROPPED, range(step, 10))
+    )
 
 
 def test_steps_may_be_asked_for_in_any_order(folder):
-    data = load_dataset(CUT, folder)
-    forward = batches(data, CUT, range(8))
-    assert equal(forward[::-1], batches(data, CUT, range(7, -1, -1)))
+    data = load_dataset(CROPPED, folder)
+    forward = batches(data, CROPPED, range(8))
+    assert equal(forward[::-1], batches(data, CROPPED, range(7, -1, -1)))
 
 
-@pytest.mark.parametrize("ranks", [2, 4])
-@pytest.mark.parametrize("kind", [WHOLE, CUT], ids=["in memory", "decoded"])
-def test_several_processes_see_together_what_one_would(folder, ranks, kind):
+@pytest.mark.parametrize("world_size", [2, 4])
+@pytest.mark.parametrize("kind", [WHOLE, CROPPED], ids=["in memory", "decoded"])
+def test_several_processes_see_together_what_one_would(folder, world_size, kind):
     whole = batches(load_dataset(kind, folder), kind, range(6))
     parts = [
-        batches(load_dataset(kind, folder), kind, range(6), rank=rank, ranks=ranks)
-        for rank in range(ranks)
+        batches(load_dataset(kind, folder), kind, range(6), rank=rank, world_size=world_size)
+        for rank in range(world_size)
     ]
     joined = [tuple(map(torch.cat, zip(*step, strict=True))) for step in zip(*parts, strict=True)]
     assert equal(whole, joined)
     held = [
         image.numpy().tobytes()
-        for images, _ in load_dataset(kind, folder).held_out(3)
+        for images, _ in load_dataset(kind, folder).validation_batches(3)
         for image in images
     ]
     shares = [
-        load_dataset(kind, folder).held_out(3, rank=rank, ranks=ranks) for rank in range(ranks)
+        load_dataset(kind, folder).validation_batches(3, rank=rank, world_size=world_size)
+        for rank in range(world_size)
     ]
     assert sorted(held) == sorted(
         image.numpy().tobytes() for share in shares for images, _ in share for image in images
@@ -129,33 +123,33 @@ def test_several_processes_see_together_what_one_would(folder, ranks, kind):
 
 
 def test_a_batch_that_cannot_be_shared_out_is_refused(folder):
-    for kind in (WHOLE, CUT):
+    for kind in (WHOLE, CROPPED):
         with pytest.raises(
             ValueError,
             match="batch_size is 4, but must be a multiple of 3, the number of processes",
         ):
-            load_dataset(kind, folder).training_images(kind, 0, rank=0, ranks=3)
+            load_dataset(kind, folder).training_images(kind, 0, rank=0, world_size=3)
 
 
 def test_every_image_is_seen_once_an_epoch_with_its_label(folder, monkeypatch):
-    kind = replace(CUT, batch_size=22)
+    kind = replace(CROPPED, batch_size=22)
     data = load_dataset(kind, folder)
     seen = []
     monkeypatch.setattr(
         file_sets,
-        "view",
+        "load_array",
         lambda content, *_: seen.append(content) or np.zeros((3, 16, 16), np.uint8),
     )
     data.training_images(kind, 0)
     data._pool.shutdown()  # two steps are decoded ahead
     assert len(seen) == 66
-    assert sorted(seen[:22]) == sorted(data.found.train.contents)
+    assert sorted(seen[:22]) == sorted(data.image_set.train.contents)
 
 
-def test_another_seed_cuts_and_orders_otherwise(folder):
-    other = replace(CUT, seed=1)
+def test_another_seed_crops_and_orders_otherwise(folder):
+    other = replace(CROPPED, seed=1)
     assert not equal(
-        batches(load_dataset(CUT, folder), CUT, [0]),
+        batches(load_dataset(CROPPED, folder), CROPPED, [0]),
         batches(load_dataset(other, folder), other, [0]),
     )
 
@@ -175,7 +169,7 @@ def test_labels_belong_to_their_images(folder):
 
 @pytest.fixture
 def damaged(tmp_path):
-    """22 training images of which two cannot be read, 11 held-out ones of which one cannot."""
+    """22 training images of which two cannot be read, 11 for validation of which one cannot."""
     train, val = (
         write_folder(tmp_path, range(22), "train"),
         write_folder(tmp_path, range(30, 41), "val"),
@@ -186,7 +180,7 @@ def damaged(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("kind", [WHOLE, CUT], ids=["in memory", "decoded"])
+@pytest.mark.parametrize("kind", [WHOLE, CROPPED], ids=["in memory", "decoded"])
 def test_a_corrupt_image_is_named_with_the_way_out(damaged, kind):
     says = (
         r"(000|020|032)\.jpg: cannot be read as an image: .*; --skip-corrupt leaves such images out"
@@ -204,17 +198,19 @@ def test_in_memory_corrupt_images_are_left_out_and_counted(damaged, caplog):
 
 
 def test_a_decoded_batch_has_the_next_image_for_a_corrupt_one(damaged, caplog):
-    data = load_dataset(CUT, damaged, skip_corrupt=True)
-    found = batches(data, CUT, range(5))
-    assert equal(found, batches(load_dataset(CUT, damaged, skip_corrupt=True), CUT, range(5)))
+    data = load_dataset(CROPPED, damaged, skip_corrupt=True)
+    found = batches(data, CROPPED, range(5))
+    assert equal(
+        found, batches(load_dataset(CROPPED, damaged, skip_corrupt=True), CROPPED, range(5))
+    )
     assert sum(len(labels) for _, labels in found) == 20
-    assert sum(len(labels) for _, labels in data.held_out(4)) == 10
+    assert sum(len(labels) for _, labels in data.validation_batches(4)) == 10
     assert data.corrupt == 3
     assert "left out, as 3 so far" in caplog.text
 
 
 def test_the_image_that_stands_in_brings_its_own_label(damaged):
-    kind = replace(CUT, batch_size=22)
+    kind = replace(CROPPED, batch_size=22)
     _, labels = load_dataset(kind, damaged, skip_corrupt=True).training_images(kind, 0)
     # after the last of the first class comes one of the second
     assert torch.bincount(labels).tolist() == [10, 12]
@@ -227,7 +223,7 @@ def test_a_corrupt_row_of_a_table_is_named(tmp_path):
         load_dataset(WHOLE, tmp_path)
 
 
-@pytest.mark.parametrize("kind", [WHOLE, CUT], ids=["in memory", "decoded"])
+@pytest.mark.parametrize("kind", [WHOLE, CROPPED], ids=["in memory", "decoded"])
 def test_when_no_image_can_be_read_it_says_so(tmp_path, kind):
     for path in write_folder(tmp_path, range(12), "train") + write_folder(
         tmp_path, range(4), "val"
@@ -246,11 +242,11 @@ def test_when_no_image_can_be_read_it_says_so(tmp_path, kind):
     ("change", "says"),
     [
         (
-            {"model": replace(CUT.model, num_classes=5)},
+            {"model": replace(CROPPED.model, num_classes=5)},
             "model.num_classes is 5, but must be 2 for .*folder",
         ),
         (
-            {"model": replace(CUT.model, in_channels=4), "random_saturation": 0.0},
+            {"model": replace(CROPPED.model, in_channels=4), "random_saturation": 0.0},
             "model.in_channels is 4, but must be 3, or 1",
         ),
         (
@@ -272,7 +268,7 @@ def test_recipes_that_need_a_path_say_so_and_those_that_do_not_refuse_one(folder
         ValueError,
         match="data is missing, but must say where the images are, such as --data FOLDER",
     ):
-        load_dataset(CUT)
+        load_dataset(CROPPED)
     with pytest.raises(
         ValueError, match="data is '.*', but must be left out: digits come with a package"
     ):
@@ -280,7 +276,7 @@ def test_recipes_that_need_a_path_say_so_and_those_that_do_not_refuse_one(folder
 
 
 def test_gray_networks_see_gray(folder):
-    model = replace(CUT.model, in_channels=1)
+    model = replace(CROPPED.model, in_channels=1)
     data = load_dataset(recipe(model=model, random_saturation=0.0), folder)
     assert data.training_images(recipe(model=model, random_saturation=0.0), 0)[0].shape == (
         4,
@@ -319,7 +315,7 @@ def test_jft_takes_the_users_images_with_several_labels(tmp_path):
     rows = [["cat", "mat"], ["cat"], ["mat", "dog"], []]
     write_parquet(tmp_path / "train.parquet", range(4), label=label, labels=rows, column="labels")
     write_parquet(tmp_path / "val.parquet", range(4), label=label, labels=rows, column="labels")
-    kind = replace(JFT, model=replace(CUT.model, num_classes=3), image_size=16, batch_size=4)
+    kind = replace(JFT, model=replace(CROPPED.model, num_classes=3), image_size=16, batch_size=4)
     data = load_dataset(kind, tmp_path)
     assert data.classes == ("cat", "dog", "mat")
     assert data.class_weights.tolist() == [0.5, 0.25, 0.5]

@@ -1,4 +1,4 @@
-"""Decoding and cutting: every kind of file, cuts inside the image, and the same pixels whichever
+"""Decoding and cropping: every kind of file, crops inside the image, and the same pixels whichever
 library decodes.
 """
 
@@ -17,31 +17,31 @@ from tests.helpers.image_files import PHOTOS, encoded, photograph
 from xception_edu.data import images
 from xception_edu.data.images import (
     BadImageError,
-    RandomCut,
-    View,
+    Preprocessing,
+    RandomResizedCrop,
     center_box,
+    load_array,
     load_image,
     random_box,
-    view,
 )
 
 sides = st.integers(1, 5000)
 PHOTO = photograph(1, (64, 48))
 
 
-def shown(content, side=48, **how):
-    return view(content, "x", View(side, **how))
+def shown(content, side=48, **options):
+    return load_array(content, "x", Preprocessing(side, **options))
 
 
-# ---- cuts ----------------------------------------------------------------------------------------
+# ---- crops ---------------------------------------------------------------------------------------
 
 
 @given(sides, sides, st.floats(0.01, 1), st.floats(1, 4), st.integers(0, 99))
-def test_a_random_cut_lies_in_the_image_and_has_area_and_ratio_as_allowed(
+def test_a_random_crop_lies_in_the_image_and_has_area_and_ratio_as_allowed(
     width, height, area, ratio, seed
 ):
     left, top, right, bottom = random_box(
-        width, height, RandomCut(area, ratio), random.Random(seed)
+        width, height, RandomResizedCrop(area, ratio), random.Random(seed)
     )
     assert -1e-9 <= left < right <= 1 + 1e-9
     assert -1e-9 <= top < bottom <= 1 + 1e-9
@@ -53,9 +53,12 @@ def test_a_random_cut_lies_in_the_image_and_has_area_and_ratio_as_allowed(
     assert (right - left) * (bottom - top) >= min(area, fits) - 1e-6
 
 
-def test_random_cuts_reach_every_corner_and_every_area():
+def test_random_crops_reach_every_corner_and_every_area():
     boxes = np.array(
-        [random_box(300, 200, RandomCut(0.1, 4 / 3), random.Random(seed)) for seed in range(2000)]
+        [
+            random_box(300, 200, RandomResizedCrop(0.1, 4 / 3), random.Random(seed))
+            for seed in range(2000)
+        ]
     )
     assert boxes[:, :2].min() < 0.01
     assert boxes[:, 2:].max() > 0.99
@@ -75,10 +78,10 @@ def test_the_center_crop_is_a_square_in_the_center(width, height, share):
     assert top + bottom == pytest.approx(1)
 
 
-def test_the_same_chance_cuts_the_same_and_another_another():
-    content, cut = encoded(PHOTO), RandomCut(0.2)
+def test_the_same_rng_crops_the_same_and_another_another():
+    content, crop = encoded(PHOTO), RandomResizedCrop(0.2)
     one, same, other = (
-        view(content, "x", View(16), cut, random.Random(seed)) for seed in (1, 1, 2)
+        load_array(content, "x", Preprocessing(16), crop, random.Random(seed)) for seed in (1, 1, 2)
     )
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)
@@ -181,12 +184,12 @@ def test_what_cannot_be_read_is_named_with_its_reason(kind, how, tmp_path):
     path = tmp_path / "x.jpg"
     path.write_bytes(content)
     with pytest.raises(BadImageError, match=rf"^row 7: cannot be read as an image: .*({reason})"):
-        view(content if how == "bytes" else path, "row 7", View(16))
+        load_array(content if how == "bytes" else path, "row 7", Preprocessing(16))
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(BadImageError, match="gone.jpg: cannot be read as an image: .*No such file"):
-        view(tmp_path / "gone.jpg", "gone.jpg", View(16))
+        load_array(tmp_path / "gone.jpg", "gone.jpg", Preprocessing(16))
 
 
 @given(st.binary(max_size=300), st.integers(0, 999), st.integers(0, 255))
@@ -197,7 +200,7 @@ def test_damage_is_read_or_named_and_nothing_else(noise, place, value):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                said, shape = "", view(data, "x", View(8)).shape
+                said, shape = "", load_array(data, "x", Preprocessing(8)).shape
             except BadImageError as error:
                 said, shape = str(error), None
         assert shape == (3, 8, 8) or re.fullmatch("x: cannot be read as an image: .+", said)

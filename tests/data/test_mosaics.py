@@ -1,11 +1,11 @@
-"""The stand-in for JFT: real pixels, labels that are true, and no pixel in both parts."""
+"""The stand-in for JFT: real pixels, labels that are true, and no pixel in both splits."""
 
 from dataclasses import replace
 
 import pytest
 import torch
 
-from tests.data.test_data import photo_of_places, pixel_columns
+from tests.helpers.image_files import photo_of_places, pixel_columns
 from xception_edu.data import builtin
 from xception_edu.data.augment import augment, prepare
 from xception_edu.data.builtin import PHOTOGRAPHS, load_mosaics
@@ -15,8 +15,8 @@ from xception_edu.recipes import JFT
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
-    monkeypatch.setattr(builtin, "TRAINING", 60)
-    monkeypatch.setattr(builtin, "HELD_OUT", 20)
+    monkeypatch.setattr(builtin, "TRAINING_MOSAICS", 60)
+    monkeypatch.setattr(builtin, "VALIDATION_MOSAICS", 20)
 
 
 def one_color_a_photograph(name):
@@ -59,7 +59,7 @@ def test_they_are_always_the_same_and_the_first_photographs_are_the_most_common(
     assert weights[:3].mean() > 2 * weights[-3:].mean()
 
 
-def test_no_pixel_is_in_both_parts(monkeypatch):
+def test_no_pixel_is_in_both_splits(monkeypatch):
     """Photographs that say where their pixels are, in cells of a patch's own size, so that nothing
     is resized.
     """

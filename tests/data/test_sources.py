@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.helpers.image_files import CLASSES, jpeg, write_folder, write_parquet
 from xception_edu.data import sources
-from xception_edu.data.sources import find, part_of, split_by_share
+from xception_edu.data.sources import open_images, split_by_share, split_of
 
 MANY = datasets.List(datasets.ClassLabel(names=["a", "b", "c"]))
 
@@ -25,45 +25,48 @@ def cache_of_its_own(tmp_path_factory, monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
 
 
-def contents(part):
+def contents(split):
     return [
         content if isinstance(content, bytes) else Path(content).read_bytes()
-        for content in part.contents
+        for content in split.contents
     ]
 
 
 # ---- what is found -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("held_out", ["val", "valid", "validation", "test", "Test"])
-def test_a_folder_a_class_below_train_and_a_held_out_part(tmp_path, held_out):
+@pytest.mark.parametrize("name", ["val", "valid", "validation", "test", "Test"])
+def test_a_folder_a_class_below_train_and_a_validation_split(tmp_path, name):
     write_folder(tmp_path, range(6), "train")
-    write_folder(tmp_path, range(6, 10), held_out)
+    write_folder(tmp_path, range(6, 10), name)
     (tmp_path / "train" / "china" / "notes.txt").write_text("no image")
     (tmp_path / "train" / ".hidden").mkdir()
-    found = find(tmp_path)
+    found = open_images(tmp_path)
     assert found.classes == CLASSES
     assert found.train.labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert contents(found.train) == [jpeg(n) for n in (0, 2, 4, 1, 3, 5)]
-    assert contents(found.test) == [jpeg(n) for n in (6, 8, 7, 9)]
-    assert found.test.names[0].endswith("china/006.jpg")
+    assert contents(found.validation) == [jpeg(n) for n in (6, 8, 7, 9)]
+    assert found.validation.names[0].endswith("china/006.jpg")
 
 
 def test_a_class_may_be_named_train(tmp_path):
     write_folder(tmp_path, range(8))
     (tmp_path / "china").rename(tmp_path / "train")
-    assert find(tmp_path).classes == ("flower", "train")
+    assert open_images(tmp_path).classes == ("flower", "train")
 
 
-def test_without_a_held_out_part_a_share_of_each_class_is_held_out_and_said(tmp_path, caplog):
+def test_without_a_validation_split_a_share_of_each_class_is_taken_and_said(tmp_path, caplog):
     write_folder(tmp_path, range(40))
-    found, again = find(tmp_path, held_out_share=0.2), find(tmp_path, held_out_share=0.2)
-    assert torch.bincount(found.test.labels).tolist() == [4, 4]
-    assert sorted(found.train.names + found.test.names) == sorted(
+    found, again = (
+        open_images(tmp_path, validation_share=0.2),
+        open_images(tmp_path, validation_share=0.2),
+    )
+    assert torch.bincount(found.validation.labels).tolist() == [4, 4]
+    assert sorted(found.train.names + found.validation.names) == sorted(
         str(p) for p in tmp_path.rglob("*.jpg")
     )
-    assert found.test.names == again.test.names
-    assert "has no held-out part: 8 of its 40 images are held out" in caplog.text
+    assert found.validation.names == again.validation.names
+    assert "has no validation split: 8 of its 40 images are taken for it" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -73,10 +76,10 @@ def test_without_a_held_out_part_a_share_of_each_class_is_held_out_and_said(tmp_
 def test_a_folder_of_parquet_files(tmp_path, names):
     write_parquet(tmp_path / f"{names[0]}.parquet", range(6))
     write_parquet(tmp_path / f"{names[1]}.parquet", range(6, 10))
-    found = find(tmp_path)
+    found = open_images(tmp_path)
     assert found.classes == CLASSES
     assert contents(found.train) == [jpeg(n) for n in range(6)]
-    assert found.test.labels.tolist() == [0, 1, 0, 1]
+    assert found.validation.labels.tolist() == [0, 1, 0, 1]
     assert found.train.names[3].endswith(", row 3 of train")
 
 
@@ -85,10 +88,12 @@ def test_a_pair_of_parquet_files_and_one_alone(tmp_path):
         write_parquet(tmp_path / "x.parquet", range(6)),
         write_parquet(tmp_path / "y.parquet", range(6, 10)),
     )
-    found = find(f"{one},{other}")
-    assert contents(found.test) == [jpeg(n) for n in range(6, 10)]
-    alone = find(one, held_out_share=0.4)
-    assert sorted(contents(alone.train) + contents(alone.test)) == sorted(jpeg(n) for n in range(6))
+    found = open_images(f"{one},{other}")
+    assert contents(found.validation) == [jpeg(n) for n in range(6, 10)]
+    alone = open_images(one, validation_share=0.4)
+    assert sorted(contents(alone.train) + contents(alone.validation)) == sorted(
+        jpeg(n) for n in range(6)
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,7 +106,7 @@ def test_a_pair_of_parquet_files_and_one_alone(tmp_path):
 def test_classes_without_names_are_named_by_their_values(tmp_path, label, values, classes):
     write_parquet(tmp_path / "train.parquet", range(4), label=label, labels=values)
     write_parquet(tmp_path / "test.parquet", range(4), label=label, labels=values)
-    found = find(tmp_path)
+    found = open_images(tmp_path)
     assert found.classes == classes
     assert [classes[i] for i in found.train.labels] == [str(value) for value in values]
 
@@ -111,12 +116,12 @@ def test_rows_with_lists_of_labels_become_zeros_and_ones(tmp_path):
         tmp_path / "train.parquet", range(4), label=MANY, labels=[[0, 2], [], [1], [0, 1, 2]]
     )
     write_parquet(tmp_path / "test.parquet", range(1), label=MANY, labels=[[2]])
-    found = find(tmp_path, many=True)
+    found = open_images(tmp_path, multi_label=True)
     assert found.train.labels.tolist() == [[1, 0, 1], [0, 0, 0], [0, 1, 0], [1, 1, 1]]
     with pytest.raises(
         ValueError, match="labels is 'one', but must be 'many' for .*: its rows have lists"
     ):
-        find(path)
+        open_images(path)
 
 
 def test_a_folder_with_labels_in_a_list_beside_the_images(tmp_path):
@@ -127,10 +132,10 @@ def test_a_folder_with_labels_in_a_list_beside_the_images(tmp_path):
         (tmp_path / part / "metadata.jsonl").write_text("\n".join(lines))
         for n in range(len(rows)):
             (tmp_path / part / f"{n}.jpg").write_bytes(jpeg(n))
-    found = find(tmp_path, many=True)
+    found = open_images(tmp_path, multi_label=True)
     assert found.classes == ("cat", "dog")
     assert found.train.labels.tolist() == [[1, 1], [0, 1], [1, 0]]
-    assert len(found.test.contents) == 2
+    assert len(found.validation.contents) == 2
 
 
 def test_a_name_on_the_hub_is_asked_for_there(monkeypatch, caplog):
@@ -149,22 +154,22 @@ def test_a_name_on_the_hub_is_asked_for_there(monkeypatch, caplog):
         return datasets.DatasetDict({"train": rows, "test": rows.select([1, 2])})
 
     monkeypatch.setattr(datasets, "load_dataset", load)
-    assert find("some-one/some.thing:plain").classes == CLASSES
-    assert len(find("some-one/some.thing").train.contents) == 4
+    assert open_images("some-one/some.thing:plain").classes == CLASSES
+    assert len(open_images("some-one/some.thing").train.contents) == 4
     assert asked == [("some-one/some.thing", "plain"), ("some-one/some.thing", None)]
 
 
-def test_of_several_held_out_parts_the_validation_part_is_taken_and_said(tmp_path, caplog):
+def test_of_several_splits_for_it_the_one_named_validation_is_taken_and_said(tmp_path, caplog):
     for part in ("train", "test", "val"):
         write_folder(tmp_path, range(4), part)
     with caplog.at_level(logging.WARNING):
-        found = find(tmp_path)
-    assert all("/val/" in name for name in found.test.names)
-    assert "held out is its part validation; test is left alone" in caplog.text
+        found = open_images(tmp_path)
+    assert all("/val/" in name for name in found.validation.names)
+    assert "validation is by its split validation; test is left alone" in caplog.text
 
 
 @pytest.mark.parametrize(
-    ("name", "part"),
+    ("name", "split"),
     [
         ("train", "train"),
         ("Training-set", "train"),
@@ -177,8 +182,8 @@ def test_of_several_held_out_parts_the_validation_part_is_taken_and_said(tmp_pat
         ("interval", None),
     ],
 )
-def test_a_part_is_told_by_whole_words(name, part):
-    assert part_of(name) == part
+def test_a_split_is_told_by_whole_words(name, split):
+    assert split_of(name) == split
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=80), st.floats(0.01, 0.99))
@@ -218,7 +223,7 @@ def other_names(root):
     )
 
 
-def only_a_test_part(root):
+def only_a_test_split(root):
     write_parquet(root / "test.parquet", range(4))
 
 
@@ -266,11 +271,14 @@ WRONG = [
         ),
     ),
     (other_names, "class names of train and test must be the same: they are in another order"),
-    (only_a_test_part, "must have a training part; it has test"),
+    (only_a_test_split, "must have a training split; it has test"),
     (one_class, r"must have a folder a class, two or more; it has \['china'\]"),
     (
         one_image,
-        "class 'flower' has 1 image, but must have at least 2: one to train with, one to hold out",
+        (
+            "class 'flower' has 1 image, but must have at least 2: one to train with, one to"
+            " validate with"
+        ),
     ),
     (out_of_range, "row 2 of train has the label -1, which must be an integer from 0 to 1"),
     (none_of_a_class, "no training image has the class 'flower'"),
@@ -284,7 +292,7 @@ WRONG = [
 def test_what_is_wrong_with_a_data_set_is_one_line(make, says, tmp_path):
     make(tmp_path)
     with pytest.raises(ValueError, match=rf"^data is '.*', but .*({says})") as error:
-        find(tmp_path)
+        open_images(tmp_path)
     assert "\n" not in str(error.value)
 
 
@@ -299,13 +307,13 @@ def test_what_is_wrong_with_a_data_set_is_one_line(make, says, tmp_path):
 )
 def test_a_place_that_is_not_there_is_refused(name, says):
     with pytest.raises(ValueError, match=f"^data is .*{says}"):
-        find(name)
+        open_images(name)
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path):
     (tmp_path / "x.zip").write_bytes(b"PK")
     with pytest.raises(ValueError, match=r"must be a folder, a .parquet file or .tar shards"):
-        find(tmp_path / "x.zip")
+        open_images(tmp_path / "x.zip")
 
 
 def test_a_hub_that_cannot_be_reached_is_one_line_and_no_retries(monkeypatch):
@@ -315,7 +323,7 @@ def test_a_hub_that_cannot_be_reached_is_one_line_and_no_retries(monkeypatch):
         ValueError,
         match=r"^data is 'uoft-cs/cifar10', but cannot be read: .*may also be a local copy",
     ) as error:
-        find("uoft-cs/cifar10")
+        open_images("uoft-cs/cifar10")
     assert "\n" not in str(error.value)
     assert time.monotonic() - started < 60
 
@@ -323,12 +331,12 @@ def test_a_hub_that_cannot_be_reached_is_one_line_and_no_retries(monkeypatch):
 def test_a_hub_without_a_training_part_is_refused(monkeypatch):
     rows = datasets.Dataset.from_dict({"img": [], "label": []})
     monkeypatch.setattr(datasets, "load_dataset", lambda *_: datasets.DatasetDict({"test": rows}))
-    with pytest.raises(ValueError, match="must have a training part; it has test"):
-        find("some/thing")
+    with pytest.raises(ValueError, match="must have a training split; it has test"):
+        open_images("some/thing")
 
 
 def test_progress_bars_are_as_before(tmp_path):
     write_parquet(tmp_path / "train.parquet", range(4))
     before = datasets.are_progress_bars_disabled()
-    sources.find(tmp_path)
+    sources.open_images(tmp_path)
     assert datasets.are_progress_bars_disabled() == before

@@ -6,10 +6,11 @@ import datasets
 import pytest
 import torch
 
+from tests.helpers.batches import batches, equal
 from tests.helpers.image_files import CLASSES, recipe, write_parquet, write_shards
 from xception_edu.data import streams
 from xception_edu.data.load import load_dataset
-from xception_edu.data.streams import Stream, open_parts
+from xception_edu.data.streams import Stream, open_streams
 from xception_edu.recipes.recipe import Recipe
 
 TRAIN = list(range(48))
@@ -30,27 +31,15 @@ def shards(tmp_path_factory):
     return root
 
 
-def batches(data, recipe, steps, **part):
-    return [data.training_images(recipe, step, **part) for step in steps]
-
-
-def equal(one, other):
-    return all(
-        torch.equal(a, b)
-        for x, y in zip(one, other, strict=True)
-        for a, b in zip(x, y, strict=True)
-    )
-
-
 def keys(monkeypatch, data, recipe, steps, **part):
     """Which examples each step sees."""
     found = []
 
     def noted(futures, examples):
         found.append([int(example["__key__"]) for example in examples])
-        return Stream._good(data, futures, examples)
+        return Stream._readable(data, futures, examples)
 
-    monkeypatch.setattr(data, "_good", noted)
+    monkeypatch.setattr(data, "_readable", noted)
     batches(data, recipe, steps, **part)
     data._reader.shutdown(wait=True)
     return found[: len(steps)]
@@ -85,30 +74,35 @@ def test_an_epoch_shows_no_image_twice_and_the_next_is_mixed_otherwise(shards, m
     assert first != second
 
 
-@pytest.mark.parametrize("ranks", [2, 4])  # which share four shards evenly
-def test_each_process_has_a_part_of_its_own(shards, monkeypatch, ranks):
+@pytest.mark.parametrize("world_size", [2, 4])  # which share four shards evenly
+def test_each_process_has_a_part_of_its_own(shards, monkeypatch, world_size):
     kind = recipe(steps_per_epoch=12, shuffle_buffer=10)
     parts = [
         [
             key
             for step in keys(
-                monkeypatch, load_dataset(kind, shards), kind, range(12), rank=r, ranks=ranks
+                monkeypatch,
+                load_dataset(kind, shards),
+                kind,
+                range(12),
+                rank=r,
+                world_size=world_size,
             )
             for key in step
         ]
-        for r in range(ranks)
+        for r in range(world_size)
     ]
     assert sorted(key for part in parts for key in part) == TRAIN
     held = [
         len(y)
-        for r in range(ranks)
-        for _, y in load_dataset(kind, shards).held_out(4, rank=r, ranks=ranks)
+        for r in range(world_size)
+        for _, y in load_dataset(kind, shards).validation_batches(4, rank=r, world_size=world_size)
     ]
     assert sum(held) == 11
 
 
 @pytest.mark.parametrize("step", [1, 5, 6, 8])
-@pytest.mark.parametrize("part", [{}, {"rank": 1, "ranks": 2}])
+@pytest.mark.parametrize("part", [{}, {"rank": 1, "world_size": 2}])
 def test_a_run_that_goes_on_in_any_step_sees_the_same_images(shards, step, part):
     uninterrupted = batches(load_dataset(KIND, shards), KIND, range(10), **part)
     assert equal(
@@ -122,8 +116,8 @@ def test_steps_may_be_asked_for_in_any_order(shards):
     assert equal(forward[::-1], batches(data, KIND, range(7, -1, -1)))
 
 
-def test_held_out_images_come_in_their_order(shards):
-    labels = torch.cat([labels for _, labels in load_dataset(KIND, shards).held_out(4)])
+def test_validation_images_come_in_their_order(shards):
+    labels = torch.cat([labels for _, labels in load_dataset(KIND, shards).validation_batches(4)])
     assert labels.tolist() == [n % 2 for shard in range(2) for n in list(range(60, 71))[shard::2]]
 
 
@@ -148,7 +142,7 @@ def test_a_name_on_the_hub_is_read_as_a_stream(shards, monkeypatch):
 
     monkeypatch.setattr(datasets, "get_dataset_split_names", lambda *_: ["test", "train"])
     monkeypatch.setattr(datasets, "load_dataset", load)
-    open_parts("some/thing")
+    open_streams("some/thing")
     assert asked == [
         ("some/thing", {"streaming": True, "name": None, "split": part})
         for part in ("train", "test")
@@ -184,10 +178,11 @@ def test_a_stream_needs_to_know_how_many_steps_an_epoch_has(shards):
         load_dataset(recipe(), shards)
 
 
-def test_a_stream_without_a_held_out_part_is_refused(tmp_path):
+def test_a_stream_without_a_validation_split_is_refused(tmp_path):
     write_shards(tmp_path, "train", range(8), 1)
     with pytest.raises(
-        ValueError, match="must have a held-out part, such as val-000.tar: a stream cannot be split"
+        ValueError,
+        match="must have a validation split, such as val-000.tar: a stream cannot be split",
     ):
         load_dataset(KIND, tmp_path)
 

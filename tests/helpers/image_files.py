@@ -4,6 +4,7 @@ import io
 import tarfile
 
 import datasets
+import torch
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
@@ -71,6 +72,17 @@ def write_shards(
                     entry = tarfile.TarInfo(f"{number:05d}.{name}")
                     entry.size = len(content)
                     tar.addfile(entry, io.BytesIO(content))
+
+
+def photo_of_places(height, width):
+    """A photo whose pixels say in which column they are: 256 * first channel + second channel."""
+    columns = torch.arange(width).expand(height, width)
+    return torch.stack([columns // 256, columns % 256, torch.zeros(height, width)]).to(torch.uint8)
+
+
+def pixel_columns(patches):
+    """The columns of the photo that these patches of `photo_of_places` came from."""
+    return set((patches[:, 0].to(torch.int16) * 256 + patches[:, 1]).numpy().ravel().tolist())
 
 
 def recipe(**changes) -> Recipe:

@@ -203,7 +203,7 @@ def test_a_saved_network_guesses_as_it_did_in_training(uninterrupted):
     recipe, out = uninterrupted
     digits = load_digits()
     found = train.evaluate(
-        train.trained_model(newest(out)), digits.held_out(250), recipe.image_size
+        train.trained_model(newest(out)), digits.validation_batches(250), recipe.image_size
     )
     assert found["top1"] == metrics(out)[-1]["top1"]
 

@@ -311,6 +311,6 @@ def test_a_checkpoint_of_training_guesses_as_in_its_evaluation(tmp_path, capsys)
 
 def test_of_several_classes_an_image_each_probability_is_by_itself():
     [[(_, p), (_, q)]] = predict(
-        torch.nn.Flatten(), torch.tensor([1.0, 3.0]).reshape(1, 2, 1, 1), many=True
+        torch.nn.Flatten(), torch.tensor([1.0, 3.0]).reshape(1, 2, 1, 1), multi_label=True
     )
     assert (p, q) == pytest.approx((1 / (1 + math.exp(-3)), 1 / (1 + math.exp(-1))))

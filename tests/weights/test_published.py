@@ -102,7 +102,7 @@ def test_a_run_becomes_the_librarys_weights_with_its_result(tmp_path):
     assert json.loads((tmp_path / "shipped_digits.json").read_text())["shipped"] == shipped
     path = tmp_path / "digits.safetensors"
     data = load_dataset(recipe)
-    found = evaluate(import_weights(path), data.held_out(), recipe.image_size)
+    found = evaluate(import_weights(path), data.validation_batches(), recipe.image_size)
     assert shipped["bytes"] == path.stat().st_size
     assert (shipped["data"], shipped["seed"], shipped["step"]) == ("ten digits", 3, last["step"])
     assert (shipped["top1"], shipped["top5"], shipped["images"]) == (

@@ -12,9 +12,7 @@ LUMA = (0.299, 0.587, 0.114)  # shares of red, green and blue in gray
 
 
 def prepare(images: Tensor, image_size: int) -> Tensor:
-    """Bytes (N, C, H, W) to floats from -1 to 1 (mean and deviation 0.5), enlarged to the side that
-    the network sees.
-    """
+    """Bytes (N, C, H, W) to floats from -1 to 1, enlarged to the size that the network sees."""
     images = images.float() / 127.5 - 1
     if images.shape[-1] != image_size:
         images = F.interpolate(
@@ -24,19 +22,19 @@ def prepare(images: Tensor, image_size: int) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def augment(images: Tensor, recipe: Recipe, *, rank: int = 0, ranks: int = 1) -> Tensor:
-    """Each prepared image shifted, turned, zoomed, mirrored, lit, colored and erased at random, as
-    far as the recipe allows.
+def augment(images: Tensor, recipe: Recipe, *, rank: int = 0, world_size: int = 1) -> Tensor:
+    """Prepared images (N, C, H, W), each moved, mirrored, colored and erased at random.
 
-    All geometry is one affine map an image, sampled once. Random numbers come from torch's global
-    generator of the CPU, so that every device sees the same ones; and each process draws those of
-    the whole batch and takes its own, so that several processes see what one would.
+    The recipe says how far. All geometry is one affine map an image, sampled once. Random numbers
+    come from torch's global generator of the CPU, so that every device sees the same ones; and each
+    process draws those of the whole batch and takes its own, so that several processes see what one
+    would.
     """
     n, size = len(images), images.shape[-1]
     rows = slice(rank * n, (rank + 1) * n)
 
     def spread() -> Tensor:
-        return (torch.rand(n * ranks) * 2 - 1)[rows]  # evenly from -1 to 1
+        return (torch.rand(n * world_size) * 2 - 1)[rows]  # evenly from -1 to 1
 
     def column(values: Tensor) -> Tensor:
         return values.view(n, 1, 1, 1).to(images.device, images.dtype)
@@ -44,10 +42,11 @@ def augment(images: Tensor, recipe: Recipe, *, rank: int = 0, ranks: int = 1) ->
     angle, zoom = math.radians(recipe.random_rotation) * spread(), 1 + recipe.random_zoom * spread()
     # the image spans 2 in grid_sample's units
     right, down = (recipe.random_shift * 2 / size * spread() for _ in range(2))
-    # whole pixels: the images stay as sharp as the held-out ones
+    # whole pixels: the images stay as sharp as those of the validation
     if not (recipe.random_rotation or recipe.random_zoom):
         right, down = ((shift * size / 2).round() * 2 / size for shift in (right, down))
-    mirror = torch.where((torch.rand(n * ranks)[rows] < 0.5) & recipe.random_flip, -1.0, 1.0)
+    flipped = (torch.rand(n * world_size)[rows] < 0.5) & recipe.random_flip
+    mirror = torch.where(flipped, -1.0, 1.0)
     cos, sin = zoom * angle.cos(), zoom * angle.sin()
     maps = torch.stack([cos * mirror, -sin, right, sin * mirror, cos, down], dim=1).view(n, 2, 3)
     grid = F.affine_grid(maps.to(images.device), list(images.shape), align_corners=False)
@@ -66,9 +65,7 @@ def augment(images: Tensor, recipe: Recipe, *, rank: int = 0, ranks: int = 1) ->
 
 
 def _erased(images: Tensor, side: int, down: Tensor, right: Tensor) -> Tensor:
-    """Images with a gray square, its center anywhere (-1 to 1), so that at the edge a part of it is
-    lost.
-    """
+    """Images with a gray square around a center (-1 to 1); at an edge a part of it is lost."""
     size = images.shape[-1]
     places = torch.arange(size, device=images.device)
     rows, columns = (((center + 1) * size / 2 - side / 2).floor() for center in (down, right))

@@ -16,9 +16,9 @@ from torch.nn import functional as F
 from xception_edu import checks
 from xception_edu.data.dataset import Dataset
 
-DIGITS_HELD_OUT = 500  # of 1,797
+DIGITS_VALIDATION = 500  # of 1,797
 PATCHES_A_PHOTO = 400  # training patches from each left half
-LATTICE = 14  # held-out patches from each right half: 14 rows of 14
+LATTICE = 14  # validation patches from each right half: 14 rows of 14
 # The color photographs in the wheels, file by file. The stereo pair counts once: its two pictures
 # show the same.
 PHOTOGRAPHS = {
@@ -33,7 +33,7 @@ PHOTOGRAPHS = {
     "retina": ("skimage", "data/retina.jpg"),
     "rocket": ("skimage", "data/rocket.jpg"),
 }
-TRAINING, HELD_OUT = 1000, 400  # mosaics
+TRAINING_MOSAICS, VALIDATION_MOSAICS = 1000, 400
 GRID = 3  # patches a side
 PATCH = 96  # pixels a side of the photographs, before they are fitted into the mosaic
 MOST = 4  # photographs in one mosaic
@@ -43,12 +43,11 @@ MOST = 4  # photographs in one mosaic
 
 
 def load_digits() -> Dataset:
-    """1,797 handwritten digits, 8x8 gray: the same 500 are always held out, each digit in its
-    share.
+    """1,797 handwritten digits, 8x8 gray, of which 500 are always those of the validation.
 
     They are the test part of UCI's "Optical Recognition of Handwritten Digits", 13 writers who are
-    not told apart here: both parts have digits of each writer, so that a stranger's digits are
-    harder than these held-out ones.
+    not told apart here: both splits have digits of each writer, so that a stranger's digits are
+    harder than these.
     """
     from sklearn import datasets
 
@@ -61,13 +60,11 @@ def load_digits() -> Dataset:
 
 
 def digits_split(labels) -> tuple[list[int], list[int]]:
-    """Indices of the training and of the held-out digits, always the same, in each class by its
-    share.
-    """
+    """Indices of the training and the validation digits: always the same, stratified by class."""
     from sklearn.model_selection import train_test_split
 
     return train_test_split(
-        list(range(len(labels))), test_size=DIGITS_HELD_OUT, stratify=labels, random_state=0
+        list(range(len(labels))), test_size=DIGITS_VALIDATION, stratify=labels, random_state=0
     )
 
 
@@ -77,17 +74,17 @@ def digits_split(labels) -> tuple[list[int], list[int]]:
 def load_photos(side: int, seed: int = 0) -> Dataset:
     """Square patches of ten color photographs; the label is the photograph.
 
-    Training patches come from the left halves at random places, decided by `seed`; held-out patches
-    from the right halves at a lattice of places, always the same. No pixel is in both. Patches of
-    one part overlap one another.
+    Training patches come from the left halves at random places, decided by `seed`; validation
+    patches from the right halves at a lattice of places, always the same. No pixel is in both.
+    Patches of one split overlap one another.
     """
     checks.integer("image_size", side, at_least=32, at_most=96)
     generator = torch.Generator().manual_seed(seed)
     train, test = [], []
     for name in PHOTOGRAPHS:
         left, right = halves(load_photograph(name))
-        train.append(cut(left, random_places(left, side, PATCHES_A_PHOTO, generator), side))
-        test.append(cut(right, lattice_places(right, side), side))
+        train.append(crops(left, random_places(left, side, PATCHES_A_PHOTO, generator), side))
+        test.append(crops(right, lattice_places(right, side), side))
     labels = [
         torch.arange(len(PHOTOGRAPHS)).repeat_interleave(len(patches[0]))
         for patches in (train, test)
@@ -121,13 +118,13 @@ def random_places(
 
 def lattice_places(photo: Tensor, side: int) -> list[tuple[int, int]]:
     """(top, left) of LATTICE rows of LATTICE patches, evenly spread from edge to edge."""
-    tops, lefts = (
-        [i * (length - side) // (LATTICE - 1) for i in range(LATTICE)] for length in photo.shape[1:]
-    )
+    _, height, width = photo.shape
+    tops = [i * (height - side) // (LATTICE - 1) for i in range(LATTICE)]
+    lefts = [i * (width - side) // (LATTICE - 1) for i in range(LATTICE)]
     return [(top, left) for top in tops for left in lefts]
 
 
-def cut(photo: Tensor, places: list[tuple[int, int]], side: int) -> Tensor:
+def crops(photo: Tensor, places: list[tuple[int, int]], side: int) -> Tensor:
     """Patches (N, C, side, side) of a photo (C, H, W), at (top, left)."""
     return torch.stack([photo[:, top : top + side, left : left + side] for top, left in places])
 
@@ -138,34 +135,33 @@ def cut(photo: Tensor, places: list[tuple[int, int]], side: int) -> Tensor:
 def load_mosaics(side: int) -> Dataset:
     """Mosaics (N, 3, side, side) with labels (N, 10) of zeros and ones, always the same.
 
-    Training patches come from the left halves of the photographs, held-out ones from the right
+    Training patches come from the left halves of the photographs, validation patches from the right
     halves. Photographs are as common as 1, 1/2, 1/3, ... in the order of their names, as classes
     are that people take pictures of.
     """
     checks.integer("image_size", side, at_least=32, at_most=512, because="the side of a mosaic")
     left, right = zip(*(halves(load_photograph(name)) for name in PHOTOGRAPHS), strict=True)
-    train, test = _mosaics(left, TRAINING, side, seed=0), _mosaics(right, HELD_OUT, side, seed=1)
-    return Dataset(*train, *test, tuple(PHOTOGRAPHS))
+    train_images, train_labels = _mosaics(left, TRAINING_MOSAICS, side, seed=0)
+    test_images, test_labels = _mosaics(right, VALIDATION_MOSAICS, side, seed=1)
+    return Dataset(train_images, train_labels, test_images, test_labels, tuple(PHOTOGRAPHS))
 
 
 def _mosaics(photos: tuple[Tensor, ...], count: int, side: int, seed: int) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     labels = _labels(count, len(photos), generator)
-    images = torch.stack(
-        [_mosaic([photos[i] for i in row.nonzero().flatten()], side, generator) for row in labels]
-    )
-    return images, labels
+    images = []
+    for row in labels:
+        shown = [photos[i] for i in row.nonzero().flatten()]
+        images.append(_mosaic(shown, side, generator))
+    return torch.stack(images), labels
 
 
 def _labels(count: int, classes: int, generator: torch.Generator) -> Tensor:
-    """Zeros and ones (count, classes), from one to MOST ones a row, the first classes being the
-    most common.
-    """
+    """Zeros and ones (count, classes), up to MOST ones a row; the first classes are most common."""
     common = 1 / torch.arange(1, classes + 1)
     labels = torch.zeros(count, classes)
-    for row, number in enumerate(
-        torch.randint(1, MOST + 1, (count,), generator=generator).tolist()
-    ):
+    numbers = torch.randint(1, MOST + 1, (count,), generator=generator).tolist()
+    for row, number in enumerate(numbers):
         labels[row, torch.multinomial(common, number, generator=generator)] = 1.0
     return labels
 
@@ -174,11 +170,10 @@ def _mosaic(photos: list[Tensor], side: int, generator: torch.Generator) -> Tens
     """Bytes (3, side, side): each photo at least once, in no order."""
     cells = GRID * GRID
     more = torch.randint(len(photos), (cells - len(photos),), generator=generator)
-    which = torch.cat([torch.arange(len(photos)), more])[
-        torch.randperm(cells, generator=generator)
-    ].tolist()
+    order = torch.randperm(cells, generator=generator)
+    which = torch.cat([torch.arange(len(photos)), more])[order].tolist()
     patches = torch.cat(
-        [cut(photos[i], random_places(photos[i], PATCH, 1, generator), PATCH) for i in which]
+        [crops(photos[i], random_places(photos[i], PATCH, 1, generator), PATCH) for i in which]
     )
     cell = -(-side // GRID)
     small = F.interpolate(

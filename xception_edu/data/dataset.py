@@ -28,30 +28,30 @@ class Images(Protocol):
 
     @property
     def class_weights(self) -> Tensor | None:
-        """How common each class is (classes,), for MAP@100; None where an image has one class, or
-        it is unknown.
+        """How common each class is (classes,), for MAP@100.
+
+        None where an image has one class, or it is unknown.
         """
 
     def training_images(
-        self, recipe: Recipe, step: int, *, rank: int = 0, ranks: int = 1
+        self, recipe: Recipe, step: int, *, rank: int = 0, world_size: int = 1
     ) -> tuple[Tensor, Tensor]:
-        """Images and labels of step 0, 1, ..., as bytes on the device; of them the rows of one of
-        `ranks` processes.
+        """Images and labels of step 0, 1, ..., as bytes on the device.
+
+        Of `world_size` processes each gets its own rows of the batch.
         """
 
-    def held_out(
-        self, batch_size: int = 250, *, rank: int = 0, ranks: int = 1
+    def validation_batches(
+        self, batch_size: int = 250, *, rank: int = 0, world_size: int = 1
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches of held-out images and labels; of `ranks` processes each sees every so manieth
-        image.
-        """
+        """Batches of validation images and labels; rank r of n sees every n-th image."""
 
 
 class Dataset(NamedTuple):
-    """A set that is kept in memory: images as uint8 (N, C, H, W) and their labels, for training and
-    held out.
+    """A set that is kept in memory: images as uint8 (N, C, H, W), and their labels.
 
-    Labels are int64 (N,), or float (N, classes) of zeros and ones where an image may have several.
+    The test images are those that a run is validated with. Labels are int64 (N,), or float
+    (N, classes) of zeros and ones where an image may have several.
     """
 
     train_images: Tensor
@@ -62,7 +62,13 @@ class Dataset(NamedTuple):
 
     def to(self, device: torch.device | str) -> "Dataset":
         """The same on `device`."""
-        return Dataset(*(t.to(device) for t in self[:4]), self.classes)
+        return Dataset(
+            self.train_images.to(device),
+            self.train_labels.to(device),
+            self.test_images.to(device),
+            self.test_labels.to(device),
+            self.classes,
+        )
 
     @property
     def train_size(self) -> int:
@@ -76,33 +82,33 @@ class Dataset(NamedTuple):
 
     @property
     def class_weights(self) -> Tensor | None:
-        """How common each class is among the training images, (classes,), where an image may have
-        several.
-        """
+        """How common each class is (classes,), where an image may have several."""
         return class_weights(self.train_labels) if self.multi_label else None
 
     def training_images(
-        self, recipe: Recipe, step: int, *, rank: int = 0, ranks: int = 1
+        self, recipe: Recipe, step: int, *, rank: int = 0, world_size: int = 1
     ) -> tuple[Tensor, Tensor]:
-        """Images and labels of step 0, 1, ..., as bytes on the device; of them the rows of one of
-        `ranks` processes.
+        """Images and labels of step 0, 1, ..., as bytes on the device.
+
+        Of `world_size` processes each gets its own rows of the batch.
         """
         index = batch_indices(recipe.seed, self.train_size, recipe.batch_size, step)
-        index = index[rank_rows(recipe.batch_size, rank, ranks)].to(self.train_images.device)
+        rows = rank_rows(recipe.batch_size, rank, world_size)
+        index = index[rows].to(self.train_images.device)
         return self.train_images[index], self.train_labels[index]
 
-    def held_out(
-        self, batch_size: int = 250, *, rank: int = 0, ranks: int = 1
+    def validation_batches(
+        self, batch_size: int = 250, *, rank: int = 0, world_size: int = 1
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches of held-out images and labels; of `ranks` processes each sees every so manieth
-        image.
-        """
-        images, labels = self.test_images[rank::ranks], self.test_labels[rank::ranks]
-        yield from zip(images.split(batch_size), labels.split(batch_size), strict=True)
+        """Batches of validation images and labels; rank r of n sees every n-th image."""
+        images = self.test_images[rank::world_size].split(batch_size)
+        labels = self.test_labels[rank::world_size].split(batch_size)
+        yield from zip(images, labels, strict=True)
 
 
 def class_weights(labels: Tensor) -> Tensor:
-    """How common each class is, (classes,): the share of images that have it, from labels of zeros
-    and ones (N, classes).
+    """The share of images that have each class, (classes,).
+
+    Labels are zeros and ones (N, classes).
     """
     return labels.float().mean(dim=0)

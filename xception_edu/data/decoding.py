@@ -1,6 +1,4 @@
-"""What decoding needs of a recipe: how an image is seen and cut, how many threads, and where its
-bytes go.
-"""
+"""What decoding needs of a recipe: preprocessing, crops and threads; and where the bytes go."""
 
 import os
 from collections.abc import Sequence
@@ -10,30 +8,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xception_edu.data.images import BadImageError, RandomCut, View
+from xception_edu.data.images import BadImageError, Preprocessing, RandomResizedCrop
 from xception_edu.recipes.recipe import Recipe
 
-AHEAD = 2  # steps that are decoded while one is computed
 
-
-def view_of(recipe: Recipe) -> View:
-    """How the recipe's network sees an image."""
-    return View(recipe.image_size, recipe.model.in_channels, recipe.center_crop, recipe.resampling)
-
-
-def cut_of(recipe: Recipe) -> RandomCut | None:
-    """The recipe's random cut of a training image, None where it is the center crop."""
-    return (
-        RandomCut(recipe.random_crop_area, recipe.random_crop_ratio)
-        if recipe.random_crop_area < 1
-        else None
+def preprocessing_of(recipe: Recipe) -> Preprocessing:
+    """What the recipe does to an image file, before its network sees it."""
+    return Preprocessing(
+        recipe.image_size, recipe.model.in_channels, recipe.center_crop, recipe.resampling
     )
 
 
+def random_crop_of(recipe: Recipe) -> RandomResizedCrop | None:
+    """The recipe's random crop of a training image, None where it is the center crop."""
+    if recipe.random_crop_area == 1:
+        return None
+    return RandomResizedCrop(recipe.random_crop_area, recipe.random_crop_ratio)
+
+
 def pool_of(recipe: Recipe) -> ThreadPoolExecutor:
-    """The threads that decode. Threads do: Pillow decodes and resizes without holding Python's
-    lock.
-    """
+    """The threads that decode: Pillow does so without holding Python's lock."""
     return ThreadPoolExecutor(recipe.workers or os.cpu_count() or 1, thread_name_prefix="decode")
 
 
@@ -45,8 +39,6 @@ def with_hint(error: BadImageError) -> BadImageError:
 def to_device(images: Sequence[np.ndarray], device: torch.device) -> Tensor:
     """One tensor of the images on `device`; to a GPU by pinned memory, while it computes."""
     batch = torch.from_numpy(np.stack(images))
-    return (
-        batch.pin_memory().to(device, non_blocking=True)
-        if device.type == "cuda"
-        else batch.to(device)
-    )
+    if device.type == "cuda":
+        return batch.pin_memory().to(device, non_blocking=True)
+    return batch.to(device)

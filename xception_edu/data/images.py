@@ -1,6 +1,4 @@
-"""Any image file to bytes that a network sees: decoded, upright, RGB or gray, cut and resized with
-Pillow.
-"""
+"""Any image file to the bytes that a network sees: upright, RGB or gray, cropped and resized."""
 
 import io
 import math
@@ -14,14 +12,18 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
-from simplejpeg import decode_jpeg, decode_jpeg_header
+
+try:
+    import simplejpeg
+except ImportError:  # Pillow decodes, to the same pixels but more slowly
+    simplejpeg = None
 
 Content = bytes | str | os.PathLike[str]  # of a file, or where it is
 Box = tuple[float, float, float, float]  # left, top, right, bottom, as shares of width and height
 ORIENTATION = 0x0112  # EXIF: above 4, the image lies on its side
-# times as many pixels as needed remain when a JPEG is decoded smaller: fewer would show in the
-# result
-GAP = 2
+# A JPEG is decoded smaller only to this many times the size that is wanted, or more: less would
+# show in the result.
+MIN_OVERSAMPLING = 2
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
@@ -29,95 +31,88 @@ class BadImageError(ValueError):
     """An image that cannot be read: the message says which, and what is wrong with it."""
 
 
-class View(NamedTuple):
-    """How images become what the network sees: side in pixels, channels (1 or 3), center crop and
-    resampling.
-    """
+class Preprocessing(NamedTuple):
+    """How an image file becomes what the network sees."""
 
-    side: int
-    channels: int = 3
-    center_crop: float = 1.0
+    size: int  # side in pixels
+    channels: int = 3  # or 1, for gray
+    center_crop: float = 1.0  # side of the center crop, as a share of the shorter side
     resampling: str = "bilinear"
 
 
-class RandomCut(NamedTuple):
-    """A random cut: the smallest share of the area, and how many times wider than high, or higher
-    than wide, at most.
+class RandomResizedCrop(NamedTuple):
+    """A random crop of at least `scale` of the area, its aspect ratio from 1/ratio to ratio.
+
+    As torchvision's RandomResizedCrop with scale=(scale, 1) and ratio=(1/ratio, ratio).
     """
 
-    area: float
+    scale: float
     ratio: float = 4 / 3
 
 
 def load_image(path: str | os.PathLike[str]) -> Image.Image:
-    """An image file as upright 8-bit RGB: any mode Pillow reads, EXIF rotation applied,
-    transparency over white.
+    """An image file as upright 8-bit RGB, whatever mode it has.
 
-    Of an animation the first frame. Raises BadImageError, a ValueError, that names the file if it
-    is no image, or cut short.
+    EXIF rotation is applied, what is transparent is laid over white, and an animation gives its
+    first frame. BadImageError, a ValueError, names the file if it is no image, or truncated.
     """
     with warnings.catch_warnings():
         # Pillow's about large or slightly odd files: they are read or they fail
         warnings.simplefilter("ignore")
-        with _named(path, os.fspath(path)), Image.open(path) as image:
-            image.load()
-            return _to_rgb(ImageOps.exif_transpose(image))
+        with _named(path, os.fspath(path)):
+            return _slow_image(Path(path).read_bytes())
 
 
-def view(
+def load_array(
     content: Content,
     name: str,
-    how: View,
-    cut: RandomCut | None = None,
-    chance: random.Random | None = None,
+    preprocessing: Preprocessing,
+    crop: RandomResizedCrop | None = None,
+    rng: random.Random | None = None,
 ) -> np.ndarray:
-    """Bytes (channels, side, side) of an image file: its center, or with `cut` a part of it that
-    `chance` decides.
+    """Bytes (channels, size, size) of an image file: its center, or with `crop` a random crop.
 
-    BadImageError, with the `name`, if the image cannot be read. For threads, which must not touch
-    the filter of warnings: Pillow's are let through.
+    `rng` decides the crop. BadImageError, with the `name`, if the image cannot be read. For
+    threads, which must not touch the filter of warnings: Pillow's are let through.
     """
     with _named(content, name):
         data = content if isinstance(content, bytes) else Path(content).read_bytes()
         plain = _plain_jpeg_size(data)
         width, height = plain or _upright_size(data)
-        box = (
-            center_box(width, height, how.center_crop)
-            if cut is None
-            else random_box(width, height, cut, chance)
-        )
-        times = int(min((box[2] - box[0]) * width, (box[3] - box[1]) * height) / (GAP * how.side))
+        if crop is None or rng is None:
+            box = center_box(width, height, preprocessing.center_crop)
+        else:
+            box = random_box(width, height, crop, rng)
+        shorter = min((box[2] - box[0]) * width, (box[3] - box[1]) * height)
+        times = int(shorter / (MIN_OVERSAMPLING * preprocessing.size))
         image = _fast_jpeg(data) if plain and times < 2 else None
-        return resized(image or _slow_image(data, times), box, how)
+        return crop_and_resize(image or _slow_image(data, times), box, preprocessing)
 
 
 def _plain_jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height of an ordinary JPEG, without EXIF, that may turn it; None for all other
-    images.
+    """Width and height of a JPEG for `_fast_jpeg`; None for all other images.
+
+    With EXIF a JPEG may be turned, so it is none of them.
     """
-    if data[:2] != b"\xff\xd8" or b"Exif\x00" in data[:65536]:
+    if simplejpeg is None or data[:2] != b"\xff\xd8" or b"Exif\x00" in data[:65536]:
         return None
     try:
-        height, width, colors, _ = decode_jpeg_header(data)
+        height, width, colors, _ = simplejpeg.decode_jpeg_header(data)
     except ValueError:
         return None
     return (width, height) if colors in ("YCbCr", "Gray") else None
 
 
 def _fast_jpeg(data: bytes) -> Image.Image | None:
-    """The same pixels as Pillow's, sooner: its objects take longer than a small image. None where
-    Pillow must look.
-    """
+    """The same pixels as Pillow's, sooner; None where Pillow must try."""
     try:
-        return Image.fromarray(decode_jpeg(data))
+        return Image.fromarray(simplejpeg.decode_jpeg(data))
     except ValueError:
         return None
 
 
-def _slow_image(data: bytes, times: int) -> Image.Image:
-    """Any image by Pillow; of a JPEG that may be `times` smaller the half, a quarter or an eighth
-    is decoded.
-    """
+def _slow_image(data: bytes, times: int = 1) -> Image.Image:
+    """Any image by Pillow; a JPEG that may be `times` smaller at 1/2, 1/4 or 1/8 of its sides."""
     with Image.open(io.BytesIO(data)) as image:
         if times > 1:
             image.draft(None, (image.width // times, image.height // times))
@@ -136,9 +131,8 @@ def _named(content: Content, name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # decoders raise what they like on broken files
-        raise BadImageError(
-            f"{name}: cannot be read as an image: {_reason(content, error)}"
-        ) from error
+        reason = _reason(content, error)
+        raise BadImageError(f"{name}: cannot be read as an image: {reason}") from error
 
 
 def _reason(content: Content, error: Exception) -> str:
@@ -165,19 +159,14 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _from_deep_gray(image: Image.Image) -> Image.Image:
-    """Gray of 16 bits and more (which Pillow's own conversion would clip at 255), by the range that
-    its values suggest.
+    """Gray of 16 bits and more, scaled by the range that its values suggest.
+
+    Pillow's own conversion would clip it at 255.
     """
     gray = np.nan_to_num(np.asarray(image, dtype=np.float64))
     largest = max(gray.max(), 0)
-    ranges = (
-        (65535,)
-        if image.mode.startswith("I;16")
-        else (1, 255, 65535)
-        if image.mode == "F"
-        else (255, 65535)
-    )
-    white = next((bound for bound in ranges if largest <= bound), largest)
+    whites = {"F": (1, 255, 65535), "I": (255, 65535)}.get(image.mode, (65535,))
+    white = next((bound for bound in whites if largest <= bound), largest)
     return Image.fromarray((gray.clip(0) * (255 / white)).round().astype(np.uint8)).convert("RGB")
 
 
@@ -189,7 +178,7 @@ def _from_lab(image: Image.Image) -> Image.Image:
     )
 
 
-# ---- cut and resized -----------------------------------------------------------------------------
+# ---- cropped and resized -------------------------------------------------------------------------
 
 
 def center_box(width: int, height: int, share: float = 1.0) -> Box:
@@ -199,34 +188,31 @@ def center_box(width: int, height: int, share: float = 1.0) -> Box:
     return 0.5 - x, 0.5 - y, 0.5 + x, 0.5 + y
 
 
-def random_box(width: int, height: int, cut: RandomCut, chance: random.Random) -> Box:
-    """A part of the image of area and ratio as `cut` allows, anywhere (Szegedy et al. 2014, Section
-    6).
+def random_box(width: int, height: int, crop: RandomResizedCrop, rng: random.Random) -> Box:
+    """A random crop, anywhere in the image (Szegedy et al. 2014, Section 6).
 
-    Ten tries; where none fits, as in a very long image, the largest part in the center whose ratio
+    Ten tries; where none fits, as in a very long image, the largest crop in the center whose ratio
     is allowed.
     """
     for _ in range(10):
-        area = chance.uniform(cut.area, 1) * width * height
-        ratio = math.exp(chance.uniform(-1, 1) * math.log(cut.ratio))
+        area = rng.uniform(crop.scale, 1) * width * height
+        ratio = math.exp(rng.uniform(-1, 1) * math.log(crop.ratio))
         w, h = math.sqrt(area * ratio), math.sqrt(area / ratio)
         if w <= width and h <= height:
-            left, top = chance.uniform(0, width - w), chance.uniform(0, height - h)
-            return (
-                left / width,
-                top / height,
-                min(1.0, (left + w) / width),
-                min(1.0, (top + h) / height),
-            )
-    w, h = min(width, height * cut.ratio), min(height, width * cut.ratio)
+            left, top = rng.uniform(0, width - w), rng.uniform(0, height - h)
+            right, bottom = min(1.0, (left + w) / width), min(1.0, (top + h) / height)
+            return left / width, top / height, right, bottom
+    w, h = min(width, height * crop.ratio), min(height, width * crop.ratio)
     return 0.5 - w / width / 2, 0.5 - h / height / 2, 0.5 + w / width / 2, 0.5 + h / height / 2
 
 
-def resized(image: Image.Image, box: Box, how: View) -> np.ndarray:
-    """Bytes (channels, side, side) of the part of an RGB image in `box`."""
-    pixels = tuple(share * length for share, length in zip(box, image.size * 2, strict=True))
-    if how.channels == 1:
+def crop_and_resize(image: Image.Image, box: Box, preprocessing: Preprocessing) -> np.ndarray:
+    """Bytes (channels, size, size) of the part of an RGB image in `box`."""
+    size, resampling = preprocessing.size, RESAMPLING[preprocessing.resampling]
+    left, top, right, bottom = box
+    width, height = image.size
+    if preprocessing.channels == 1:
         image = image.convert("L")
-    image = image.resize((how.side, how.side), RESAMPLING[how.resampling], box=pixels)
-    rows = np.asarray(image)
-    return np.ascontiguousarray(rows[None] if how.channels == 1 else rows.transpose(2, 0, 1))
+    pixels = (left * width, top * height, right * width, bottom * height)
+    rows = np.asarray(image.resize((size, size), resampling, box=pixels))
+    return np.ascontiguousarray(rows[None] if rows.ndim == 2 else rows.transpose(2, 0, 1))

@@ -6,8 +6,8 @@ from xception_edu import checks
 from xception_edu.data.builtin import load_digits, load_mosaics, load_photos
 from xception_edu.data.dataset import Dataset, Images
 from xception_edu.data.file_sets import FileSet, decode_all
-from xception_edu.data.sources import find
-from xception_edu.data.streams import Stream, has_shards, open_parts
+from xception_edu.data.sources import open_images
+from xception_edu.data.streams import Stream, has_shards, open_streams
 from xception_edu.recipes.recipe import Recipe
 
 # where recipes find their images without --data
@@ -18,13 +18,12 @@ SMALL_SET = 2**30  # bytes of images that are kept in memory, on the device
 def load_dataset(
     recipe: Recipe, path: str | os.PathLike[str] | None = None, *, skip_corrupt: bool = False
 ) -> Images:
-    """The recipe's data set: images that come with packages, or those at `path`, a folder, a file
-    or a name on the hub.
+    """The recipe's data set: images that come with packages, or those at `path`.
 
-    Files whose images are cut at random, or are more than SMALL_SET bytes, are decoded step by step
-    (a FileSet), streams are read as they come (a Stream); all others are kept in memory. With
-    `skip_corrupt` unreadable images are left out. ValueError if the images, their number or their
-    classes do not fit the recipe.
+    `path` is a folder, a file or a name on the hub. Files whose images are cropped at random, or
+    are more than SMALL_SET bytes, are decoded step by step (a FileSet), streams are read as they
+    come (a Stream); all others are kept in memory. With `skip_corrupt` unreadable images are left
+    out. ValueError if the images, their number or their classes do not fit the recipe.
     """
     if path is not None and recipe.dataset in ("digits", "photos"):
         raise ValueError(
@@ -73,12 +72,12 @@ def load_files(recipe: Recipe, path: str | os.PathLike[str], skip_corrupt: bool)
             " images in files"
         )
     if recipe.streaming or has_shards(path):
-        return Stream(open_parts(path), recipe, skip_corrupt=skip_corrupt)
-    found = find(path, many=recipe.labels == "many", held_out_share=recipe.held_out_share)
-    images = len(found.train.contents) + len(found.test.contents)
-    if (
-        recipe.random_crop_area < 1
-        or images * recipe.model.in_channels * recipe.image_size**2 > SMALL_SET
-    ):
-        return FileSet(found, recipe, skip_corrupt=skip_corrupt)
-    return Dataset(*decode_all(found, recipe, skip_corrupt), found.classes)
+        return Stream(open_streams(path), recipe, skip_corrupt=skip_corrupt)
+    image_set = open_images(
+        path, multi_label=recipe.labels == "many", validation_share=recipe.held_out_share
+    )
+    images = len(image_set.train.contents) + len(image_set.validation.contents)
+    large = images * recipe.model.in_channels * recipe.image_size**2 > SMALL_SET
+    if recipe.random_crop_area < 1 or large:
+        return FileSet(image_set, recipe, skip_corrupt=skip_corrupt)
+    return Dataset(*decode_all(image_set, recipe, skip_corrupt), image_set.classes)

@@ -1,17 +1,16 @@
-"""Where images lie: a folder a class, parquet files, or a name on the hub, found and checked before
-anything is decoded.
+"""Where images lie: a folder a class, parquet files, or a name on the hub.
 
-What is wrong is a ValueError of one line that begins with "data", the path, and says what would be
-right.
+All is opened and checked before anything is decoded. What is wrong is a ValueError of one line that
+begins with "data", the path, and says what would be right.
 """
 
 import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -22,62 +21,62 @@ from xception_edu.data.tables import Table, hub_tables, listed_tables, parquet_t
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
-# words in the name of a file or folder, and the part that they mean; of the held-out parts the
-# first is taken
-PARTS = {
+# For each split the words in the name of a file or folder that mean it; of the splits after "train"
+# the first that is there is the validation.
+SPLIT_WORDS = {
     "train": ("train", "training"),
     "validation": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing", "eval", "evaluation"),
 }
+# OWNER/NAME or OWNER/NAME:CONFIGURATION
+HUB_NAME = re.compile(r"[\w-]+(\.[\w-]+)*/[\w-]+(\.[\w-]+)*(:[\w.-]+)?")
+
+Files = TypeVar("Files")  # of a split, in a folder or a list
 
 
-class Part(NamedTuple):
-    """The training or the held-out images: their files, what to call each in an error, and their
-    labels.
-
-    Labels are int64 (N,), or float (N, classes) of zeros and ones where an image may have several.
-    """
+class Split(NamedTuple):
+    """The training or the validation images of a set."""
 
     contents: Sequence[Content]
-    names: Sequence[str]
-    labels: Tensor
+    names: Sequence[str]  # what to call each image in an error
+    labels: Tensor  # int64 (N,), or zeros and ones (N, classes) where an image may have several
 
-    def only(self, index: Sequence[int]) -> "Part":
+    def only(self, index: Sequence[int]) -> "Split":
         """The images of these numbers."""
-        return Part(
+        return Split(
             [self.contents[i] for i in index],
             [self.names[i] for i in index],
             self.labels[list(index)],
         )
 
 
-class Found(NamedTuple):
-    """Both parts of a data set, and the names of its classes."""
+class ImageSet(NamedTuple):
+    """Both splits of a data set, undecoded, and the names of its classes."""
 
-    train: Part
-    test: Part
+    train: Split
+    validation: Split
     classes: tuple[str, ...]
 
 
-def find(data: str | os.PathLike[str], *, many: bool = False, held_out_share: float = 0.1) -> Found:
-    """The images at `data`: a folder, .parquet files (one, a folder of them, or TRAIN,TEST), or a
-    name on the hub.
+def open_images(
+    data: str | os.PathLike[str], *, multi_label: bool = False, validation_share: float = 0.1
+) -> ImageSet:
+    """The images at `data`: a folder, .parquet files, or a name on the hub.
 
-    A folder has a folder a class, below train/ and val/ or test/ if it has these; or images with a
-    metadata.jsonl beside them, a line an image: {"file_name": "a.jpg", "labels": ["cat", "dog"]}.
+    Parquet files are one, a folder of them, or TRAIN,TEST. A folder has a folder a class, below
+    train/ and val/ or test/ if it has these; or images with a metadata.jsonl beside them, a line an
+    image: {"file_name": "a.jpg", "labels": ["cat", "dog"]}.
 
-    `many` makes labels of zeros and ones a class. Where no part is held out, a share of each class
-    is, always the same one, and a warning says so. ValueError if something is missing, or does not
-    fit.
+    `multi_label` makes labels of zeros and ones a class. Where there is no split for validation, a
+    share of each class is, always the same one, and a warning says so. ValueError if something is
+    missing, or does not fit.
     """
     where, path = os.fspath(data), Path(data)
-    if "," in where and not path.exists():
-        tables = parquet_tables(where, dict(zip(("train", "test"), _pair(where), strict=True)))
-    elif path.is_dir():
-        parquet = split_by_name(sorted(path.rglob("*.parquet")), path)
-        listed = split_by_name(sorted(path.rglob("metadata.jsonl")), path)
+    if path.is_dir():
+        parquet = paths_by_split(sorted(path.rglob("*.parquet")), path)
+        listed = paths_by_split(sorted(path.rglob("metadata.jsonl")), path)
         if not parquet and not listed:
-            return _from_folder(path, many, held_out_share)
+            return _from_folder(path, multi_label, validation_share)
         tables = parquet_tables(where, parquet) if parquet else listed_tables(where, listed)
     elif path.is_file():
         if path.suffix != ".parquet":
@@ -85,103 +84,99 @@ def find(data: str | os.PathLike[str], *, many: bool = False, held_out_share: fl
                 f"data is {where!r}, but must be a folder, a .parquet file or .tar shards"
             )
         tables = parquet_tables(where, {"train": [path]})
-    elif re.fullmatch(r"[\w-]+(\.[\w-]+)*/[\w-]+(\.[\w-]+)*(:[\w.-]+)?", where):
-        tables = hub_tables(where, PARTS)
+    elif "," in where:
+        tables = parquet_tables(where, _pair(where))
+    elif HUB_NAME.fullmatch(where):
+        tables = hub_tables(where, SPLIT_WORDS)
     else:
         raise ValueError(f"data is {where!r}, but must be there: no such file or folder")
-    return _from_tables(where, tables, many, held_out_share)
+    return _from_tables(where, tables, multi_label, validation_share)
 
 
-def _pair(where: str) -> list[list[Path]]:
+def _pair(where: str) -> dict[str, list[Path]]:
     pair = [Path(name) for name in where.split(",")]
     if len(pair) != 2 or not all(path.is_file() and path.suffix == ".parquet" for path in pair):
         raise ValueError(
             f"data is {where!r}, but must be two .parquet files that are there, TRAIN,TEST"
         )
-    return [[path] for path in pair]
+    train, test = pair
+    return {"train": [train], "test": [test]}
 
 
-def part_of(name: str) -> str | None:
-    """Which part a file or folder of that name belongs to: "train", "validation", "test", or none
-    by its name.
+def split_of(name: str) -> str | None:
+    """The split that the name of a file or folder means: "train", "validation", "test", or none."""
+    words = set(re.split(r"[^a-z]+", name.lower()))
+    return next((split for split, meaning in SPLIT_WORDS.items() if words & set(meaning)), None)
+
+
+def paths_by_split(paths: Iterable[Path], root: Path) -> dict[str, list[Path]]:
+    """Files by the split that their names, or their folders' below `root`, mean.
+
+    "train", and at most one split for validation.
     """
-    words = re.split(r"[^a-z]+", name.lower())
-    return next((part for part, meaning in PARTS.items() if set(meaning) & set(words)), None)
-
-
-def split_by_name(paths: Iterable[Path], root: Path) -> dict[str, list[Path]]:
-    """Files by the part that their names, or their folders' below `root`, speak of: "train" and at
-    most one held-out part.
-    """
-    by_part: dict[str, list[Path]] = {}
+    by_split: dict[str, list[Path]] = {}
     for path in paths:
-        found = [part for name in reversed(path.relative_to(root).parts) if (part := part_of(name))]
-        by_part.setdefault(found[0] if found else "", []).append(path)
-    if "" in by_part:  # without a word: the training images, unless some files say that they are
-        by_part.setdefault("train", by_part.pop(""))
-        by_part.pop("", None)
-    return chosen_parts(by_part, str(root)) if by_part else {}
+        splits = map(split_of, reversed(path.relative_to(root).parts))
+        by_split.setdefault(next(filter(None, splits), ""), []).append(path)
+    if "" in by_split:  # without a word: the training images, unless some files say that they are
+        by_split.setdefault("train", by_split.pop(""))
+        by_split.pop("", None)
+    return chosen_splits(by_split, str(root)) if by_split else {}
 
 
-def chosen_parts(by_part: dict, where: str) -> dict:
-    """The training part and the first of the held-out ones; ValueError without a training part."""
-    if "train" not in by_part:
+def chosen_splits(by_split: Mapping[str, Files], where: str) -> dict[str, Files]:
+    """The training split and the first one for validation; ValueError without a training split."""
+    if "train" not in by_split:
         raise ValueError(
-            f"data is {where!r}, but must have a training part; it has {', '.join(sorted(by_part))}"
+            f"data is {where!r}, but must have a training split; it has"
+            f" {', '.join(sorted(by_split))}"
         )
-    held_out = [part for part in PARTS if part in by_part][1:]
-    if len(held_out) > 1:
-        log.warning(
-            "%s: held out is its part %s; %s is left alone",
-            where,
-            held_out[0],
-            ", ".join(held_out[1:]),
-        )
-    return {"train": by_part["train"]} | {part: by_part[part] for part in held_out[:1]}
+    splits = [split for split in SPLIT_WORDS if split in by_split]
+    if len(splits) > 2:
+        left = ", ".join(splits[2:])
+        log.warning("%s: validation is by its split %s; %s is left alone", where, splits[1], left)
+    return {split: by_split[split] for split in splits[:2]}
 
 
 # ---- a folder a class ----------------------------------------------------------------------------
 
 
-def _from_folder(path: Path, many: bool, held_out_share: float) -> Found:
+def _from_folder(path: Path, multi_label: bool, validation_share: float) -> ImageSet:
     where = str(path)
-    folders = {part: folder for folder in _subfolders(path) if (part := part_of(folder.name))}
+    folders = {split: folder for folder in _subfolders(path) if (split := split_of(folder.name))}
     # and is no class of that name, of toy trains say
-    in_parts = "train" in folders and _subfolders(folders["train"])
-    parts = chosen_parts(folders, where) if in_parts else {"train": path}
-    files = {part: _files_by_class(folder, where) for part, folder in parts.items()}
+    in_splits = "train" in folders and _subfolders(folders["train"])
+    chosen = chosen_splits(folders, where) if in_splits else {"train": path}
+    files = {split: _files_by_class(folder, where) for split, folder in chosen.items()}
     classes = tuple(files["train"])
-    for part, by_class in files.items():
+    for split, by_class in files.items():
         if tuple(by_class) != classes:
-            raise ValueError(_unlike(where, "classes", classes, part, tuple(by_class)))
+            raise ValueError(_unlike(where, "classes", classes, split, tuple(by_class)))
     if len(classes) < 2:
         raise ValueError(
             f"data is {where!r}, but must have a folder a class, two or more; it has"
             f" {list(classes) or 'none'}"
         )
-    made = [_folder_part(by_class, many) for by_class in files.values()]
-    return _two_parts(where, made, classes, held_out_share)
+    splits = [_folder_split(by_class, multi_label) for by_class in files.values()]
+    return _image_set(where, splits, classes, validation_share)
 
 
 def _subfolders(path: Path) -> list[Path]:
     return sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith((".", "__")))
 
 
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
 def _files_by_class(folder: Path, where: str) -> dict[str, list[Path]]:
-    by_class = {}
-    for sub in _subfolders(folder):
-        by_class[sub.name] = sorted(
-            p for p in sub.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")
-        )
+    by_class = {sub.name: sorted(filter(_is_image, sub.rglob("*"))) for sub in _subfolders(folder)}
     if not any(by_class.values()):
-        loose = any(p.suffix.lower() in SUFFIXES for p in folder.iterdir())
-        said = (
-            "its images must lie in a folder a class"
-            if loose
-            else f"must have images ({' '.join(SUFFIXES)})"
-        )
+        needed = f"must have images ({' '.join(SUFFIXES)})"
+        if any(p.suffix.lower() in SUFFIXES for p in folder.iterdir()):
+            needed = "its images must lie in a folder a class"
         raise ValueError(
-            f"data is {where!r}, but {said}: there are none in the folders of {folder}"
+            f"data is {where!r}, but {needed}: there are none in the folders of {folder}"
         )
     for name, files in by_class.items():
         if not files:
@@ -192,79 +187,82 @@ def _files_by_class(folder: Path, where: str) -> dict[str, list[Path]]:
     return by_class
 
 
-def _folder_part(by_class: dict[str, list[Path]], many: bool) -> Part:
+def _folder_split(by_class: dict[str, list[Path]], multi_label: bool) -> Split:
     files = [str(path) for paths in by_class.values() for path in paths]
     numbers = [number for number, paths in enumerate(by_class.values()) for _ in paths]
-    return Part(files, files, labels_tensor(numbers, len(by_class), many))
+    return Split(files, files, labels_tensor(numbers, len(by_class), multi_label))
 
 
 # ---- tables --------------------------------------------------------------------------------------
 
 
-def _from_tables(where: str, tables: dict[str, Table], many: bool, held_out_share: float) -> Found:
-    train = tables["train"]
-    for part, table in tables.items():
-        if table.class_names != train.class_names:
-            raise ValueError(
-                _unlike(
-                    where, "class names", train.class_names or (), part, table.class_names or ()
-                )
-            )
-    classes = train.class_names or _named_by_values(tables.values())
-    made = [
-        Part(t.contents, t.names, _table_labels(where, part, t, classes, many))
-        for part, t in tables.items()
-    ]
+def _from_tables(
+    where: str, tables: dict[str, Table], multi_label: bool, validation_share: float
+) -> ImageSet:
+    ours = tables["train"].class_names
+    for split, table in tables.items():
+        theirs = table.class_names
+        if theirs != ours:
+            raise ValueError(_unlike(where, "class names", ours or (), split, theirs or ()))
+    classes = ours or _named_by_values(tables.values())
+    splits = []
+    for split, table in tables.items():
+        labels = _table_labels(where, split, table, classes, multi_label)
+        splits.append(Split(table.contents, table.names, labels))
     if len(classes) < 2:
         raise ValueError(
             f"data is {where!r}, but must have two classes or more; it has {list(classes)}"
         )
-    _check_none_is_empty(where, made[0].labels, classes)
-    return _two_parts(where, made, classes, held_out_share)
+    _check_none_is_empty(where, splits[0].labels, classes)
+    return _image_set(where, splits, classes, validation_share)
+
+
+def _listed(label: Any) -> list[Any]:
+    """The labels of a row: a list, or one."""
+    return label if isinstance(label, list) else [label]
 
 
 def _named_by_values(tables: Iterable[Table]) -> tuple[str, ...]:
     """Names of classes that are only numbers, or only words, in the tables."""
-    values = {
-        value
-        for table in tables
-        for label in table.labels
-        for value in (label if isinstance(label, list) else [label])
-    }
+    values: set[Any] = set()
+    for table in tables:
+        for label in table.labels:
+            values.update(_listed(label))
     if all(isinstance(value, int) for value in values):
         return tuple(map(str, range(max(values, default=-1) + 1)))
     return tuple(sorted(map(str, values)))
 
 
 def _table_labels(
-    where: str, part: str, table: Table, classes: tuple[str, ...], many: bool
+    where: str, split: str, table: Table, classes: tuple[str, ...], multi_label: bool
 ) -> Tensor:
-    """Labels of a table as a tensor; ValueError with the row if one has no class, or several where
-    one is asked for.
+    """Labels of a table as a tensor.
+
+    ValueError with the row if one has no class, or several where one is asked for.
     """
-    numbers, by_name = [], {name: i for i, name in enumerate(classes)}
+    by_name = {name: i for i, name in enumerate(classes)}
+    labels = []
     for row, label in enumerate(table.labels):
-        each = label if isinstance(label, list) else [label]
-        each = [by_name.get(value, value) if isinstance(value, str) else value for value in each]
-        for value in each:
-            if not isinstance(value, int) or not 0 <= value < len(classes):
-                bounds = f"an integer from 0 to {len(classes) - 1}"
+        numbers = [by_name.get(v, v) if isinstance(v, str) else v for v in _listed(label)]
+        for number in numbers:
+            if not isinstance(number, int) or not 0 <= number < len(classes):
                 raise ValueError(
-                    f"data is {where!r}, but row {row} of {part} has the label {value!r}, which"
-                    f" must be {bounds}"
+                    f"data is {where!r}, but row {row} of {split} has the label {number!r}, which"
+                    f" must be an integer from 0 to {len(classes) - 1}"
                 )
-        if isinstance(label, list) and not many:
+        if isinstance(label, list) and not multi_label:
             raise ValueError(
                 f"labels is 'one', but must be 'many' for {where}: its rows have lists of labels"
             )
-        numbers.append(each if isinstance(label, list) else each[0])
-    return labels_tensor(numbers, len(classes), many)
+        labels.append(numbers if isinstance(label, list) else numbers[0])
+    return labels_tensor(labels, len(classes), multi_label)
 
 
 def _check_none_is_empty(where: str, labels: Tensor, classes: tuple[str, ...]) -> None:
-    counts = (
-        labels.sum(dim=0) if labels.dim() == 2 else torch.bincount(labels, minlength=len(classes))
-    )
+    if labels.dim() == 2:
+        counts = labels.sum(dim=0)
+    else:
+        counts = torch.bincount(labels, minlength=len(classes))
     empty = [classes[i] for i in (counts == 0).nonzero().flatten().tolist()]
     if empty:
         more = f" and {len(empty) - 3} more" if len(empty) > 3 else ""
@@ -277,9 +275,9 @@ def _check_none_is_empty(where: str, labels: Tensor, classes: tuple[str, ...]) -
 # ---- both ----------------------------------------------------------------------------------------
 
 
-def labels_tensor(numbers: Sequence[int | list[int]], classes: int, many: bool) -> Tensor:
-    """int64 (N,), or with `many` float (N, classes) with a one for each class of an image."""
-    if not many:
+def labels_tensor(numbers: Sequence[int | list[int]], classes: int, multi_label: bool) -> Tensor:
+    """int64 (N,), or if `multi_label` float (N, classes) with a one for each class of an image."""
+    if not multi_label:
         return torch.tensor(numbers, dtype=torch.int64)
     labels = torch.zeros(len(numbers), classes)
     for row, number in enumerate(numbers):
@@ -287,62 +285,57 @@ def labels_tensor(numbers: Sequence[int | list[int]], classes: int, many: bool) 
     return labels
 
 
-def _two_parts(
-    where: str, parts: list[Part], classes: tuple[str, ...], held_out_share: float
-) -> Found:
-    if len(parts) == 2:
-        return Found(parts[0], parts[1], classes)
-    train, test = split_by_share(parts[0].labels, held_out_share, where, classes)
+def _image_set(
+    where: str, splits: list[Split], classes: tuple[str, ...], validation_share: float
+) -> ImageSet:
+    if len(splits) == 2:
+        return ImageSet(splits[0], splits[1], classes)
+    [images] = splits
+    train, validation = split_by_share(images.labels, validation_share, where, classes)
     log.warning(
-        "%s has no held-out part: %s of its %s images are held out",
+        "%s has no validation split: %s of its %s images are taken for it",
         where,
-        len(test),
-        len(train) + len(test),
+        len(validation),
+        len(train) + len(validation),
     )
-    return Found(parts[0].only(train), parts[0].only(test), classes)
+    return ImageSet(images.only(train), images.only(validation), classes)
 
 
 def split_by_share(
     labels: Tensor, share: float, where: str, classes: Sequence[str]
 ) -> tuple[list[int], list[int]]:
-    """Numbers of the images to train with and to hold out, always the same: of each class its
-    share, but one at least.
+    """Numbers of the images to train with and to validate with, always the same.
 
-    Images with several labels are shared out as one class. ValueError if a class has but one image.
+    Of each class its share, but one at least; images with several labels are shared out as one
+    class. ValueError if a class has but one image.
     """
     keys = labels.tolist() if labels.dim() == 1 else [-1] * len(labels)
-    for key, count in Counter(keys).items():
+    counts = Counter(keys)
+    for key, count in counts.items():
         if count < 2:
-            said = (
-                f"class {classes[key]!r} has 1 image, but must have at least 2"
-                if key >= 0
-                else "it has 1 image"
-            )
+            lone = "it has 1 image"
+            if key >= 0:
+                lone = f"class {classes[key]!r} has 1 image, but must have at least 2"
             raise ValueError(
-                f"data is {where!r}, but has no held-out part, and {said}: one to train with, one"
-                " to hold out"
+                f"data is {where!r}, but has no validation split, and {lone}: one to train with,"
+                " one to validate with"
             )
     order = torch.randperm(len(keys), generator=torch.Generator().manual_seed(0)).tolist()
-    wanted = {
-        key: min(count - 1, max(1, round(share * count))) for key, count in Counter(keys).items()
-    }
-    test = []
+    missing = {key: min(n - 1, max(1, round(share * n))) for key, n in counts.items()}
+    validation = set()
     for i in order:
-        if wanted[keys[i]]:
-            wanted[keys[i]] -= 1
-            test.append(i)
-    held = set(test)
-    return [i for i in range(len(keys)) if i not in held], sorted(test)
+        if missing[keys[i]]:
+            missing[keys[i]] -= 1
+            validation.add(i)
+    return [i for i in range(len(keys)) if i not in validation], sorted(validation)
 
 
 def _unlike(
-    where: str, what: str, ours: tuple[str, ...], part: str, theirs: tuple[str, ...]
+    where: str, what: str, ours: tuple[str, ...], split: str, theirs: tuple[str, ...]
 ) -> str:
-    only = [
-        f"{sorted(set(a) - set(b))[:3]} only in {name}"
-        for a, b, name in ((ours, theirs, "train"), (theirs, ours, part))
-    ]
-    differs = (
-        "; ".join(text for text in only if not text.startswith("[]")) or "they are in another order"
-    )
-    return f"data is {where!r}, but the {what} of train and {part} must be the same: {differs}"
+    differences = []
+    for a, b, name in ((ours, theirs, "train"), (theirs, ours, split)):
+        if only := sorted(set(a) - set(b))[:3]:
+            differences.append(f"{only} only in {name}")
+    differs = "; ".join(differences) or "they are in another order"
+    return f"data is {where!r}, but the {what} of train and {split} must be the same: {differs}"

@@ -1,5 +1,4 @@
-"""Images as they come: webdataset shards (.tar), parquet or the hub, each process reading a part of
-its own.
+"""Images as they come: webdataset shards (.tar), parquet or the hub, a share for each process.
 
 An epoch is a number of steps that the recipe says, since a stream does not know its length. Each
 epoch mixes the shards and a buffer of images anew, by the seed. A resumed run reads its epoch up to
@@ -19,24 +18,38 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xception_edu.data.decoding import AHEAD, cut_of, pool_of, to_device, view_of, with_hint
-from xception_edu.data.images import BadImageError, view
+from xception_edu.data.decoding import (
+    pool_of,
+    preprocessing_of,
+    random_crop_of,
+    to_device,
+    with_hint,
+)
+from xception_edu.data.images import BadImageError, load_array
 from xception_edu.data.order import rank_rows, seed_for
-from xception_edu.data.sources import PARTS, labels_tensor, split_by_name
-from xception_edu.data.tables import class_names, columns, content_of, hub_splits, one_line
+from xception_edu.data.prefetch import Futures, Place, Prefetcher, results
+from xception_edu.data.sources import SPLIT_WORDS, labels_tensor, paths_by_split
+from xception_edu.data.tables import (
+    class_names,
+    columns,
+    content_of,
+    datasets_library,
+    hub_splits,
+    one_line_errors,
+)
 from xception_edu.recipes.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
+Options = dict[str, Any]  # of datasets.load_dataset
+
 
 class Streams(NamedTuple):
-    """Training and held-out examples, undecoded, as IterableDatasets of `datasets`; and where they
-    are from.
-    """
+    """Training and validation examples, undecoded, as IterableDatasets of `datasets`."""
 
     train: Any
-    test: Any
-    where: str
+    validation: Any
+    where: str  # they are from
 
 
 def has_shards(path: str | os.PathLike[str]) -> bool:
@@ -45,92 +58,86 @@ def has_shards(path: str | os.PathLike[str]) -> bool:
     return path.suffix == ".tar" or (path.is_dir() and next(path.rglob("*.tar"), None) is not None)
 
 
-def open_parts(data: str | os.PathLike[str]) -> Streams:
-    """The streams at `data`: .tar shards, .parquet files or a name on the hub; ValueError if there
-    is no held-out part.
-    """
-    import datasets
+def open_streams(data: str | os.PathLike[str]) -> Streams:
+    """The streams at `data`: .tar shards, .parquet files or a name on the hub.
 
+    ValueError if there is no validation split.
+    """
+    datasets = datasets_library()
     where, path = os.fspath(data), Path(data)
-    if path.exists():
-        kind = "webdataset" if has_shards(path) else "parquet"
-        suffix = ".tar" if kind == "webdataset" else ".parquet"
-        files = split_by_name(sorted(path.rglob(f"*{suffix}")), path) if path.is_dir() else {}
-        if not files:
-            raise ValueError(
-                f"data is {where!r}, but must be a folder of .tar shards or .parquet files, to be"
-                " read as a stream"
-            )
-        parts = {
-            part: (kind, {"data_files": {part: list(map(str, paths))}, "split": part})
-            for part, paths in files.items()
-        }
-    else:
-        name, _, configuration = where.partition(":")
-        with one_line(where):
-            splits = hub_splits(
-                datasets.get_dataset_split_names(name, configuration or None), where, PARTS
-            )
-        parts = {
-            part: (name, {"name": configuration or None, "split": split})
-            for part, split in splits.items()
-        }
-    if len(parts) < 2:
+    kind, splits = _in_files(where, path) if path.exists() else _on_hub(where)
+    if len(splits) < 2:
         raise ValueError(
-            f"data is {where!r}, but must have a held-out part, such as val-000.tar: a stream"
+            f"data is {where!r}, but must have a validation split, such as val-000.tar: a stream"
             " cannot be split"
         )
-    with one_line(where):
-        streams = [
-            datasets.load_dataset(name, streaming=True, **options)
-            for name, options in parts.values()
-        ]
-    return Streams(*(_undecoded(stream, where) for stream in streams), where)
+    with one_line_errors(where):
+        train, validation = (
+            datasets.load_dataset(kind, streaming=True, **options) for options in splits
+        )
+    return Streams(_undecoded(train, where), _undecoded(validation, where), where)
+
+
+def _in_files(where: str, path: Path) -> tuple[str, list[Options]]:
+    """What `datasets` calls such files, and what to ask it for each split."""
+    kind, suffix = ("webdataset", ".tar") if has_shards(path) else ("parquet", ".parquet")
+    files = paths_by_split(sorted(path.rglob(f"*{suffix}")), path) if path.is_dir() else {}
+    if not files:
+        raise ValueError(
+            f"data is {where!r}, but must be a folder of .tar shards or .parquet files, to be read"
+            " as a stream"
+        )
+    return kind, [
+        {"data_files": {split: list(map(str, paths))}, "split": split}
+        for split, paths in files.items()
+    ]
+
+
+def _on_hub(where: str) -> tuple[str, list[Options]]:
+    """The name of the data set on the hub, and what to ask it for each split."""
+    name, _, configuration = where.partition(":")
+    with one_line_errors(where):
+        names = datasets_library().get_dataset_split_names(name, configuration or None)
+        splits = hub_splits(names, where, SPLIT_WORDS)
+    return name, [{"name": configuration or None, "split": split} for split in splits.values()]
 
 
 def _undecoded(stream: Any, where: str) -> Any:
     """The stream with its columns "image", as the files' bytes, and "label"."""
-    import datasets
-
     image, label = columns(stream.features or {}, where)
     renamed = {old: new for old, new in ((image, "image"), (label, "label")) if old != new}
-    stream = stream.cast_column(image, datasets.Image(decode=False))
+    stream = stream.cast_column(image, datasets_library().Image(decode=False))
     return stream.rename_columns(renamed) if renamed else stream
 
 
 class Stream:
-    """A data set that is read once an epoch, in an order that seed and epoch decide; see
-    `data.Images`.
+    """A data set that is read once an epoch, in an order that seed and epoch decide.
 
-    With `skip_corrupt` the next readable image of the batch stands in for a training image that
-    cannot be read, and a held-out one is left out; `corrupt` counts them. ValueError otherwise,
-    when the step that needs it comes.
+    See `dataset.Images`. With `skip_corrupt` an unreadable training image is replaced by the next
+    readable one of its batch, and a validation image is left out; `corrupt` counts them. ValueError
+    otherwise, when the step that needs it comes.
     """
 
     class_weights = None  # unknown before all of it was read
 
-    def __init__(self, parts: Streams, recipe: Recipe, *, skip_corrupt: bool = False):
+    def __init__(self, streams: Streams, recipe: Recipe, *, skip_corrupt: bool = False):
         if recipe.steps_per_epoch is None:
             raise ValueError(
                 "steps_per_epoch is None, but must be the steps of an epoch: a stream does not know"
                 " its length"
             )
-        self.parts, self.skip_corrupt, self.corrupt = parts, skip_corrupt, 0
-        self.how, self.cut, self.multi_label = (
-            view_of(recipe),
-            cut_of(recipe),
-            recipe.labels == "many",
-        )
+        self.streams, self.skip_corrupt, self.corrupt = streams, skip_corrupt, 0
+        self.preprocessing, self.crop = preprocessing_of(recipe), random_crop_of(recipe)
+        self.multi_label = recipe.labels == "many"
         self.steps, self.buffer = recipe.steps_per_epoch, recipe.shuffle_buffer
-        self.classes = class_names(parts.train.features["label"]) or tuple(
-            map(str, range(recipe.model.num_classes))
-        )
+        numbers = tuple(map(str, range(recipe.model.num_classes)))
+        self.classes = class_names(streams.train.features["label"]) or numbers
         self.train_size = recipe.steps_per_epoch * recipe.batch_size
         self.device = torch.device("cpu")
         self._pool, self._reader = pool_of(recipe), ThreadPoolExecutor(1, thread_name_prefix="read")
-        self._ahead: dict[Place, Future] = {}
-        self._examples: Iterator[dict] = iter(())
-        self._at: Place | None = None  # what self._examples gives next
+        self._prefetcher = Prefetcher(lambda place: [self._reader.submit(self._batch, place)])
+        self._examples: Iterator[dict[str, Any]] = iter(())
+        self._next: Place | None = None  # what self._examples gives next
 
     def to(self, device: torch.device | str) -> "Stream":
         """The same stream, whose batches go to `device`."""
@@ -138,77 +145,71 @@ class Stream:
         return self
 
     def training_images(
-        self, recipe: Recipe, step: int, *, rank: int = 0, ranks: int = 1
+        self, recipe: Recipe, step: int, *, rank: int = 0, world_size: int = 1
     ) -> tuple[Tensor, Tensor]:
-        """Images (N, C, H, W) as bytes, and labels, of step 0, 1, ...; of `ranks` processes each
-        has a part of the stream.
+        """Images (N, C, H, W) as bytes, and labels, of step 0, 1, ...
 
-        Steps in a row are read on; any other step is sought from the beginning of its epoch.
-        ValueError if the stream ends before the epoch does.
+        Of `world_size` processes each has a share of the stream. Steps in a row are read on; any
+        other step is sought from the beginning of its epoch. ValueError if the stream ends before
+        the epoch does.
         """
-        wanted = [
-            Place(recipe.seed, recipe.batch_size, rank, ranks, step + i) for i in range(AHEAD + 1)
-        ]
-        if wanted[0] not in self._ahead:
-            for future in self._ahead.values():
-                future.cancel()
-            self._ahead.clear()
-        for place in wanted:
-            if place not in self._ahead:
-                self._ahead[place] = self._reader.submit(self._batch, place)
-        images, labels = self._ahead.pop(wanted[0]).result()
+        place = Place(recipe.seed, recipe.batch_size, rank, world_size, step)
+        [(images, labels)] = self._prefetcher.get(place)
         return to_device(images, self.device), labels.to(self.device)
 
-    def _batch(self, place: "Place") -> tuple[list[np.ndarray], Tensor]:
+    def _batch(self, place: Place) -> tuple[list[np.ndarray], Tensor]:
         """The next batch; in the one thread that reads the stream, one call after the other."""
-        if place != self._at or place.step % self.steps == 0:
+        if place != self._next or place.step % self.steps == 0:
             self._examples = self._epoch(place)
-        count = len(range(place.batch_size)[rank_rows(place.batch_size, place.rank, place.ranks)])
+        rows = rank_rows(place.batch_size, place.rank, place.world_size)
+        count = rows.stop - rows.start
         examples = list(islice(self._examples, count))
         if len(examples) < count:
-            most = place.step % self.steps
             raise ValueError(
-                f"steps_per_epoch is {self.steps}, but must be at most {most}: {self.parts.where}"
-                " has no more images"
+                f"steps_per_epoch is {self.steps}, but must be at most {place.step % self.steps}:"
+                f" {self.streams.where} has no more images"
             )
-        self._at = place._replace(step=place.step + 1)
+        self._next = place._replace(step=place.step + 1)
+        # "cut" is what the crop was called when the first runs were made: it decides their seeds
         seeds = [seed_for(place.seed, "cut", place.step, place.rank, row) for row in range(count)]
-        return self._good(
-            [self._pool.submit(self._read, e, s) for e, s in zip(examples, seeds, strict=True)],
-            examples,
-        )
+        return self._readable(list(map(self._submit, examples, seeds)), examples)
 
-    def _epoch(self, place: "Place") -> Iterator[dict]:
-        """The examples of a process from the step on: the epoch is read from its beginning, without
-        decoding.
+    def _epoch(self, place: Place) -> Iterator[dict[str, Any]]:
+        """The examples of a process from the step on.
+
+        The epoch is read from its beginning, without decoding.
         """
         epoch, position = divmod(place.step, self.steps)
-        mixed = self.parts.train.shuffle(
-            seed=seed_for(place.seed, "stream", epoch), buffer_size=self.buffer
-        )
-        examples = iter(_share(mixed, place.rank, place.ranks))
-        read = position * place.batch_size // place.ranks
-        return islice(examples, read, None)
+        seed = seed_for(place.seed, "stream", epoch)
+        mixed = self.streams.train.shuffle(seed=seed, buffer_size=self.buffer)
+        examples = iter(_share(mixed, place.rank, place.world_size))
+        return islice(examples, position * place.batch_size // place.world_size, None)
 
-    def _good(self, futures: list[Future], examples: list[dict]) -> tuple[list[np.ndarray], Tensor]:
-        """Images and labels of a batch; in the place of an image that cannot be read, the next that
-        can.
+    def _submit(self, example: dict[str, Any], seed: int | None = None) -> Future[Any]:
+        return self._pool.submit(self._read, example, seed)
+
+    def _readable(
+        self, futures: Futures, examples: list[dict[str, Any]]
+    ) -> tuple[list[np.ndarray], Tensor]:
+        """Images and labels of a batch.
+
+        An unreadable image is replaced by the next readable one.
         """
-        images = [future.result() for future in futures]
-        count, good = len(images), [i for i, image in enumerate(images) if image is not None]
-        if not good:
-            raise BadImageError(f"{self.parts.where}: none of {count} images in a row can be read")
-        chosen = [
-            next(j % count for j in range(i, i + count) if images[j % count] is not None)
-            for i in range(count)
-        ]
+        images, count = results(futures), len(futures)
+        readable = [i for i, image in enumerate(images) if image is not None]
+        if not readable:
+            where = self.streams.where
+            raise BadImageError(f"{where}: none of {count} images in a row can be read")
+        # after the last one comes the first
+        chosen = [min(readable, key=lambda i, row=row: (i - row) % count) for row in range(count)]
         return [images[i] for i in chosen], self._labels([examples[i] for i in chosen])
 
-    def _read(self, example: dict, seed: int | None) -> np.ndarray | None:
-        name = f"{self.parts.where}, {example_name(example)}"
-        cut = None if seed is None else self.cut
+    def _read(self, example: dict[str, Any], seed: int | None) -> np.ndarray | None:
+        """The image, cropped at random by the seed; None if it is corrupt and may be skipped."""
+        content, name = content_of(example["image"]), self._name(example)
+        rng = None if seed is None else random.Random(seed)
         try:
-            return view(content_of(example["image"]), name, self.how, cut, random.Random(seed))
+            return load_array(content, name, self.preprocessing, self.crop, rng)
         except BadImageError as error:
             if not self.skip_corrupt:
                 raise with_hint(error) from None
@@ -216,58 +217,49 @@ class Stream:
             log.warning("%s; left out, as %s so far", error, self.corrupt)
             return None
 
-    def _labels(self, examples: list[dict]) -> Tensor:
-        classes, numbers = len(self.classes), []
-        for example in examples:
-            label = example["label"]
-            if isinstance(label, dict):  # of a .json beside the image
-                label = label.get("label", label.get("labels"))
-            for value in label if isinstance(label, list) else [label]:
-                if not isinstance(value, int) or not 0 <= value < classes:
-                    who = f"{self.parts.where}, {example_name(example)}"
-                    raise ValueError(
-                        f"{who} has the label {value!r}, which must be an integer from 0 to"
-                        f" {classes - 1}"
-                    )
-            if isinstance(label, list) and not self.multi_label:
+    def _name(self, example: dict[str, Any]) -> str:
+        return f"{self.streams.where}, {example_name(example)}"
+
+    def _labels(self, examples: list[dict[str, Any]]) -> Tensor:
+        labels = [self._label(example) for example in examples]
+        return labels_tensor(labels, len(self.classes), self.multi_label)
+
+    def _label(self, example: dict[str, Any]) -> int | list[int]:
+        """The numbers of an example's classes, or of its only one; ValueError if it has none."""
+        label = example["label"]
+        if isinstance(label, dict):  # of a .json beside the image
+            label = label.get("label", label.get("labels"))
+        for value in label if isinstance(label, list) else [label]:
+            if not isinstance(value, int) or not 0 <= value < len(self.classes):
                 raise ValueError(
-                    f"labels is 'one', but must be 'many' for {self.parts.where}: it has lists of"
-                    " labels"
+                    f"{self._name(example)} has the label {value!r}, which must be an integer from"
+                    f" 0 to {len(self.classes) - 1}"
                 )
-            numbers.append(label)
-        return labels_tensor(numbers, classes, self.multi_label)
+        if isinstance(label, list) and not self.multi_label:
+            raise ValueError(
+                f"labels is 'one', but must be 'many' for {self.streams.where}: it has lists of"
+                " labels"
+            )
+        return label
 
-    def held_out(
-        self, batch_size: int = 250, *, rank: int = 0, ranks: int = 1
+    def validation_batches(
+        self, batch_size: int = 250, *, rank: int = 0, world_size: int = 1
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches of held-out images and labels; of `ranks` processes each has a part."""
-        examples = iter(_share(self.parts.test, rank, ranks))
+        """Batches of validation images and labels; of `world_size` processes each has a share."""
+        examples = iter(_share(self.streams.validation, rank, world_size))
         while batch := list(islice(examples, batch_size)):
-            images = list(self._pool.map(self._read, batch, [None] * len(batch)))
-            read = [
-                (image, example)
-                for image, example in zip(images, batch, strict=True)
-                if image is not None
-            ]
-            if read:
-                labels = self._labels([example for _, example in read])
-                yield to_device([image for image, _ in read], self.device), labels.to(self.device)
+            images = results(list(map(self._submit, batch)))
+            readable = [i for i, image in enumerate(images) if image is not None]
+            if readable:
+                labels = self._labels([batch[i] for i in readable])
+                shown = to_device([images[i] for i in readable], self.device)
+                yield shown, labels.to(self.device)
 
 
-class Place(NamedTuple):
-    """Where in a stream: everything that decides which images a step of a process sees."""
-
-    seed: int
-    batch_size: int
-    rank: int
-    ranks: int
-    step: int
-
-
-def _share(stream: Any, rank: int, ranks: int) -> Any:
+def _share(stream: Any, rank: int, world_size: int) -> Any:
     from datasets.distributed import split_dataset_by_node
 
-    return split_dataset_by_node(stream, rank, ranks) if ranks > 1 else stream
+    return split_dataset_by_node(stream, rank, world_size) if world_size > 1 else stream
 
 
 def example_name(example: Mapping[str, Any]) -> str:
@@ -275,7 +267,5 @@ def example_name(example: Mapping[str, Any]) -> str:
     if "__key__" in example:
         return f"{example['__key__']} in {os.path.basename(example.get('__url__', ''))}"
     image = example["image"]
-    return (
-        "image"
-        f" {image.get('path') or 'without a name' if isinstance(image, dict) else 'without a name'}"
-    )
+    path = image.get("path") if isinstance(image, dict) else None
+    return f"image {path or 'without a name'}"

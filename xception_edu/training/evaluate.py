@@ -141,7 +141,10 @@ def evaluate_file(
     started = time.perf_counter()
     how = {"precision": recipe.precision, "class_weights": dataset.class_weights}
     found = evaluate(
-        model, dataset.held_out(images_at_once(recipe.image_size)), recipe.image_size, **how
+        model,
+        dataset.validation_batches(images_at_once(recipe.image_size)),
+        recipe.image_size,
+        **how,
     )
     return (
         {"step": checkpoint.progress["step"]}

@@ -61,10 +61,11 @@ def training_batch(data: Images, recipe: Recipe, step: int) -> tuple[Tensor, Ten
 
     Labels are (N,), or (N, classes) from 0 to 1 where an image has several.
     """
-    part = {"rank": parallel.rank(), "ranks": parallel.ranks()}
-    images, labels = data.training_images(recipe, step, **part)
+    rank, world_size = parallel.rank(), parallel.ranks()
+    images, labels = data.training_images(recipe, step, rank=rank, world_size=world_size)
     seed_everything(recipe.seed, "step", step)  # for the augmentation
-    return augment(prepare(images, recipe.image_size), recipe, **part), labels
+    prepared = prepare(images, recipe.image_size)
+    return augment(prepared, recipe, rank=rank, world_size=world_size), labels
 
 
 def loss_of(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:

@@ -146,8 +146,8 @@ class Run:
         epoch = line["epoch"]
         if epoch % self.recipe.evaluate_every == 0 or epoch == self.recipe.epochs:
             size = self.recipe.image_size
-            batches = data.held_out(
-                images_at_once(size), rank=parallel.rank(), ranks=parallel.ranks()
+            batches = data.validation_batches(
+                images_at_once(size), rank=parallel.rank(), world_size=parallel.ranks()
             )
             how = {"precision": self.recipe.precision, "class_weights": data.class_weights}
             found = evaluate(self.average or self.model, batches, size, **how)

@@ -1,6 +1,4 @@
-"""What is on a photograph: any image file to the network's input, and the five likeliest
-classes.
-"""
+"""What is on a photograph: any image file to the network's input, and the likeliest classes."""
 
 import argparse
 import importlib.resources
@@ -9,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,8 +16,8 @@ from torch import Tensor, nn
 
 from xception_edu import checks
 from xception_edu.data.augment import prepare
-from xception_edu.data.decoding import view_of
-from xception_edu.data.images import load_image, view
+from xception_edu.data.decoding import preprocessing_of
+from xception_edu.data.images import load_array, load_image
 from xception_edu.recipes.recipe import Recipe
 from xception_edu.training.checkpoints import is_checkpoint, load_checkpoint
 from xception_edu.training.evaluate import model_of
@@ -28,17 +26,17 @@ from xception_edu.weights.published import NAMES, SHIPPED, shipped_notes
 
 CROP = 299
 RESIZED = 333  # 299 / 0.8975, the crop fraction of the published weights
-TALLEST = 8  # times the shorter side: what lies beyond cannot reach the center crop
+LONGEST = 8  # times the shorter side: what lies beyond cannot reach the center crop
 
 
 def preprocess(image: Image.Image, size: int = CROP) -> Tensor:
-    """RGB image to (3, size, size) from -1 to 1: shorter side to size / 0.8975, bicubic, then the
-    center (Keras' and timm's).
+    """An RGB image as (3, size, size) from -1 to 1, as Keras and timm do it.
 
-    For 299 the shorter side becomes 333. Mean and standard deviation are 0.5 for every channel.
+    The shorter side becomes size / 0.8975 (333 for 299), bicubic, then the center is cropped. Mean
+    and standard deviation are 0.5 for every channel.
     """
     checks.integer("size", size)
-    image = _without_ends(image)
+    image = limit_aspect_ratio(image)
     short = RESIZED if size == CROP else int(size / 0.8975)
     width, height = image.size
     scale = short / min(width, height)
@@ -49,19 +47,18 @@ def preprocess(image: Image.Image, size: int = CROP) -> Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1).float().div(255).sub(0.5).div(0.5)
 
 
-def _without_ends(image: Image.Image) -> Image.Image:
-    """Cut the ends of a very long image, which would cost memory and be cropped away in any
-    case.
-    """
+def limit_aspect_ratio(image: Image.Image) -> Image.Image:
+    """A very long image without its ends, which cost memory and would be cropped away anyway."""
     width, height = image.size
-    most = TALLEST * min(width, height)
-    cut_x, cut_y = max(width - most, 0) // 2, max(height - most, 0) // 2
-    return image.crop((cut_x, cut_y, width - cut_x, height - cut_y)) if cut_x or cut_y else image
+    longest = LONGEST * min(width, height)
+    left, top = max(width - longest, 0) // 2, max(height - longest, 0) // 2
+    return image.crop((left, top, width - left, height - top)) if left or top else image
 
 
 def class_names(num_classes: int, labels: str | os.PathLike[str] | None = None) -> list[str]:
-    """A name for each class: from a file with one a line; else ImageNet's for 1000 classes; else
-    "class 0" and so on.
+    """A name for each class: from a file with one a line, or ImageNet's, or "class 0" and so on.
+
+    ImageNet's are those of 1000 classes.
     """
     if labels is not None:
         try:
@@ -78,79 +75,88 @@ def class_names(num_classes: int, labels: str | os.PathLike[str] | None = None) 
         return names
     if num_classes != 1000:
         return [f"class {i}" for i in range(num_classes)]
-    text = (importlib.resources.files(__package__) / "imagenet_classes.txt").read_text(
-        encoding="utf-8"
-    )
+    path = importlib.resources.files(__package__) / "imagenet_classes.txt"
+    text = path.read_text(encoding="utf-8")
     return [line for line in text.splitlines() if not line.startswith("#")]
 
 
-class Known(NamedTuple):
-    """A trained network: its classes' names where it brings them, and how a file becomes its input
-    (channels, side, side).
-    """
+class Classifier(NamedTuple):
+    """A trained network, and what it needs around it."""
 
     model: nn.Module
-    classes: Sequence[str] | None
-    see: Callable[[str], Tensor]
-    many: bool = False  # whether an image may have several classes
+    classes: Sequence[str] | None  # their names, where it brings them
+    preprocess: Callable[[str], Tensor]  # a file to the input (channels, size, size)
+    multi_label: bool = False  # whether an image may have several classes
 
 
-def known(weights: str) -> Known:
-    """The network of that name, of a weight file of any supported kind, or of a checkpoint of
-    `train`.
-    """
+def load_classifier(weights: str) -> Classifier:
+    """The network of that name, of a weight file, or of a checkpoint of `train`."""
     if weights in SHIPPED:
         notes = shipped_notes(weights)
         size = notes["recipe"]["image_size"]
-        return Known(
-            load_pretrained(weights),
-            notes["classes"],
-            lambda path: preprocess(load_image(path), size),
-        )
+        model = load_pretrained(weights)
+        return Classifier(model, notes["classes"], lambda path: preprocess(load_image(path), size))
     if weights not in NAMES and is_checkpoint(Path(weights)):
         return _trained(Path(weights))
     model = load_pretrained(weights) if weights in NAMES else import_weights(weights)
     if model.config.in_channels != 3:
         raise ValueError(f"{weights}: takes {model.config.in_channels} channels, but images have 3")
-    return Known(model, None, lambda path: preprocess(load_image(path)))
+    return Classifier(model, None, lambda path: preprocess(load_image(path)))
 
 
-def _trained(path: Path) -> Known:
-    """The network of a checkpoint, which sees a file as it saw held-out images."""
+def _trained(path: Path) -> Classifier:
+    """The network of a checkpoint, which sees a file as it saw the images of its validation."""
     checkpoint = load_checkpoint(path)
     recipe = Recipe.from_dict(checkpoint.progress["recipe"])
-    how = view_of(recipe)
+    preprocessing, classes = preprocessing_of(recipe), checkpoint.progress.get("classes")
 
-    def see(file: str) -> Tensor:
-        return prepare(torch.from_numpy(view(file, file, how))[None], how.side)[0]
+    def preprocess_file(file: str) -> Tensor:
+        images = torch.from_numpy(load_array(file, file, preprocessing))[None]
+        return prepare(images, preprocessing.size)[0]
 
-    return Known(
-        model_of(checkpoint), checkpoint.progress.get("classes"), see, recipe.labels == "many"
-    )
+    return Classifier(model_of(checkpoint), classes, preprocess_file, recipe.labels == "many")
 
 
 @torch.no_grad()
 def predict(
-    model: nn.Module, images: Tensor, top: int = 5, *, many: bool = False
+    model: nn.Module, images: Tensor, top: int = 5, *, multi_label: bool = False
 ) -> list[list[tuple[int, float]]]:
-    """For each of (N, 3, H, W) images the likeliest classes, most likely first, as (index,
-    probability).
+    """For each of (N, 3, H, W) images the likeliest classes first, as (index, probability).
 
-    Of a network for `many` classes an image each probability is by itself; otherwise all of them
-    add up to 1.
+    The probabilities of an image add up to 1, except of a `multi_label` network, where each is by
+    itself.
     """
     logits = model(images)
-    probabilities = logits.sigmoid() if many else logits.softmax(dim=1)
+    probabilities = logits.sigmoid() if multi_label else logits.softmax(dim=1)
     values, classes = probabilities.topk(min(top, probabilities.shape[1]))
-    return [
-        list(zip(c, v, strict=True)) for c, v in zip(classes.tolist(), values.tolist(), strict=True)
-    ]
+    rows = zip(classes.tolist(), values.tolist(), strict=True)
+    return [list(zip(*row, strict=True)) for row in rows]
 
 
 def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
-    """`python -m xception_edu predict`: print the top five of every image; exit status 1 if one
-    could not be read.
+    """`python -m xception_edu predict`: print the five likeliest classes of every image.
+
+    Exit status 1 if one could not be read.
     """
+    args = _arguments(parser).parse_args(argv)
+    classifier = load_classifier(args.weights)
+    names = None if args.labels else classifier.classes
+    names = names or class_names(classifier.model.config.num_classes, args.labels)
+    results, failed = [], 0
+    for path in args.images:
+        try:
+            results.append(_result(classifier, path, names))
+        except ValueError as error:
+            print(f"{parser.prog}: error: {error}", file=sys.stderr)
+            failed = 1
+    if args.format == "json":
+        print(json.dumps(results, indent=2))
+    else:
+        print("\n".join(map(_as_text, results)))
+    return failed
+
+
+def _arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument(
         "images", nargs="+", metavar="IMAGE", help="photographs of any size and mode"
     )
@@ -168,36 +174,17 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
         help="text file with one class name a line (default for 1000 classes: ImageNet's)",
     )
     parser.add_argument("--format", choices=("text", "json"), default="text")
-    args = parser.parse_args(argv)
-    network = known(args.weights)
-    given = None if args.labels else network.classes
-    names = given or class_names(network.model.config.num_classes, args.labels)
-    results, failed = [], 0
-    for path in args.images:
-        try:
-            [top] = predict(network.model, network.see(path)[None], many=network.many)
-        except ValueError as error:
-            print(f"{parser.prog}: error: {error}", file=sys.stderr)
-            failed = 1
-            continue
-        results.append(
-            {
-                "file": path,
-                "top": [{"class": i, "name": names[i], "probability": p} for i, p in top],
-            }
-        )
-    print(
-        json.dumps(results, indent=2)
-        if args.format == "json"
-        else "\n".join(map(_as_text, results))
-    )
-    return failed
+    return parser
 
 
-def _as_text(result: dict) -> str:
-    return "\n".join(
-        [
-            result["file"],
-            *(f"  {guess['probability']:.4f}  {guess['name']}" for guess in result["top"]),
-        ]
-    )
+def _result(classifier: Classifier, path: str, names: Sequence[str]) -> dict[str, Any]:
+    """The likeliest classes of an image file; ValueError if it cannot be read."""
+    images = classifier.preprocess(path)[None]
+    [top] = predict(classifier.model, images, multi_label=classifier.multi_label)
+    guesses = [{"class": i, "name": names[i], "probability": p} for i, p in top]
+    return {"file": path, "top": guesses}
+
+
+def _as_text(result: dict[str, Any]) -> str:
+    guesses = [f"  {guess['probability']:.4f}  {guess['name']}" for guess in result["top"]]
+    return "\n".join([result["file"], *guesses])
