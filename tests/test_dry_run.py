@@ -12,8 +12,8 @@ from tests.tiny import TINY_FLAGS
 from xception_edu import dry_run
 from xception_edu.__main__ import main
 from xception_edu.data import load_dataset
-from xception_edu.recipe import learning_rate
 from xception_edu.recipes import IMAGENET, PHOTOS
+from xception_edu.schedule import learning_rate
 from xception_edu.steps import make_model, make_optimizer, train_step, training_batch
 
 

@@ -21,7 +21,6 @@ HEAVY = {
     "sklearn",
     "skimage",
     "safetensors",
-    "jsonargparse",
     "tqdm",
     "tensorboard",
 }
@@ -30,6 +29,7 @@ STANDARD_LIBRARY_ONLY = [
     f"xception_edu.{m}"
     for m in (
         "checks",
+        "fields",
         "paper",
         "specs",
         "dials",
@@ -38,6 +38,7 @@ STANDARD_LIBRARY_ONLY = [
         "budgets",
         "recipe",
         "recipes",
+        "schedule",
         "machine",
         "allocator",
         "scaling",

@@ -13,7 +13,7 @@ import torch
 from xception_edu.checkpoints import load_checkpoint, read_metrics
 from xception_edu.dials import XceptionConfig
 from xception_edu.explorers import playback, playback_explorer
-from xception_edu.recipes import DIGITS
+from xception_edu.recipes import DIGITS, Recipe
 
 ROOT = Path(__file__).parents[1]
 RUN = json.loads((ROOT / "results" / "playback_digits.json").read_text())
@@ -93,7 +93,7 @@ def test_the_curves_go_through_the_recorded_numbers():
 
 def test_the_committed_run_is_small_and_says_where_it_comes_from():
     assert (ROOT / "results" / "playback_digits.json").stat().st_size < 150_000
-    assert RUN["recipe"] == DIGITS.to_dict()
+    assert Recipe.from_dict(RUN["recipe"]) == DIGITS
     assert {"command", "machine", "torch", "commit", "threads"} <= set(RUN)
     assert KERNELS.shape == (DIGITS.epochs + 1, 32, 3, 3)
     assert RUN["epochs"][LAST]["top1"] > 0.97

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.configurations import not_positive_integers
 from tests.test_bad_input import not_an_option, not_boolean, not_positive, not_text
 from xception_edu.dials import XceptionConfig
+from xception_edu.fields import fields_of
 from xception_edu.recipes import (
     CIFAR10,
     DIGITS,
@@ -83,7 +84,7 @@ WRONG = {
     "random_shift": st.one_of(st.integers(max_value=-1), st.just(16), st.floats(), st.booleans()),
     "random_rotation": negative,
     "random_zoom": not_a_share,
-    "random_light": not_a_share,
+    "color_jitter": not_a_share,
     "random_flip": st.one_of(not_boolean, st.just(True)),  # and True for digits
     "fill": not_an_option,
     "keep_checkpoints": not_positive_integers,
@@ -116,7 +117,7 @@ def recipes(draw):
         decay_epochs=draw(st.floats(0.1, 9)),
         momentum=draw(share),
         polyak_decay=draw(share),
-        random_light=draw(share),
+        color_jitter=draw(share),
         threads=draw(st.none() | st.integers(1, 1024)),
     )
 
@@ -165,6 +166,43 @@ def test_a_dictionary_without_a_needed_field_is_refused():
         Recipe.from_dict({"name": "digits"})
 
 
+def test_a_recipe_of_an_older_file_is_read_by_its_older_names():
+    values = PHOTOS.to_dict()
+    values["random_light"] = values.pop("color_jitter")
+    assert Recipe.from_dict(values) == PHOTOS
+
+
+@pytest.mark.parametrize("cls", [Recipe, XceptionConfig])
+def test_every_field_says_what_it_means(cls):
+    assert [field.name for field in fields_of(cls) if not field.meaning] == ["name"] * (cls is Recipe)
+
+
+@pytest.mark.parametrize(
+    ("name", "inside", "outside"),
+    [
+        ("momentum", 0, 1),  # from 0 on, below 1
+        ("random_saturation", 1, 1.001),  # at most 1
+        ("bn_momentum", 1, 0),  # above 0
+        ("random_crop_ratio", 1, 0.999),
+        ("seed", 2**63 - 1, 2**63),
+        ("workers", 1024, 1025),
+        ("epochs", 1, 0),  # an integer without bounds is at least 1
+        ("random_shift", 0, -1),
+    ],
+)
+def test_a_bound_is_where_its_annotation_says(name, inside, outside):
+    assert getattr(replace(PHOTOS, **{name: inside}), name) == inside
+    right = next(field.right for field in fields_of(Recipe) if field.name == name).removesuffix(" or null")
+    with pytest.raises(ValueError, match=f"{name} is {outside}, but must be {right}$"):
+        replace(PHOTOS, **{name: outside})
+
+
+def test_a_long_value_is_shown_by_its_ends():
+    with pytest.raises(ValueError, match=r"optimizer is 'sg.*gg', but must be one of 'sgd'") as error:
+        replace(DIGITS, optimizer="sg" + "g" * 10_000)
+    assert len(str(error.value)) < 200
+
+
 def test_differences_name_the_fields_with_both_values():
     other = replace(DIGITS, epochs=3, model=replace(DIGITS.model, segments=4))
     assert differences(DIGITS, DIGITS) == []
@@ -192,7 +230,7 @@ def test_imagenet_is_what_section_4_3_says():
     said |= dict(weight_decay=1e-5, image_size=299, decay_by="epochs", labels="one")
     assert {name: getattr(IMAGENET, name) for name in said} == said
     assert IMAGENET.model == XceptionConfig(num_classes=1000, dropout=0.5)
-    assert IMAGENET.polyak_decay > 0
+    assert IMAGENET.polyak_decay == 0.9999  # "inference with Polyak averaging"; the number is TF-slim's
 
 
 def test_the_papers_imagenet_rate_is_0_045_times_0_94_every_2_epochs():
@@ -205,7 +243,7 @@ def test_jft_is_what_section_4_3_says():
     said |= dict(decay_images=3_000_000, weight_decay=1e-5, image_size=299, labels="many")
     assert {name: getattr(JFT, name) for name in said} == said
     assert (JFT.model.dropout, JFT.model.fc_widths) == (0, ())
-    assert JFT.polyak_decay > 0
+    assert JFT.polyak_decay == 0.9999
 
 
 def test_the_papers_jft_rate_read_literally_is_gone_after_one_epoch():
@@ -260,7 +298,7 @@ def test_an_average_that_outlasts_the_run_is_said_with_one_that_does_not():
         (JFT, dict(label_smoothing=0.1), "label_smoothing is 0.1, but must be 0 where labels is 'many'"),
         (DIGITS, dict(random_saturation=0.3), "random_saturation is 0.3, but must be 0: gray"),
         (PHOTOS, dict(random_crop_area=0.3), "random_crop_area is 0.3, but must be 1 for photos"),
-        (IMAGENET, dict(accumulate=7), "accumulate is 7, but must divide batch_size, which is 1920"),
+        (IMAGENET, dict(accumulate=7), "accumulate is 7, but must be a divisor of batch_size, which is 1920"),
         (IMAGENET, dict(accumulate=2000), "accumulate is 2000, but must be an integer from 1 to 1920"),
     ],
 )

@@ -15,7 +15,8 @@ from xception_edu import architectures, costs, parallel
 from xception_edu.data import augment, load_dataset, pick_device, prepare
 from xception_edu.measure import measured_cost
 from xception_edu.order import seed_everything
-from xception_edu.recipe import Recipe, averaging_hint, learning_rate, rate_rule
+from xception_edu.recipe import Recipe
+from xception_edu.schedule import averaging_hint, learning_rate, rate_rule
 from xception_edu.steps import autocast, loss_of, make_model, make_optimizer, train_step
 from xception_edu.xception import xception
 

@@ -6,7 +6,8 @@ command, the machine, the seconds and the accuracy over 3 seeds. A recipe withou
 
 from xception_edu import paper
 from xception_edu.dials import XceptionConfig
-from xception_edu.recipe import Recipe, averaging_hint, differences, learning_rate, peak_learning_rate, rate_rule
+from xception_edu.recipe import Recipe, differences
+from xception_edu.schedule import averaging_hint, learning_rate, peak_learning_rate, rate_rule
 
 __all__ = [
     "CIFAR10",
@@ -61,7 +62,7 @@ PHOTOS = Recipe(
     random_shift=8,
     random_rotation=15.0,
     random_zoom=0.2,
-    random_light=0.3,
+    color_jitter=0.3,
     random_flip=True,
 )
 
@@ -113,7 +114,7 @@ IMAGEFOLDER = Recipe(
     label_smoothing=0.1,
     polyak_decay=0.995,
     random_crop_area=0.35,
-    random_light=0.3,
+    color_jitter=0.3,
     random_saturation=0.3,
     random_flip=True,
     center_crop=0.875,
@@ -151,7 +152,7 @@ IMAGENET = Recipe(
     random_crop_area=0.08,  # this and the ratio: Szegedy et al. 2014, Section 6, Inception's way to cut
     random_crop_ratio=4 / 3,
     random_flip=True,
-    random_light=0.125,  # brightness by up to 32/255 and color by up to a half: TF-slim's distortions for Inception
+    color_jitter=0.125,  # brightness by up to 32/255 and color by up to a half: TF-slim's distortions for Inception
     random_saturation=0.5,
     center_crop=299 / 333,  # one crop (Table 1), of no stated size: what ports of the published weights were checked with
     resampling="bilinear",  # half the time of bicubic
@@ -216,7 +217,7 @@ IMAGENET_MODERN = Recipe(
     polyak_decay=0.9999,
     random_crop_area=0.08,
     random_flip=True,
-    random_light=0.3,
+    color_jitter=0.3,
     random_saturation=0.3,
     random_erase=64,
     center_crop=299 / 333,

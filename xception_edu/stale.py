@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from xception_edu import checks
 from xception_edu.data import Images
-from xception_edu.recipe import Recipe, learning_rate
+from xception_edu.recipe import Recipe
+from xception_edu.schedule import learning_rate
 from xception_edu.steps import loss_of, make_model, make_optimizer, training_batch
 
 
