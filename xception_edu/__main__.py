@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from xception_edu import architectures, costs
+from xception_edu import architectures, checks, costs
 from xception_edu.specs import Shape
 
 DEFAULT_INPUT_SIZE = {"xception": 299, "inception_v3": 299, "inception_v3_paper": 299, "vgg16": 224, "module": 19}
@@ -17,7 +17,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exit with status 2 and one line on standard error."""
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        self.exit(2, f"{checks.line(f'{self.prog}: error: {message}')}\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

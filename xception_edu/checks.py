@@ -12,6 +12,12 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:40]}...{text[-30:]}"
 
 
+def line(message: str) -> str:
+    """A message as one line of at most 400 characters, without control characters."""
+    said = "".join(letter if letter.isprintable() else " " for letter in message)
+    return said if len(said) < 400 else f"{said[:250]} ... {said[-140:]}"
+
+
 def nearest(word: str, known: Collection[str]) -> str:
     """The end of a sentence about a word that is not known: which known one looks like it."""
     close = difflib.get_close_matches(word, known, n=1)

@@ -4,6 +4,7 @@ Words are read as JSON where they are any; what is wrong with them the fields' o
 """
 
 import argparse
+import functools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -165,12 +166,17 @@ def value_of(word: str) -> Any:
     constants = {"True": True, "False": False, "None": None}
     if word in constants:
         return constants[word]
-    for read in (json.loads, float):
+    for read in (functools.partial(json.loads, parse_int=_integer), float):
         try:
             return read(word)
         except (ValueError, RecursionError):
             pass
     return word
+
+
+def _integer(digits: str) -> int | float:
+    """An integer of up to 64 bits; a longer one, which no field takes, as a float."""
+    return int(digits) if len(digits) < 20 else float(digits)
 
 
 def real_of(word: str) -> Any:
