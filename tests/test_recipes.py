@@ -1,4 +1,4 @@
-"""Recipes as data: what is refused, what survives JSON, and that the measured results are theirs."""
+"""Recipes as data: what is refused, what survives JSON, whose the measured results are."""
 
 import json
 import math
@@ -31,7 +31,13 @@ from xception_edu.recipes import (
 
 RESULTS = pathlib.Path(__file__).parent.parent / "results"
 
-negative = st.one_of(st.floats(max_value=-1e-9), st.just(float("nan")), st.just(float("inf")), st.text(max_size=3), st.none())
+negative = st.one_of(
+    st.floats(max_value=-1e-9),
+    st.just(float("nan")),
+    st.just(float("inf")),
+    st.text(max_size=3),
+    st.none(),
+)
 not_a_share = st.one_of(negative, st.floats(min_value=1, allow_infinity=False), st.booleans())
 above_one = st.one_of(not_positive, st.floats(min_value=1.0001, allow_infinity=False))
 WRONG = {
@@ -41,10 +47,18 @@ WRONG = {
     "image_size": st.one_of(not_positive_integers, st.sampled_from([12, 31, 100])),
     "labels": st.one_of(not_an_option, st.just("many")),  # and many for digits
     "held_out_share": st.one_of(not_a_share, st.just(0.0)),
-    "seed": st.one_of(st.integers(max_value=-1), st.integers(min_value=2**63), st.floats(), st.booleans(), st.none()),
+    "seed": st.one_of(
+        st.integers(max_value=-1),
+        st.integers(min_value=2**63),
+        st.floats(),
+        st.booleans(),
+        st.none(),
+    ),
     "batch_size": not_positive_integers,
     "accumulate": st.one_of(not_positive_integers, st.sampled_from([3, 65, 128])),
-    "steps_per_epoch": st.one_of(st.integers(max_value=0), st.floats(), st.booleans(), st.text(max_size=3)),
+    "steps_per_epoch": st.one_of(
+        st.integers(max_value=0), st.floats(), st.booleans(), st.text(max_size=3)
+    ),
     "evaluate_every": not_positive_integers,
     "epochs": not_positive_integers,
     "optimizer": not_an_option,
@@ -69,7 +83,9 @@ WRONG = {
     "bn_momentum": above_one,
     "random_crop_area": st.one_of(above_one, st.just(0.5)),  # and any part of digits
     "random_crop_ratio": st.one_of(not_positive, st.floats(0.01, 0.99)),
-    "random_saturation": st.one_of(negative, st.floats(1.001, allow_infinity=False), st.booleans(), st.just(0.5)),
+    "random_saturation": st.one_of(
+        negative, st.floats(1.001, allow_infinity=False), st.booleans(), st.just(0.5)
+    ),
     "random_erase": st.one_of(st.integers(max_value=-1), st.just(17), st.floats(), st.booleans()),
     "center_crop": above_one,
     "resampling": not_an_option,
@@ -79,7 +95,11 @@ WRONG = {
     "compile": not_boolean,
     "sync_bn": not_boolean,
     "workers": st.one_of(
-        st.integers(max_value=0), st.integers(min_value=1025), st.floats(), st.booleans(), st.text(max_size=3)
+        st.integers(max_value=0),
+        st.integers(min_value=1025),
+        st.floats(),
+        st.booleans(),
+        st.text(max_size=3),
     ),
     "random_shift": st.one_of(st.integers(max_value=-1), st.just(16), st.floats(), st.booleans()),
     "random_rotation": negative,
@@ -89,7 +109,11 @@ WRONG = {
     "fill": not_an_option,
     "keep_checkpoints": not_positive_integers,
     "threads": st.one_of(
-        st.integers(max_value=0), st.integers(min_value=1025), st.floats(), st.booleans(), st.text(max_size=3)
+        st.integers(max_value=0),
+        st.integers(min_value=1025),
+        st.floats(),
+        st.booleans(),
+        st.text(max_size=3),
     ),
 }
 
@@ -100,7 +124,9 @@ def recipes(draw):
     share = st.floats(0, 0.99)
     return replace(
         draw(st.sampled_from([DIGITS, PHOTOS])),
-        model=XceptionConfig(num_classes=draw(st.integers(1, 99)), segments=draw(st.sampled_from(["channels", 1, 7]))),
+        model=XceptionConfig(
+            num_classes=draw(st.integers(1, 99)), segments=draw(st.sampled_from(["channels", 1, 7]))
+        ),
         image_size=draw(st.integers(4, 12)) * 8,
         seed=draw(st.integers(0, 2**63 - 1)),
         epochs=draw(st.integers(1, 10**6)),
@@ -133,7 +159,9 @@ def test_a_wrong_value_is_refused_with_its_name_and_value(name, data):
     value = data.draw(WRONG[name])
     with pytest.raises(ValueError, match=name) as error:
         replace(DIGITS, **{name: value})
-    if not isinstance(value, list):  # a NaN or an int prints as itself; a list's entries are named one by one
+    if not isinstance(
+        value, list
+    ):  # a NaN or an int prints as itself; a list's entries are named one by one
         assert repr(value) in str(error.value)
 
 
@@ -174,7 +202,9 @@ def test_a_recipe_of_an_older_file_is_read_by_its_older_names():
 
 @pytest.mark.parametrize("cls", [Recipe, XceptionConfig])
 def test_every_field_says_what_it_means(cls):
-    assert [field.name for field in fields_of(cls) if not field.meaning] == ["name"] * (cls is Recipe)
+    assert [field.name for field in fields_of(cls) if not field.meaning] == ["name"] * (
+        cls is Recipe
+    )
 
 
 @pytest.mark.parametrize(
@@ -192,13 +222,17 @@ def test_every_field_says_what_it_means(cls):
 )
 def test_a_bound_is_where_its_annotation_says(name, inside, outside):
     assert getattr(replace(PHOTOS, **{name: inside}), name) == inside
-    right = next(field.right for field in fields_of(Recipe) if field.name == name).removesuffix(" or null")
+    right = next(field.right for field in fields_of(Recipe) if field.name == name).removesuffix(
+        " or null"
+    )
     with pytest.raises(ValueError, match=f"{name} is {outside}, but must be {right}$"):
         replace(PHOTOS, **{name: outside})
 
 
 def test_a_long_value_is_shown_by_its_ends():
-    with pytest.raises(ValueError, match=r"optimizer is 'sg.*gg', but must be one of 'sgd'") as error:
+    with pytest.raises(
+        ValueError, match=r"optimizer is 'sg.*gg', but must be one of 'sgd'"
+    ) as error:
         replace(DIGITS, optimizer="sg" + "g" * 10_000)
     assert len(str(error.value)) < 200
 
@@ -206,7 +240,10 @@ def test_a_long_value_is_shown_by_its_ends():
 def test_differences_name_the_fields_with_both_values():
     other = replace(DIGITS, epochs=3, model=replace(DIGITS.model, segments=4))
     assert differences(DIGITS, DIGITS) == []
-    assert differences(DIGITS, other) == ["epochs is 15 and 3", "model.segments is 'channels' and 4"]
+    assert differences(DIGITS, other) == [
+        "epochs is 15 and 3",
+        "model.segments is 'channels' and 4",
+    ]
 
 
 @given(recipes(), st.floats(0, 1))
@@ -222,15 +259,22 @@ def test_the_cosine_rises_for_the_warm_up_and_ends_at_zero():
     assert learning_rate(recipe, 10) == pytest.approx(0)
 
 
-# ---- the paper's -----------------------------------------------------------------------------------------------------
+# ---- the paper's ---------------------------------------------------------------------------------
 
 
 def test_imagenet_is_what_section_4_3_says():
-    said = dict(optimizer="sgd", momentum=0.9, learning_rate=0.045, schedule="steps", decay_rate=0.94, decay_epochs=2.0)
+    said = dict(
+        optimizer="sgd",
+        momentum=0.9,
+        learning_rate=0.045,
+        schedule="steps",
+        decay_rate=0.94,
+        decay_epochs=2.0,
+    )
     said |= dict(weight_decay=1e-5, image_size=299, decay_by="epochs", labels="one")
     assert {name: getattr(IMAGENET, name) for name in said} == said
     assert IMAGENET.model == XceptionConfig(num_classes=1000, dropout=0.5)
-    assert IMAGENET.polyak_decay == 0.9999  # "inference with Polyak averaging"; the number is TF-slim's
+    assert IMAGENET.polyak_decay == 0.9999  # averaged, says the paper; the number is TF-slim's
 
 
 def test_the_papers_imagenet_rate_is_0_045_times_0_94_every_2_epochs():
@@ -239,7 +283,14 @@ def test_the_papers_imagenet_rate_is_0_045_times_0_94_every_2_epochs():
 
 
 def test_jft_is_what_section_4_3_says():
-    said = dict(optimizer="rmsprop", momentum=0.9, learning_rate=0.001, schedule="steps", decay_rate=0.9, decay_by="images")
+    said = dict(
+        optimizer="rmsprop",
+        momentum=0.9,
+        learning_rate=0.001,
+        schedule="steps",
+        decay_rate=0.9,
+        decay_by="images",
+    )
     said |= dict(decay_images=3_000_000, weight_decay=1e-5, image_size=299, labels="many")
     assert {name: getattr(JFT, name) for name in said} == said
     assert (JFT.model.dropout, JFT.model.fc_widths) == (0, ())
@@ -254,20 +305,37 @@ def test_the_papers_jft_rate_read_literally_is_gone_after_one_epoch():
 
 
 def test_a_decay_by_images_must_know_how_many_an_epoch_has():
-    with pytest.raises(ValueError, match="epoch_images is None, but must be an integer .*decay_by is 'images'"):
+    with pytest.raises(
+        ValueError, match="epoch_images is None, but must be an integer .*decay_by is 'images'"
+    ):
         learning_rate(JFT, 1)
 
 
-# ---- batch size and learning rate ------------------------------------------------------------------------------------
+# ---- batch size and learning rate ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("rule", "batch_size", "peak", "says"),
     [
         ("none", 128, 0.1, "learning rate 0.1 for 128 images a step: left alone by the rule none"),
-        ("linear", 128, 0.2, "learning rate 0.2 for 128 images a step: by the rule linear, 0.1 x 128/64"),
-        ("sqrt", 256, 0.2, "learning rate 0.2 for 256 images a step: by the rule sqrt, 0.1 x sqrt(256/64)"),
-        ("linear", 16, 0.025, "learning rate 0.025 for 16 images a step: by the rule linear, 0.1 x 16/64"),
+        (
+            "linear",
+            128,
+            0.2,
+            "learning rate 0.2 for 128 images a step: by the rule linear, 0.1 x 128/64",
+        ),
+        (
+            "sqrt",
+            256,
+            0.2,
+            "learning rate 0.2 for 256 images a step: by the rule sqrt, 0.1 x sqrt(256/64)",
+        ),
+        (
+            "linear",
+            16,
+            0.025,
+            "learning rate 0.025 for 16 images a step: by the rule linear, 0.1 x 16/64",
+        ),
         ("linear", 64, 0.1, "learning rate 0.1, meant for the 64 images of a step"),
     ],
 )
@@ -280,26 +348,43 @@ def test_another_batch_size_changes_the_rate_by_the_rule_and_says_so(rule, batch
 
 def test_an_average_that_outlasts_the_run_is_said_with_one_that_does_not():
     assert averaging_hint(IMAGENET_MODERN, 125_100) is None
-    said = averaging_hint(IMAGENET_MODERN, 2_500)
-    assert said == "averaged weights look back some 10,000 steps, and the run has 2,500: --polyak-decay 0.996 forgets its start"
+    said = "averaged weights look back some 10,000 steps, and the run has 2,500: "
+    said += "--polyak-decay 0.996 forgets its start"
+    assert averaging_hint(IMAGENET_MODERN, 2_500) == said
     assert averaging_hint(replace(IMAGENET_MODERN, polyak_decay=0.996), 2_500) is None
     assert averaging_hint(DIGITS, 1) is None
 
 
-# ---- what does not go together ---------------------------------------------------------------------------------------
+# ---- what does not go together -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("recipe", "change", "says"),
     [
-        (IMAGENET_MODERN, dict(optimizer="adamw", l2="loss"), "l2 is 'loss', but must be 'decay' for adamw"),
+        (
+            IMAGENET_MODERN,
+            dict(optimizer="adamw", l2="loss"),
+            "l2 is 'loss', but must be 'decay' for adamw",
+        ),
         (JFT, dict(labels="one"), "labels is 'one', but must be 'many' for mosaics"),
         (CIFAR10, dict(labels="many"), "labels is 'many', but must be 'one' for cifar10"),
-        (JFT, dict(label_smoothing=0.1), "label_smoothing is 0.1, but must be 0 where labels is 'many'"),
+        (
+            JFT,
+            dict(label_smoothing=0.1),
+            "label_smoothing is 0.1, but must be 0 where labels is 'many'",
+        ),
         (DIGITS, dict(random_saturation=0.3), "random_saturation is 0.3, but must be 0: gray"),
         (PHOTOS, dict(random_crop_area=0.3), "random_crop_area is 0.3, but must be 1 for photos"),
-        (IMAGENET, dict(accumulate=7), "accumulate is 7, but must be a divisor of batch_size, which is 1920"),
-        (IMAGENET, dict(accumulate=2000), "accumulate is 2000, but must be an integer from 1 to 1920"),
+        (
+            IMAGENET,
+            dict(accumulate=7),
+            "accumulate is 7, but must be a divisor of batch_size, which is 1920",
+        ),
+        (
+            IMAGENET,
+            dict(accumulate=2000),
+            "accumulate is 2000, but must be an integer from 1 to 1920",
+        ),
     ],
 )
 def test_fields_that_do_not_go_together_are_refused(recipe, change, says):
@@ -307,7 +392,7 @@ def test_fields_that_do_not_go_together_are_refused(recipe, change, says):
         replace(recipe, **change)
 
 
-# ---- results ---------------------------------------------------------------------------------------------------------
+# ---- results -------------------------------------------------------------------------------------
 
 
 MEASURED = sorted(path.stem.removeprefix("train_") for path in RESULTS.glob("train_*.json"))
@@ -322,8 +407,12 @@ def test_the_measured_results_are_of_the_recipe_as_it_is_now(name):
     results = json.loads((RESULTS / f"train_{name}.json").read_text())
     assert Recipe.from_dict(results["recipe"]) == RECIPES[name]
     assert len(results["seeds"]) == len(results["runs"]) >= 3
-    assert results["top1"]["mean"] == pytest.approx(sum(run["top1"] for run in results["runs"]) / len(results["runs"]))
-    assert {"command", "commit", "machine", "cores", "python", "torch", "xception_edu"} <= set(results)
+    assert results["top1"]["mean"] == pytest.approx(
+        sum(run["top1"] for run in results["runs"]) / len(results["runs"])
+    )
+    assert {"command", "commit", "machine", "cores", "python", "torch", "xception_edu"} <= set(
+        results
+    )
 
 
 def test_digits_reach_97_percent_within_two_minutes():

@@ -134,7 +134,8 @@ class XceptionConfig:
         )
         object.__setattr__(self, "fc_widths", checks.integers("fc_widths", self.fc_widths))
         if self.segments != "channels":
-            # The narrowest layer that is cut: a separable layer's input, or its output where the 1x1 comes first.
+            # The narrowest layer that is cut: a separable layer's input, or its output where the
+            # 1x1 comes first.
             cut = (
                 self.scaled_entry_widths[1:]
                 if self.order == "spatial_first"
