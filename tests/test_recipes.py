@@ -6,7 +6,7 @@ import pathlib
 from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.configurations import not_positive_integers
@@ -157,6 +157,8 @@ def test_every_field_has_wrong_values_here():
 @given(data=st.data())
 def test_a_wrong_value_is_refused_with_its_name_and_value(name, data):
     value = data.draw(WRONG[name])
+    field = next(field for field in fields_of(Recipe) if field.name == name)
+    assume(value not in field.options or (name, value) == ("labels", "many"))
     with pytest.raises(ValueError, match=name) as error:
         replace(DIGITS, **{name: value})
     if not isinstance(

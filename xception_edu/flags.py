@@ -191,7 +191,7 @@ READERS = {float: real_of, str: str}  # of the words of fields of such kinds; `v
 def normalized(argv: Sequence[str]) -> list[str]:
     """--image_size as --image-size, and a value that begins with "-" tied to its flag by "=".
 
-    Otherwise argparse would take -1e-3 or -inf for a flag.
+    Otherwise argparse would take -1e-3 or -inf for a flag. ValueError for "--" as flag or value.
     """
     words: list[str] = []
     for word in argv:
@@ -202,6 +202,9 @@ def normalized(argv: Sequence[str]) -> list[str]:
             words[-1] += f"={word}"
         else:
             words.append(word)
+    for word in words:
+        if word == "--" or word.endswith("=--"):  # argparse would pass over the two dashes
+            raise ValueError(f"{checks.shown(word)} is wrong, but must be a flag and its value")
     return words
 
 
