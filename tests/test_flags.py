@@ -159,7 +159,7 @@ def test_generated_wrong_words_are_one_line_that_names_the_flag(name, data, base
 ANYTHING_WRONG = st.one_of(
     st.text(max_size=2000).map(lambda text: f"{text}?"),
     st.text(st.sampled_from("[{-0123456789.e\n\x1b%"), min_size=1, max_size=9).map(
-        lambda text: f"{text}]"
+        lambda text: f"{text}]?"
     ),
     st.sampled_from(
         [
