@@ -49,7 +49,8 @@ _NAMES = {
     ),
     "plots.pictures": "show show_images show_lines",
     "recipes": "CIFAR10 DIGITS IMAGENET IMAGENET_MODERN JFT PHOTOS RECIPES",
-    "recipes.recipe": "Recipe learning_rate rate_rule",
+    "recipes.recipe": "Recipe",
+    "recipes.schedule": "learning_rate rate_rule",
     "specs": (
         "ActivationSpec AddSpec BatchNormSpec ConvSpec LinearSpec PoolSpec Shape segment_sizes"
     ),

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
+from xception_edu import checks
+
 # Every command: the module whose `command(parser, argv)` runs it, loaded when called; what it does.
 COMMANDS = {
     "costs": ("commands.costs", "Count a network by hand, layer by layer and in total."),
@@ -34,7 +36,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exit with status 2 and one line on standard error."""
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        self.exit(2, f"{checks.line(f'{self.prog}: error: {message}')}\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,12 +3,13 @@ networks have in common.
 """
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from xception_edu import checks
+from xception_edu import checks, fields
+from xception_edu.fields import Bounds
 
 Order = Literal["pointwise_first", "spatial_first"]
-Activation = Literal["relu", "elu"] | None
+Activation = Literal[None, "relu", "elu"]
 
 ORDERS = ("pointwise_first", "spatial_first")
 ACTIVATIONS = (None, "relu", "elu")
@@ -91,27 +92,48 @@ class XceptionConfig:
     pixels.
     """
 
-    num_classes: int = 1000
-    in_channels: int = 3
-    entry_widths: tuple[int, ...] = (32, 64, 128, 256, 728)
-    middle_blocks: int = 8
-    exit_widths: tuple[int, ...] = (1024, 1536, 2048)
-    segments: int | Literal["channels"] = "channels"
-    order: Order = "spatial_first"
-    # between depthwise and pointwise; Section 4.7 found none to be best
-    activation: Activation = None
-    residual: bool = True
-    fc_widths: tuple[int, ...] = ()  # (4096, 4096) in the paper's JFT runs with FC layers
-    dropout: float = 0.0  # before the classifier; 0.5 in the paper's ImageNet runs
-    # where max pooling puts the odd pixel
-    padding: Literal["tensorflow", "symmetric"] = "tensorflow"
-    bn_eps: float = 1e-3
-    width: float = 1.0
-    stem_stride: int = 2
+    num_classes: Annotated[int, "outputs of the classifier"] = 1000
+    in_channels: Annotated[int, "channels of the images: 3 for color, 1 for gray"] = 3
+    entry_widths: Annotated[
+        tuple[int, ...],
+        "channels of the two plain convolutions, then of the entry blocks; three or more",
+    ] = (32, 64, 128, 256, 728)
+    middle_blocks: Annotated[int, "blocks of the middle flow", Bounds(at_least=0)] = 8
+    exit_widths: Annotated[
+        tuple[int, ...],
+        "channels of the exit block and of the two last separable convolutions; three",
+    ] = (1024, 1536, 2048)
+    segments: Annotated[
+        int | Literal["channels"],
+        "of every separable layer: channels for depthwise, "
+        "or an integer from 1 to the narrowest layer's channels",
+    ] = "channels"
+    order: Annotated[Order, "which of a separable layer's two convolutions is first"] = (
+        "spatial_first"
+    )
+    # Section 4.7 of the paper found no activation to be best.
+    activation: Annotated[Activation, "between the depthwise and the pointwise convolution"] = None
+    residual: Annotated[bool, "shortcuts around the blocks"] = True
+    # (4096, 4096) in those of the paper's JFT runs that have fully connected layers.
+    fc_widths: Annotated[
+        tuple[int, ...], "outputs of the fully connected layers before the classifier"
+    ] = ()
+    dropout: Annotated[
+        float, "share dropped before the classifier", Bounds(at_least=0, below=1)
+    ] = 0.0
+    padding: Annotated[
+        Literal["tensorflow", "symmetric"], "where max pooling puts the odd pixel"
+    ] = "tensorflow"
+    bn_eps: Annotated[float, "added to BN's variances", Bounds(above=0)] = 1e-3
+    width: Annotated[
+        float,
+        "multiplies every width but the input's and the classes'",
+        Bounds(above=0, at_most=1000),
+    ] = 1.0
+    stem_stride: Annotated[int, "stride of the first convolution", Bounds(at_most=2)] = 2
 
     def __post_init__(self) -> None:
-        checks.integer("num_classes", self.num_classes)
-        checks.integer("in_channels", self.in_channels)
+        fields.check(self)
         # JSON knows no tuples: what a config file brings as lists becomes tuples here.
         object.__setattr__(
             self, "entry_widths", checks.integers("entry_widths", self.entry_widths, shortest=3)
@@ -120,15 +142,6 @@ class XceptionConfig:
             self, "exit_widths", checks.integers("exit_widths", self.exit_widths, length=3)
         )
         object.__setattr__(self, "fc_widths", checks.integers("fc_widths", self.fc_widths))
-        checks.integer("middle_blocks", self.middle_blocks, at_least=0)
-        checks.one_of("order", self.order, ORDERS)
-        checks.one_of("activation", self.activation, ACTIVATIONS)
-        checks.boolean("residual", self.residual)
-        checks.number("dropout", self.dropout, at_least=0, below=1)
-        checks.one_of("padding", self.padding, ("tensorflow", "symmetric"))
-        checks.number("bn_eps", self.bn_eps, above=0)
-        checks.number("width", self.width, above=0)
-        checks.integer("stem_stride", self.stem_stride, at_most=2)
         if self.segments != "channels":
             # The narrowest layer that is cut: a separable layer's input, or its output where the
             # 1x1 comes first.

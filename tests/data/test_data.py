@@ -20,7 +20,7 @@ from xception_edu.recipes import DIGITS, PHOTOS
 from xception_edu.training.devices import pick_device
 
 PLAIN = dict(
-    random_shift=0, random_rotation=0.0, random_zoom=0.0, random_light=0.0, random_flip=False
+    random_shift=0, random_rotation=0.0, random_zoom=0.0, color_jitter=0.0, random_flip=False
 )
 
 
@@ -274,13 +274,13 @@ def test_a_shift_alone_is_by_whole_pixels_so_that_nothing_is_blurred():
 
 def test_reflection_lets_no_black_in():
     images = torch.ones(50, 3, 32, 32)
-    moved = augment.augment(images, replace(PHOTOS, random_light=0.0))
+    moved = augment.augment(images, replace(PHOTOS, color_jitter=0.0))
     torch.testing.assert_close(moved, images)
 
 
 def test_light_is_one_number_an_image():
     images = torch.zeros(50, 3, 8, 8)
-    lit = augment.augment(images, replace(PHOTOS, **PLAIN | {"random_light": 0.3}))
+    lit = augment.augment(images, replace(PHOTOS, **PLAIN | {"color_jitter": 0.3}))
     assert (lit - lit[:, :1, :1, :1]).abs().max() < 1e-6
     assert 0.2 < lit.abs().max() <= 0.3
 

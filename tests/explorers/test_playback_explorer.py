@@ -14,7 +14,7 @@ import torch
 
 from xception_edu.configs import XceptionConfig
 from xception_edu.explorers import playback, playback_explorer
-from xception_edu.recipes import DIGITS
+from xception_edu.recipes import DIGITS, Recipe
 from xception_edu.training.checkpoints import load_checkpoint
 from xception_edu.training.run_folder import read_metrics
 
@@ -114,7 +114,7 @@ def test_the_curves_go_through_the_recorded_numbers():
 
 def test_the_committed_run_is_small_and_says_where_it_comes_from():
     assert (ROOT / "results" / "playback_digits.json").stat().st_size < 150_000
-    assert RUN["recipe"] == DIGITS.to_dict()
+    assert Recipe.from_dict(RUN["recipe"]) == DIGITS
     assert {"command", "machine", "torch", "commit", "threads"} <= set(RUN)
     assert KERNELS.shape == (DIGITS.epochs + 1, 32, 3, 3)
     assert RUN["epochs"][LAST]["top1"] > 0.97

@@ -23,7 +23,6 @@ HEAVY = {
     "sklearn",
     "skimage",
     "safetensors",
-    "jsonargparse",
     "tqdm",
     "tensorboard",
 }
@@ -32,6 +31,7 @@ STANDARD_LIBRARY_ONLY = [
     f"xception_edu.{m}"
     for m in (
         "checks",
+        "fields",
         "paper",
         "specs",
         "configs",

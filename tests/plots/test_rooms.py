@@ -7,7 +7,7 @@ import xception_edu
 from xception_edu.plots.rooms import PLAN
 
 PACKAGE = Path(xception_edu.__file__).parent
-AROUND = {"__init__", "__main__", "checks"}  # of both countings, and of all rooms
+AROUND = {"__init__", "__main__", "checks", "fields"}  # of both countings, and of all rooms
 
 
 def imports_torch(name):

@@ -14,7 +14,7 @@ from tests.house.test_cli import refused
 from xception_edu.__main__ import main
 from xception_edu.data.load import load_dataset
 from xception_edu.recipes import IMAGENET, PHOTOS
-from xception_edu.recipes.recipe import learning_rate
+from xception_edu.recipes.schedule import learning_rate
 from xception_edu.training import dry_run
 from xception_edu.training.steps import make_model, make_optimizer, train_step, training_batch
 

@@ -53,8 +53,8 @@ def augment(images: Tensor, recipe: Recipe, *, rank: int = 0, world_size: int = 
     padding = "zeros" if recipe.fill == "black" else "reflection"
     # black is 0 in between
     images = F.grid_sample(images + 1, grid, padding_mode=padding, align_corners=False) - 1
-    if recipe.random_light:
-        contrast, brightness = (column(recipe.random_light * spread()) for _ in range(2))
+    if recipe.color_jitter:
+        contrast, brightness = (column(recipe.color_jitter * spread()) for _ in range(2))
         images = images * (1 + contrast) + brightness
     if recipe.random_saturation:
         gray = (images * images.new_tensor(LUMA).view(3, 1, 1)).sum(dim=1, keepdim=True)

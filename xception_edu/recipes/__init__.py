@@ -7,10 +7,9 @@ recipe without such a file has not been run to its end here.
 
 from xception_edu import paper
 from xception_edu.configs import XceptionConfig
-from xception_edu.recipes.recipe import (
-    Recipe,
+from xception_edu.recipes.recipe import Recipe, differences
+from xception_edu.recipes.schedule import (
     averaging_hint,
-    differences,
     learning_rate,
     peak_learning_rate,
     rate_rule,
@@ -72,7 +71,7 @@ PHOTOS = Recipe(
     random_shift=8,
     random_rotation=15.0,
     random_zoom=0.2,
-    random_light=0.3,
+    color_jitter=0.3,
     random_flip=True,
 )
 
@@ -132,7 +131,7 @@ IMAGEFOLDER = Recipe(
     label_smoothing=0.1,
     polyak_decay=0.995,
     random_crop_area=0.35,
-    random_light=0.3,
+    color_jitter=0.3,
     random_saturation=0.3,
     random_flip=True,
     center_crop=0.875,
@@ -183,7 +182,7 @@ IMAGENET = Recipe(
     random_crop_ratio=4 / 3,
     random_flip=True,
     # brightness by up to 32/255 and color by up to a half: TF-slim's distortions for Inception
-    random_light=0.125,
+    color_jitter=0.125,
     random_saturation=0.5,
     # one crop (Table 1), of no stated size: what ports of the published weights were checked with
     center_crop=299 / 333,
@@ -256,7 +255,7 @@ IMAGENET_MODERN = Recipe(
     polyak_decay=0.9999,
     random_crop_area=0.08,
     random_flip=True,
-    random_light=0.3,
+    color_jitter=0.3,
     random_saturation=0.3,
     random_erase=64,
     center_crop=299 / 333,

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from xception_edu import checks
 from xception_edu.data.dataset import Images
-from xception_edu.recipes.recipe import Recipe, learning_rate
+from xception_edu.recipes.recipe import Recipe
+from xception_edu.recipes.schedule import learning_rate
 from xception_edu.training.steps import loss_of, make_model, make_optimizer, training_batch
 
 

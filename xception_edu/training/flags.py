@@ -1,204 +1,218 @@
-"""Command-line flags made from the fields of a Recipe, by jsonargparse; what is wrong is said in
-one sentence.
+"""Flags of `train`: one for each field of a recipe, of its model, and of the options of a run.
+
+Words are read as JSON where they are any; what is wrong with them the fields' own checks say.
 """
 
 import argparse
 import functools
+import json
 import re
-import types
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NoReturn
 
-from xception_edu import checks
+from xception_edu import checks, fields
 from xception_edu.configs import XceptionConfig
+from xception_edu.fields import Bounds, Field, fields_of
 from xception_edu.recipes import RECIPES, Recipe
 from xception_edu.training.run_folder import saved_recipe
 
-# Options of the run that are no fields of its recipe: they do not change what it computes.
-OF_TRAIN = (
-    "resume",
-    "device",
-    "data",
-    "skip_corrupt",
-    "max_steps",
-    "checkpoint_minutes",
-    "tensorboard",
-)
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a run is told beside its recipe: nothing in it changes what is computed."""
+
+    recipe: Annotated[str | None, f"the defaults of all that follows: {', '.join(RECIPES)}"] = None
+    out: Annotated[str, "folder for config.json, metrics.jsonl and checkpoints/"] = ""
+    resume: Annotated[bool, "go on with the run in --out; its recipe is taken from there"] = False
+    dry_run: Annotated[bool, "train nothing; print size, memory, steps and time"] = False
+    device: Annotated[str | None, "such as cpu or cuda; left out: the GPU if there is one"] = None
+    data: Annotated[str | None, "file, folder or name on the hub; not for digits and photos"] = None
+    skip_corrupt: Annotated[bool, "leave out images that cannot be read, and count them"] = False
+    max_steps: Annotated[
+        int | None, "save and leave the run after so many steps in all; --resume goes on"
+    ] = None
+    checkpoint_minutes: Annotated[
+        float, "a checkpoint also after so many minutes", Bounds(at_least=0)
+    ] = 10.0
+    tensorboard: Annotated[bool, "write events for TensorBoard to OUT/tensorboard"] = True
+
+    def __post_init__(self) -> None:
+        fields.check(self)
 
 
-def parse(argv: Sequence[str]) -> tuple[Recipe, argparse.Namespace]:
-    """Recipe and options from the flags; a resumed run's recipe comes from its folder. ValueError
-    if anything is wrong.
+# The flag that begins a group in the help, and the group's title.
+GROUPS = {
+    "recipe": "the run",
+    "dataset": "images",
+    "seed": "epochs and batches",
+    "optimizer": "learning rate",
+    "momentum": "optimizer, loss and averages",
+    "random_crop_area": "augmentation and size of the images",
+    "streaming": "machine",
+    "model.num_classes": "network",
+}
+
+
+def parse(argv: Sequence[str]) -> tuple[Recipe, Options]:
+    """Recipe and options from the flags; a resumed run's recipe comes from its folder.
+
+    Raises ValueError, with flag, value and what would be right, if anything is wrong.
     """
-    known = first_look(argv)
-    # spelling and types, or --help, come first
-    parse_flags(recipe_parser(RECIPES.get(known.recipe, RECIPES["digits"])), argv)
-    if not known.resume:
-        checks.one_of("recipe", known.recipe, RECIPES)
-    if not known.out and not known.dry_run:
-        raise ValueError(
-            "out is missing, but must be the folder of the run, such as --out runs/digits"
-        )
-    if known.resume:
-        base = saved_recipe(Path(known.out))
-        checks.one_of("recipe", known.recipe or base.name, (base.name,))
-    else:
-        base = RECIPES[known.recipe]
-    options, values = parse_flags(recipe_parser(base), argv)
-    if options.data is not None and base.dataset in ("digits", "photos"):
-        raise ValueError(
-            f"data is {options.data!r}, but must be left out: the images of {base.dataset} come"
-            " with a package"
-        )
-    return Recipe.from_dict({"name": base.name} | values), options
+    given, unknown = flag_parser(RECIPES["digits"]).parse_known_args(normalized(argv))
+    values = vars(given)
+    if values.pop("help", False):
+        flag_parser(RECIPES.get(values.get("recipe", ""), RECIPES["digits"])).print_help()
+        raise SystemExit(0)
+    if unknown:
+        _refuse(unknown)
+    names = [field.name for field in fields_of(Options)]
+    options = Options(**{name: values.pop(name) for name in names if name in values})
+    recipe = changed(_base(options), values)
+    if options.data is not None and recipe.dataset in ("digits", "photos"):
+        right = f"left out: the images of {recipe.dataset} come with a package"
+        raise ValueError(f"data is {checks.shown(options.data)}, but must be {right}")
+    return recipe, options
 
 
-def first_look(argv: Sequence[str]) -> argparse.Namespace:
-    """What must be known before the parser can be made, since its defaults are the recipe's:
-    recipe, out, resume.
-    """
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--recipe")
-    parser.add_argument("--out")
-    parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--dry_run", action="store_true")
-    try:
-        return parser.parse_known_args(spelled(argv))[0]
-    except argparse.ArgumentError as error:
-        raise ValueError(str(error)) from None
+def _base(options: Options) -> Recipe:
+    """The recipe whose fields hold where no flag says otherwise."""
+    if not options.resume:
+        checks.one_of("recipe", options.recipe, RECIPES)
+    if not options.out and not options.dry_run:
+        right = "must be the folder of the run, as in --out runs/digits"
+        raise ValueError(f"out is missing, but {right}")
+    if not options.resume:
+        return RECIPES[options.recipe or ""]
+    saved = saved_recipe(Path(options.out))
+    checks.one_of("recipe", options.recipe or saved.name, (saved.name,))
+    return saved
 
 
-@functools.lru_cache(maxsize=2)
-def recipe_parser(recipe: Recipe) -> Any:
-    """A jsonargparse parser for a run: a flag for each field of the recipe but its name, and for
-    each dial of its model.
-    """
-    from jsonargparse import ArgumentParser
+def changed(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
+    """A recipe with other values; those of its model by names such as "model.segments"."""
+    changes = recipe.to_dict()
+    for name, value in values.items():
+        if name.startswith("model."):
+            changes["model"][name.removeprefix("model.")] = value
+        else:
+            changes[name] = value
+    return Recipe.from_dict(changes)
 
-    parser = ArgumentParser(
+
+class FlagParser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are ValueErrors."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise ValueError: the caller says it in one line."""
+        raise ValueError(message)
+
+
+def flag_parser(recipe: Recipe) -> FlagParser:
+    """A parser that knows every flag; the defaults in its help are those of `recipe`."""
+    parser = FlagParser(
         prog="python -m xception_edu train",
-        description="Train a small Xception on real images.",
-        exit_on_error=False,
+        usage="%(prog)s --recipe NAME --out DIR [--FLAG VALUE ...]",
+        description="Train a small Xception on real images. Flags have dashes or underscores; "
+        "lists, true, false and null are written as in JSON.",
+        argument_default=argparse.SUPPRESS,
+        add_help=False,
         allow_abbrev=False,
-        default_env=False,
     )
-    run = parser.add_argument_group("the run")
-    run.add_argument(
-        "--recipe", type=str, help=f"one of {', '.join(RECIPES)}: the defaults of all fields below"
-    )
-    run.add_argument(
-        "--out", type=str, help="folder for config.json, metrics.jsonl and checkpoints/"
-    )
-    run.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on with the run that is in --out; its recipe is taken from there",
-    )
-    run.add_argument(
-        "--device", type=str | None, help="such as cpu or cuda; null: the GPU if there is one"
-    )
-    run.add_argument(
-        "--data", type=str | None, help="file, folder or name on the hub; not for digits and photos"
-    )
-    run.add_argument(
-        "--max_steps",
-        type=int | None,
-        help="save and leave the run after so many steps in all; --resume goes on",
-    )
-    run.add_argument(
-        "--dry_run", action="store_true", help="train nothing; print size, memory, steps and time"
-    )
-    run.add_argument(
-        "--checkpoint_minutes",
-        type=float,
-        default=10.0,
-        help="a checkpoint also after so many minutes",
-    )
-    run.add_argument(
-        "--tensorboard",
-        type=bool,
-        default=True,
-        help="write events for TensorBoard to OUT/tensorboard",
-    )
-    run.add_argument(
-        "--skip_corrupt",
-        action="store_true",
-        help="leave out images that cannot be read, and count them",
-    )
-    says = f"fields of the recipe {recipe.name} (dashes or underscores; lists and null as in JSON)"
-    group, hints = parser.add_argument_group(says), get_type_hints(Recipe, include_extras=True)
-    for f in fields(Recipe):
-        if f.name != "name":
-            kind, help_text = get_args(hints[f.name])
-            target = parser if kind is XceptionConfig else group
-            target.add_argument(
-                f"--{f.name}", type=kind, default=getattr(recipe, f.name), help=help_text
-            )
+    parser.add_argument("-h", "--help", action="store_true", help="print this and leave")
+    group: Any = parser
+    for name, field, default in flags_of(recipe):
+        if name in GROUPS:
+            group = parser.add_argument_group(GROUPS[name])
+        _add(group, name, field, default)
     return parser
 
 
-def parse_flags(parser: Any, argv: Sequence[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
-    """Options of the run, and values for the recipe; ValueError with name, value and what would be
-    right if one is wrong.
-    """
-    try:
-        values = parser.parse_args(spelled(argv)).as_dict()
-    except argparse.ArgumentError as error:
-        raise ValueError(_sentence(str(error))) from None
-    options = {name: values.pop(name) for name in ("recipe", "out", "dry_run", *OF_TRAIN)}
-    return argparse.Namespace(**options), values
+def flags_of(recipe: Recipe) -> Iterator[tuple[str, Field, object]]:
+    """Name, field and default of every flag."""
+    for field in fields_of(Options):
+        yield field.name, field, getattr(Options, field.name)
+    for field in fields_of(Recipe):
+        if field.name not in ("name", "model"):
+            yield field.name, field, getattr(recipe, field.name)
+    for field in fields_of(XceptionConfig):
+        yield f"model.{field.name}", field, getattr(recipe.model, field.name)
 
 
-def arguments_of_train(options: argparse.Namespace) -> dict[str, Any]:
-    """Those of the options that `train.train` takes by name."""
-    return {name: getattr(options, name) for name in OF_TRAIN}
+def _add(group: Any, name: str, field: Field, default: object) -> None:
+    """Add a flag; one that is true or false may stand without a value, for true."""
+    about = [field.meaning, field.right]
+    if default not in (None, ""):
+        about.append(f"default: {default if isinstance(default, str) else json.dumps(default)}")
+    is_switch = field.kind is bool
+    group.add_argument(
+        _spelled(name),
+        dest=name,
+        metavar="VALUE",
+        type=READERS.get(field.kind, value_of),
+        nargs="?" if is_switch else None,
+        const=True if is_switch else None,
+        help="; ".join(filter(None, about)).replace("%", "%%"),
+    )
 
 
-def spelled(argv: Sequence[str]) -> list[str]:
-    """--image-size as --image_size, and a negative value tied to its flag: argparse would take
-    -1e-3 for a flag itself.
+def _spelled(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def value_of(word: str) -> Any:
+    """A word as JSON or as Python's True, False, None or number, if it is any; else as it is."""
+    constants = {"True": True, "False": False, "None": None}
+    if word in constants:
+        return constants[word]
+    for read in (functools.partial(json.loads, parse_int=_integer), float):
+        try:
+            return read(word)
+        except (ValueError, RecursionError):
+            pass
+    return word
+
+
+def _integer(digits: str) -> int | float:
+    """An integer of up to 64 bits; a longer one, which no field takes, as a float."""
+    return int(digits) if len(digits) < 20 else float(digits)
+
+
+def real_of(word: str) -> Any:
+    """A word as `value_of` reads it, an integer as the float that it is exactly."""
+    value = value_of(word)
+    return float(value) if type(value) is int and abs(value) < 2**53 else value
+
+
+READERS = {float: real_of, str: str}  # of the words of fields of such kinds; `value_of` for others
+
+
+def normalized(argv: Sequence[str]) -> list[str]:
+    """--image_size as --image-size, and a value that begins with "-" tied to its flag by "=".
+
+    Otherwise argparse would take -1e-3 or -inf for a flag. ValueError for "--" as flag or value.
     """
     words: list[str] = []
     for word in argv:
         if word.startswith("--"):
             flag, equals, value = word.partition("=")
-            word = "--" + flag[2:].replace("-", "_") + equals + value
-        elif re.match(r"-[\d.]", word) and words and re.fullmatch(r"--[\w.]+", words[-1]):
-            word = f"{words.pop()}={word}"
-        words.append(word)
+            words.append(flag.replace("_", "-") + equals + value)
+        elif re.match(r"-(?!h$)", word) and words and re.fullmatch(r"--[^=]+", words[-1]):
+            words[-1] += f"={word}"
+        else:
+            words.append(word)
+    for word in words:
+        if word == "--" or word.endswith("=--"):  # argparse would pass over the two dashes
+            raise ValueError(f"{checks.shown(word)} is wrong, but must be a flag and its value")
     return words
 
 
-def _sentence(message: str) -> str:
-    """Several lines of jsonargparse about a value as the house's one sentence; other messages as
-    they are.
-    """
-    key = re.match(r'Parser key "([\w.]+)"', message)
-    value = re.search(r"(?:Got value: |Given value: |Unable to load config )(.*)", message)
-    kinds = get_type_hints(Recipe) | {
-        f"model.{name}": kind for name, kind in get_type_hints(XceptionConfig).items()
-    }
-    if key and value and key[1] in kinds:
-        said = value[1].strip("'")
-        return f"{key[1]} is {said!r}, but must be {_in_words(kinds[key[1]])}"
-    if message.startswith("unrecognized arguments"):
-        message += "; --help lists those that there are"
-    return message
-
-
-def _in_words(kind: Any) -> str:
-    """A type as a reader would say it."""
-    if get_origin(kind) is Literal:
-        return (
-            f"one of {', '.join(map(repr, get_args(kind)))}"
-            if len(get_args(kind)) > 1
-            else repr(get_args(kind)[0])
-        )
-    if get_origin(kind) in (Union, types.UnionType):
-        return " or ".join(map(_in_words, get_args(kind)))
-    if get_origin(kind) is tuple:
-        return "integers in brackets, such as [16,32,64]"
-    words = {int: "an integer", float: "a finite number", bool: "true or false", type(None): "null"}
-    return words.get(kind, "given field by field, such as --model.segments 4")
+def _refuse(unknown: Sequence[str]) -> NoReturn:
+    """Raise ValueError for words that belong to no flag."""
+    flags = [word.partition("=")[0] for word in unknown if word.startswith("--")]
+    if not flags:
+        raise ValueError(f"{checks.shown(unknown[0])} follows no flag, but must; --help lists them")
+    known = [_spelled(name) for name, *_ in flags_of(RECIPES["digits"])]
+    near = checks.nearest(flags[0], known)
+    raise ValueError(f"{checks.shown(flags[0])} is no flag of train{near}; --help lists them all")

@@ -34,7 +34,8 @@ from xception_edu.benchmark.allocator import keep_freed_memory
 from xception_edu.data.dataset import Images
 from xception_edu.data.load import load_dataset
 from xception_edu.data.order import seed_everything
-from xception_edu.recipes.recipe import Recipe, averaging_hint, learning_rate, rate_rule
+from xception_edu.recipes.recipe import Recipe
+from xception_edu.recipes.schedule import averaging_hint, learning_rate, rate_rule
 from xception_edu.training import devices, flags, parallel
 from xception_edu.training.checkpoints import (
     checkpoint_path,
@@ -396,7 +397,17 @@ def command(_: argparse.ArgumentParser, argv: Sequence[str]) -> int:
                 return 0
             if pick_device(options.device).type == "cpu":
                 keep_freed_memory()
-            last = train(recipe, options.out, **flags.arguments_of_train(options))
+            last = train(
+                recipe,
+                options.out,
+                resume=options.resume,
+                device=options.device,
+                data=options.data,
+                skip_corrupt=options.skip_corrupt,
+                max_steps=options.max_steps,
+                checkpoint_minutes=options.checkpoint_minutes,
+                tensorboard=options.tensorboard,
+            )
     except Interrupted as stopped:
         if rank == 0:
             print(stopped, file=sys.stderr)
@@ -404,25 +415,23 @@ def command(_: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     if rank == 0:
-        print(summary(last, options))
+        print(summary(last, options.out))
     return 0
 
 
-def summary(last: dict[str, Any] | None, options: Any) -> str:
+def summary(last: dict[str, Any] | None, out: str) -> str:
     """The last line of metrics in words, and where the rest is."""
     if last is None:
-        return f"no epoch has ended; the run is in {options.out}, and --resume goes on"
+        return f"no epoch has ended; the run is in {out}, and --resume goes on"
     if last["epoch"] % 1:
         said = (
             f"loss {last['loss']:.4f}, {last['images_per_second']} images/s after step"
             f" {last['step']}"
         )
-        return (
-            f"{said}, in the middle of an epoch; the run is in {options.out}, and --resume goes on"
-        )
+        return f"{said}, in the middle of an epoch; the run is in {out}, and --resume goes on"
     good = (
         f"{last['top1']:.2%} top-1 on held-out images"
         if "top1" in last
         else f"loss {last['loss']:.4f}"
     )
-    return f"{good} after epoch {last['epoch']}; all of it is in {options.out}"
+    return f"{good} after epoch {last['epoch']}; all of it is in {out}"
