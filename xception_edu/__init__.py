@@ -22,10 +22,10 @@ __version__ = "0.1.0"
 
 # Every public name, by the module that has it. `__init__.pyi` says the same to type checkers.
 _NAMES = {
-    "architectures": "InceptionV3Config ModuleConfig VGGConfig XceptionConfig",
     "benchmark.command": "run_benchmark",
     "benchmark.remeasure": "remeasure_button",
     "benchmark.timing": "alternate latency measure_ceilings peak_memory ratio",
+    "configs": "InceptionV3Config ModuleConfig VGGConfig XceptionConfig",
     "costs": "Cost block_diagonal_weights cost_of total",
     "data.augment": "augment prepare",
     "data.builtin": "load_photograph",
@@ -37,10 +37,10 @@ _NAMES = {
         "budget_explorer kernel_explorer order_explorer playback_explorer roofline_explorer "
         "segments_explorer separability_explorer towers_explorer walk_explorer"
     ),
-    "inception_v3": "inception_v3",
+    "inception_v3": "InceptionV3 inception_v3",
     "layers": (
-        "ExtremeInception PointwiseConv2d ReformulatedInception SegmentedConv2d SegmentedInception "
-        "SeparableConv2d SimplifiedInception SpatiallySeparableConv2d segmented_module"
+        "ExtremeInception ReformulatedInception SegmentedInception SeparableConv2d "
+        "SimplifiedInception SpatiallySeparableConv2d segmented_module"
     ),
     "measure": "measured_cost measured_layers operator_calls stage_shapes",
     "plots.gpu_charts": "shares_by_kind times_of",
@@ -51,6 +51,7 @@ _NAMES = {
     "recipes": "CIFAR10 DIGITS IMAGENET IMAGENET_MODERN JFT PHOTOS RECIPES",
     "recipes.recipe": "Recipe",
     "recipes.schedule": "learning_rate rate_rule",
+    "segmented_conv": "PointwiseConv2d SegmentedConv2d",
     "specs": (
         "ActivationSpec AddSpec BatchNormSpec ConvSpec LinearSpec PoolSpec Shape segment_sizes"
     ),
@@ -62,12 +63,14 @@ _NAMES = {
     "training.scaling": "Cluster ring_all_reduce_bytes",
     "training.steps": "loss_of make_model make_optimizer train_step training_batch",
     "training.train": "train",
-    "vgg": "vgg",
+    "vgg": "VGG vgg",
     "weights": "fold_batchnorm import_weights load_pretrained save_weights",
+    "weights.export": "export_onnx",
+    "weights.predict": "class_names predict preprocess",
     "xception": "DownsamplingBlock MiddleFlowBlock SeparableConvBN Xception max_pool xception",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
-# that are used by their own name, as `xe.paper.PUBLISHED`
+# Modules that are used by their own name, as `xe.architectures.xception()`.
 _MODULES = ("architectures", "costs", "paper", "recipes")
 
 __all__ = [*_HOME, *_MODULES]
@@ -77,21 +80,31 @@ def __getattr__(name: str) -> object:
     """A public name, from the module that has it, loaded now."""
     if name in _MODULES:
         return import_module(f"{__name__}.{name}")
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    # `obj=None`, or Python would add a suggestion of its own to ours, which notebooks show too
+    raise AttributeError(_unknown(name), name=name, obj=None)
+
+
+def _unknown(name: str) -> str:
+    from difflib import get_close_matches  # only here: it takes longer than the whole face
+
+    close = get_close_matches(name, __all__, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"module {__name__!r} has no attribute {name!r}{hint}"
 
 
 def __dir__() -> list[str]:
     """What tab completion offers."""
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *__all__})
 
 
 class _Face(ModuleType):
-    """The package as a module, where a function may be named like the module that has it:
-    `xe.xception` is the function.
+    """The package as a module that keeps its functions: `xe.xception`, `xe.inception_v3` and
+    `xe.vgg` are named like the modules that have them.
 
-    Importing a module binds it to its package under its name, which would hide the function.
+    Python binds each module that is imported to its package, under its name. That would hide these
+    functions, as soon as anything has imported their modules.
     """
 
     def __setattr__(self, name: str, value: object) -> None:
