@@ -43,7 +43,7 @@ class SegmentTimes:
         ]
 
     def __repr__(self) -> str:
-        lines = ["  ".join(f"{cell:>15}" for cell in row) for row in (HEAD, *self.rows())]
+        lines = ["{:10}{:10}{:18}{}".format(*cells) for cells in (HEAD, *self.rows())]
         return "\n".join([*lines, self.source])
 
     def _repr_html_(self) -> str:

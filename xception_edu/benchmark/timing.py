@@ -7,6 +7,7 @@ Functions that are compared run in alternation, so that a slow moment meets all 
 """
 
 import contextlib
+import functools
 import json
 import math
 import os
@@ -215,7 +216,8 @@ def _time_on_cpu(function: Function, calls: int) -> tuple[float, int | None]:
 
 def _time_on_gpu(function: Function, calls: int) -> tuple[float, None]:
     """By events in the stream: they mark when the device, not Python, came past them."""
-    start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    event = functools.partial(torch.cuda.Event, enable_timing=True)
+    start, end = event(), event()
     if calls > 1:
         function()
     start.record()
