@@ -105,7 +105,7 @@ def test_the_picture_has_a_line_a_rate_and_leaves_out_what_diverged():
 
 
 def test_a_run_is_drawn_from_its_lines():
-    lines = [{"epoch": 1, "loss": 2.0, "held_out_loss": 1.0}, {"epoch": 2, "loss": 1.5}]
+    lines = [{"epoch": 1, "loss": 2.0, "val_loss": 1.0}, {"epoch": 2, "loss": 1.5}]
     with style.context():
         _, ax = style.charts(1, 1, height=300, left=50, top=80, right=24, bottom=46)
         training_curves.draw_training_curve(ax, lines)

@@ -59,17 +59,18 @@ def _by_staleness(runs: Sequence[Mapping[str, Any]], rate: float) -> dict[int, l
 
 def draw_training_curve(ax: Axes, lines: Sequence[Mapping[str, float]]) -> Axes:
     """A run's loss over its epochs, in training (with augmentation, averaged over the epoch) and on
-    held-out images.
+    validation images.
     """
-    curves = {
-        key: [(line["epoch"], line[key]) for line in lines if key in line]
-        for key in ("loss", "held_out_loss")
-    }
+    curves: dict[str, list[tuple[float, float]]] = {"loss": [], "val_loss": []}
+    for line in lines:
+        for key, points in curves.items():
+            if key in line:
+                points.append((line["epoch"], line[key]))
     # at the end: its name goes above
     highest = max(curves, key=lambda key: curves[key][-1][1] if curves[key] else 0)
     for key, name, color in (
         ("loss", "training", "pointwise"),
-        ("held_out_loss", "held out", "depthwise"),
+        ("val_loss", "validation", "depthwise"),
     ):
         if curves[key]:
             hue = style.COLORS[color]
