@@ -31,7 +31,7 @@ from xception_edu.data.images import Preprocessing, RandomResizedCrop, load_arra
 from xception_edu.data.load import load_dataset
 from xception_edu.data.order import seed_everything
 from xception_edu.recipes import CIFAR10, IMAGENET, Recipe
-from xception_edu.training.train import make_model, make_optimizer, train_step
+from xception_edu.training.steps import make_model, make_optimizer, train_step
 
 ROOT = pathlib.Path(__file__).parent.parent
 PHOTOGRAPHS = 64

@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from tests.helpers.tiny import TINY
-from xception_edu.data.augment import prepare
-from xception_edu.training import evaluate, parallel, train
+from xception_edu.training import evaluate, parallel, run, train
 
 RECIPE = replace(TINY, polyak_decay=0.7, momentum=0.9, clip_norm=1.0)
 
@@ -21,12 +20,12 @@ RECIPE = replace(TINY, polyak_decay=0.7, momentum=0.9, clip_norm=1.0)
 @contextmanager
 def in_double():
     """Everything in float64: weights, images, and so gradients."""
-    before = make_model, training_batch, _ = (
-        train.make_model,
+    before = make_model, training_batch, prepare = (
+        run.make_model,
         train.training_batch,
         evaluate.prepare,
     )
-    train.make_model = lambda recipe: make_model(recipe).double()
+    run.make_model = lambda recipe: make_model(recipe).double()
     train.training_batch = lambda *args: tuple(
         t.double() if t.is_floating_point() else t for t in training_batch(*args)
     )
@@ -34,7 +33,7 @@ def in_double():
     try:
         yield
     finally:
-        train.make_model, train.training_batch, evaluate.prepare = before
+        run.make_model, train.training_batch, evaluate.prepare = before
 
 
 def at_step(number, act):

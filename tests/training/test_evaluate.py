@@ -8,13 +8,18 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from tests.helpers.tiny import MODEL, TINY
 from tests.house.test_cli import refused
 from xception_edu.__main__ import main
+from xception_edu.data.augment import prepare
 from xception_edu.recipes import JFT
 from xception_edu.training import metrics, train
-from xception_edu.training.evaluate import evaluate, images_at_once
+from xception_edu.training.evaluate import eval_batch_size, evaluate
+from xception_edu.training.steps import make_model, make_optimizer, train_step
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +45,7 @@ def test_the_command_finds_what_training_found(run, capsys):
         500,
         5,
     )
-    assert found["loss"] == pytest.approx(line["held_out_loss"], rel=1e-6)
+    assert found["loss"] == pytest.approx(line["val_loss"], rel=1e-6)
     assert main(["evaluate", "--checkpoint", last(run)]) == 0
     assert f"{line['top1']:.2%} top-1" in capsys.readouterr().out
 
@@ -71,7 +76,7 @@ def test_a_wrong_argument_is_one_line(argv, parts, run, tmp_path, capsys):
 
 
 def test_large_images_are_evaluated_a_few_at_once():
-    assert [images_at_once(side) for side in (8, 96, 299, 5000)] == [250, 250, 25, 1]
+    assert [eval_batch_size(side) for side in (8, 96, 299, 5000)] == [250, 250, 25, 1]
 
 
 class Shown(nn.Module):
@@ -117,3 +122,27 @@ def test_images_with_several_labels_train_with_rmsprop_and_report_map100(tmp_pat
     assert 0 < line["loss"] < 2  # a mean over sigmoids, each about log 2 at the start
     assert main(["evaluate", "--checkpoint", last(tmp_path)]) == 0
     assert f"{line['map100']:.2%} MAP@100" in capsys.readouterr().out
+
+
+class NoDouble(TorchDispatchMode):
+    """A device without float64, such as MPS: no operation may make any."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **kwargs or {})
+        for made in tree_leaves(out):
+            if isinstance(made, torch.Tensor) and made.dtype == torch.float64:
+                raise TypeError(f"{function} makes float64")
+        return out
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_training_and_evaluating_need_no_float64(multi_label):
+    model = make_model(TINY)
+    optimizer = make_optimizer(model, TINY)
+    images, labels = torch.zeros(4, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 2, 3])
+    if multi_label:
+        labels = F.one_hot(labels, 10).float()
+    with NoDouble():
+        train_step(model, prepare(images, 8), labels, optimizer, clip_norm=1.0)
+        found = evaluate(model, [(images, labels)] * 2, 8)
+    assert found["images"] == 8

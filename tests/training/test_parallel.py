@@ -97,7 +97,7 @@ def test_running_statistics_are_those_of_rank_0(two_ranks, tmp_path):
 def test_all_ranks_evaluate_together_and_rank_0_writes(two_ranks):
     lines = [json.loads(line) for line in (two_ranks / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [5, 10]
-    assert all((line["top1"] * 500).is_integer() for line in lines)  # of all 500 held-out digits
+    assert all((line["top1"] * 500).is_integer() for line in lines)  # of all 500 validation digits
     assert json.loads((two_ranks / "config.json").read_text())["processes"] == 2
 
 
@@ -119,7 +119,7 @@ def test_a_signal_to_one_rank_stops_all_after_the_same_step(tmp_path):
 def test_a_notebook_can_start_two_processes(tmp_path):
     flags = ["--recipe", "digits", "--out", str(tmp_path / "run"), *TINY_FLAGS]
     printed = parallel.launch(flags, processes=2)
-    assert printed.count("top-1 on held-out images after epoch 2") == 1
+    assert printed.count("top-1 on validation images after epoch 2") == 1
     with pytest.raises(
         RuntimeError, match="in 2 processes failed: .* it has a run, which --resume would continue"
     ):
@@ -127,7 +127,7 @@ def test_a_notebook_can_start_two_processes(tmp_path):
 
 
 def test_a_batch_that_cannot_be_shared_out_is_refused(monkeypatch):
-    monkeypatch.setattr(parallel, "ranks", lambda: 3)
+    monkeypatch.setattr(parallel, "world_size", lambda: 3)
     with pytest.raises(
         ValueError, match="batch_size is 256, but must be a multiple of 6: 3 ranks, 2 parts each"
     ):
@@ -139,7 +139,7 @@ def test_bn_is_synchronized_on_gpus_only_and_keeps_its_names(monkeypatch):
     names = set(model.state_dict())
     # one process: nothing to do
     assert parallel.synchronize_bn(model, torch.device("cpu")) is model
-    monkeypatch.setattr(parallel, "ranks", lambda: 2)
+    monkeypatch.setattr(parallel, "world_size", lambda: 2)
     with pytest.raises(ValueError, match="sync_bn is True, but must be False on a CPU"):
         parallel.synchronize_bn(model, torch.device("cpu"))
     converted = parallel.synchronize_bn(model, torch.device("cuda", 0))
@@ -161,6 +161,6 @@ def test_more_processes_than_gpus_are_refused(monkeypatch):
 
 
 def test_one_process_exchanges_nothing():
-    assert (parallel.rank(), parallel.ranks()) == (0, 1)
+    assert (parallel.rank(), parallel.world_size()) == (0, 1)
     assert parallel.mean_and_signal(torch.tensor(0.5), [15]) == (0.5, 15)
-    assert parallel.total({"images": torch.tensor(2)}) == {"images": 2}
+    assert parallel.total({"images": 2.0}) == {"images": 2.0}

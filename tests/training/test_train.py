@@ -28,14 +28,16 @@ from xception_edu.data.dataset import Dataset
 from xception_edu.data.load import load_dataset
 from xception_edu.data.order import epoch_order
 from xception_edu.recipes import DIGITS, PHOTOS, Recipe
-from xception_edu.training import checkpoints, run_folder, train
-from xception_edu.training.stopping import in_one_line
+from xception_edu.training import checkpoints, run, run_folder, train
+from xception_edu.training.evaluate import evaluate, trained_model
+from xception_edu.training.steps import make_model, make_optimizer, training_batch
+from xception_edu.training.stopping import one_line_errors
 
 KINDS = {
     "sgd": TINY,
     "adamw, averaged": replace(TINY, optimizer="adamw", learning_rate=0.01, polyak_decay=0.7),
 }
-KEYS = {"step", "epoch", "loss", "lr", "top1", "top5", "held_out_loss", "images_per_second"}
+KEYS = {"step", "epoch", "loss", "lr", "top1", "top5", "val_loss", "images_per_second"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -107,11 +109,11 @@ def test_a_step_of_plain_sgd_is_the_weights_minus_rate_times_gradient():
 
 
 def test_a_step_trains_even_after_an_evaluation():
-    model = train.make_model(TINY)
-    train.evaluate(model, [(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]))], 8)
+    model = make_model(TINY)
+    evaluate(model, [(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]))], 8)
     assert not model.training
     train.train_step(
-        model, torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 3]), train.make_optimizer(model, TINY)
+        model, torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 3]), make_optimizer(model, TINY)
     )
     assert model.training
     assert model.bn1.num_batches_tracked == 1
@@ -130,7 +132,7 @@ def test_top1_and_top5_by_hand():
     labels = torch.tensor([0, 1, 4, 5])  # first guess, among five, the fifth, not among five
     for batch_size in (1, 3, 4, 250):
         batches = zip(images.split(batch_size), labels.split(batch_size), strict=True)
-        found = train.evaluate(Shown(), batches, 8)
+        found = evaluate(Shown(), batches, 8)
         assert (found["top1"], found["top5"], found["images"]) == (0.25, 0.75, 4)
         assert found["loss"] == pytest.approx(
             F.cross_entropy(prepare(images, 8)[:, 0, 0], labels).item(), rel=1e-6
@@ -138,9 +140,9 @@ def test_top1_and_top5_by_hand():
 
 
 def test_kernels_decay_and_biases_and_bn_do_not():
-    model = train.make_model(TINY)
+    model = make_model(TINY)
     for kind in KINDS.values():
-        decaying, others = train.make_optimizer(model, kind).param_groups
+        decaying, others = make_optimizer(model, kind).param_groups
         assert (decaying["weight_decay"], others["weight_decay"]) == (kind.weight_decay, 0)
         assert {id(p) for p in decaying["params"]} == {
             id(m.weight) for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear))
@@ -149,7 +151,7 @@ def test_kernels_decay_and_biases_and_bn_do_not():
 
 
 def test_batch_normalization_averages_as_the_recipe_says():
-    model = train.make_model(replace(TINY, bn_momentum=0.3))
+    model = make_model(replace(TINY, bn_momentum=0.3))
     assert {m.momentum for m in model.modules() if isinstance(m, nn.BatchNorm2d)} == {0.3}
 
 
@@ -162,9 +164,7 @@ def test_an_epoch_shows_each_image_at_most_once(images, batch_size, epoch, seed)
     )
     recipe = replace(TINY, batch_size=batch_size, seed=seed)
     steps = images // batch_size
-    seen = torch.cat(
-        [train.training_batch(data, recipe, epoch * steps + i)[1] for i in range(steps)]
-    )
+    seen = torch.cat([training_batch(data, recipe, epoch * steps + i)[1] for i in range(steps)])
     assert len(set(seen.tolist())) == len(seen) == steps * batch_size
 
 
@@ -201,9 +201,7 @@ def test_the_configuration_is_saved_beside_what_it_made(uninterrupted):
 def test_a_saved_network_guesses_as_it_did_in_training(uninterrupted):
     recipe, out = uninterrupted
     digits = load_digits()
-    found = train.evaluate(
-        train.trained_model(newest(out)), digits.validation_batches(250), recipe.image_size
-    )
+    found = evaluate(trained_model(newest(out)), digits.validation_batches(250), recipe.image_size)
     assert found["top1"] == metrics(out)[-1]["top1"]
 
 
@@ -303,7 +301,7 @@ def test_a_crash_between_metrics_and_checkpoint_leaves_no_line_twice(
 ):
     """As after SIGKILL at that place: nothing that comes after is done."""
     recipe, out = uninterrupted
-    real, calls = getattr(train, function), []
+    real, calls = getattr(run, function), []
 
     def crash(*args, **kwargs):
         calls.append(None)
@@ -312,7 +310,7 @@ def test_a_crash_between_metrics_and_checkpoint_leaves_no_line_twice(
         return real(*args, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, function, crash)
+        patch.setattr(run, function, crash)
         with pytest.raises(SystemError):
             train.train(recipe, tmp_path)
     train.train(recipe, tmp_path, resume=True)
@@ -402,7 +400,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_later(uninterrupted, tmp_pa
         raise OSError(28, "No space left on device")
 
     with pytest.MonkeyPatch.context() as patch:
-        at_step(6, lambda: patch.setattr(train, "save_checkpoint", disk_full), patch)
+        at_step(6, lambda: patch.setattr(run, "save_checkpoint", disk_full), patch)
         patch.setenv("TQDM_DISABLE", "1")
         patch.setattr(train, "tqdm", quiet)
         assert "No space left on device" in refused(flags, capsys)
@@ -700,9 +698,9 @@ def test_another_batch_size_says_which_rule_the_learning_rate_follows(
 
 
 def test_a_checkpoint_is_written_whenever_the_minutes_are_over(tmp_path, monkeypatch):
-    steps, real = [], train.save_checkpoint
+    steps, real = [], run.save_checkpoint
     monkeypatch.setattr(
-        train,
+        run,
         "save_checkpoint",
         lambda folder, step, *args, **how: steps.append(step) or real(folder, step, *args, **how),
     )
@@ -730,7 +728,7 @@ def test_a_file_that_may_not_grow_is_one_line_and_the_checkpoint_before_it_stays
         try:
             with (
                 pytest.raises(ValueError, match="^out cannot be used: File too large") as error,
-                in_one_line(),
+                one_line_errors(),
             ):
                 train.train(recipe, tmp_path, tensorboard=False)
         finally:

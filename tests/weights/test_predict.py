@@ -306,7 +306,7 @@ def test_a_checkpoint_of_training_guesses_as_in_its_evaluation(tmp_path, capsys)
     loss = sum(
         -math.log(guess["probability"]) for file, guess in pairs if f"/{guess['name']}/" in file
     )
-    assert loss / len(files) == pytest.approx(last["held_out_loss"], rel=1e-4)
+    assert loss / len(files) == pytest.approx(last["val_loss"], rel=1e-4)
 
 
 def test_of_several_classes_an_image_each_probability_is_by_itself():

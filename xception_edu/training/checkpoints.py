@@ -53,7 +53,7 @@ def checkpoint_path(folder: Path, step: int) -> Path:
 
 
 def _prune(folder: Path, step: int, keep: int) -> None:
-    """Keep the newest up to `step`. A later one is of a run that was gone back behind, because its
+    """Keep the newest up to `step`. A later file belongs to a run that was rolled back because that
     file was damaged.
 
     A temporary file is what a process left that was killed while it wrote.
@@ -67,11 +67,12 @@ def _prune(folder: Path, step: int, keep: int) -> None:
 
 
 def _by_step(folder: Path) -> dict[int, Path]:
-    found = {
-        re.fullmatch(r"step-(\d+)\.safetensors", path.name): path
-        for path in folder.glob("step-*.safetensors")
-    }
-    return {int(match[1]): path for match, path in found.items() if match}
+    saved: dict[int, Path] = {}
+    for path in folder.glob("step-*.safetensors"):
+        name = re.fullmatch(r"step-(\d+)\.safetensors", path.name)
+        if name:
+            saved[int(name[1])] = path
+    return saved
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -109,10 +110,8 @@ def load_newest(folder: Path) -> Checkpoint | None:
         except ValueError as error:
             log.warning("%s; the one before it is tried", error)
     if saved:
-        raise ValueError(
-            f"checkpoints in {folder} are all damaged:"
-            f" {', '.join(sorted(p.name for p in saved.values()))}"
-        )
+        names = ", ".join(sorted(path.name for path in saved.values()))
+        raise ValueError(f"checkpoints in {folder} are all damaged: {names}")
     return None
 
 
@@ -159,12 +158,12 @@ def restore_state(
     through both as they lie, so that one in another layout would be added to the wrong weights, and
     nothing would say so.
     """
-    model.load_state_dict(_part(tensors, "model."))
+    model.load_state_dict(tensors_of(tensors, "model."))
     if average is not None:
-        average.load_state_dict(_part(tensors, "average."))
+        average.load_state_dict(tensors_of(tensors, "average."))
     state: dict[int, dict[str, Tensor]] = {}
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-    for name, t in _part(tensors, "optimizer.").items():
+    for name, t in tensors_of(tensors, "optimizer.").items():
         index, key = name.split(".")
         weight = weights[int(index)]
         state.setdefault(int(index), {})[key] = (
@@ -175,5 +174,6 @@ def restore_state(
     )
 
 
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def tensors_of(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Those whose names begin with `prefix`, by the rest of their names."""
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

@@ -64,7 +64,7 @@ def report(
         *rates(recipe, steps_an_epoch),
         *filter(None, [averaging_hint(recipe, steps)]),
         "memory: about " + ", ".join(f"{gib(count)} {name}" for name, count in memory.items()),
-        fits(sum(memory.values()), there, chosen),
+        memory_line(sum(memory.values()), there, chosen),
     ]
     if there is not None and sum(memory.values()) > there:
         return "\n".join([*lines, "time: not measured, since the step would not fit"])
@@ -139,7 +139,7 @@ def memory_needed(recipe: Recipe) -> dict[str, int]:
     data set where it is kept in memory, what torch itself takes (about 0.3 GiB; on a GPU 0.5 GiB),
     and workspace of the convolutions.
     """
-    part = recipe.batch_size // parallel.ranks() // recipe.accumulate
+    part = recipe.batch_size // parallel.world_size() // recipe.accumulate
     with FakeTensorMode():
         model = xception(recipe.model)
         weights = sum(p.numel() * p.element_size() for p in [*model.parameters(), *model.buffers()])
@@ -200,7 +200,7 @@ def memory_of(device: torch.device) -> int | None:
         return None
 
 
-def fits(needed: int, there: int | None, device: torch.device) -> str:
+def memory_line(needed: int, there: int | None, device: torch.device) -> str:
     """One line: what is needed against what is there."""
     if there is None:
         return f"  {gib(needed)} together; how much {device} has, this system does not tell"
@@ -230,7 +230,7 @@ def seconds_an_image(recipe: Recipe, device: torch.device) -> tuple[int, float]:
     model = make_model(recipe).to(device)
     optimizer = make_optimizer(model, recipe)
     average = AveragedModel(copy.deepcopy(model)) if recipe.polyak_decay else None
-    largest = recipe.batch_size // parallel.ranks() // recipe.accumulate
+    largest = recipe.batch_size // parallel.world_size() // recipe.accumulate
     scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
     part = min(2, largest)
     while True:

@@ -18,13 +18,13 @@ from xception_edu.data.augment import prepare
 from xception_edu.data.load import load_dataset
 from xception_edu.recipes.recipe import Recipe
 from xception_edu.training import metrics, parallel
-from xception_edu.training.checkpoints import Checkpoint, load_checkpoint
+from xception_edu.training.checkpoints import Checkpoint, load_checkpoint, tensors_of
 from xception_edu.training.steps import autocast, loss_of
-from xception_edu.training.stopping import in_one_line
+from xception_edu.training.stopping import one_line_errors
 from xception_edu.xception import Xception, xception
 
 
-def images_at_once(image_size: int) -> int:
+def eval_batch_size(image_size: int) -> int:
     """How many images are evaluated together: 250 of up to 96 pixels a side, of larger ones fewer,
     so that memory suffices.
     """
@@ -40,28 +40,28 @@ def evaluate(
     precision: str = "fp32",
     class_weights: Tensor | None = None,
 ) -> dict[str, float]:
-    """Shares of images, and the mean loss, without label smoothing, over batches of (bytes, labels)
-    as a data set gives them.
+    """Top-1, top-5 and mean loss (no label smoothing) over batches of (uint8 images, labels).
 
     top1 and top5: the model's first guess, or one of its first five, is right: the image's label,
     or one of its labels. Where images have several, also map100, with the classes' weights, over
     the images that have any. Each rank evaluates its batches, and all get the numbers of all.
     """
     model.eval()
-    parallel.same_buffers(model)
-    sums: dict[str, Tensor] = {}
+    parallel.broadcast_buffers(model)
+    sums: dict[str, float] = {}
     for images, labels in batches:
         with autocast(images.device, precision):
             logits = model(prepare(images, image_size))
-        found = {"loss": loss_of(logits, labels) * len(images), "images": torch.tensor(len(images))}
-        found |= {f"top{k}": metrics.top_k_hits(logits, labels, k).sum() for k in (1, 5)}
+        batch = {"images": torch.tensor(len(images)), "loss": loss_of(logits, labels) * len(images)}
+        for k in (1, 5):
+            batch[f"top{k}"] = metrics.top_k_hits(logits, labels, k).sum()
         if labels.is_floating_point():
             precisions = metrics.average_precision(logits.float(), labels, class_weights)
-            found |= {"map100": precisions.nansum(), "labeled": (~precisions.isnan()).sum()}
-        sums = {
-            name: value.to(parallel.device(), torch.float64) + sums.get(name, 0)
-            for name, value in found.items()
-        }
+            batch["map100"] = precisions.nansum()
+            batch["labeled"] = (~precisions.isnan()).sum()
+        # Added up as Python's numbers, which are float64: not every device has that (MPS).
+        for name, value in batch.items():
+            sums[name] = sums.get(name, 0.0) + value.item()
     totals = parallel.total(sums)
     shares = {name: totals[name] / totals["images"] for name in ("top1", "top5", "loss")}
     if "map100" in totals:
@@ -80,19 +80,13 @@ def model_of(checkpoint: Checkpoint) -> Xception:
     """The same, of a checkpoint that was read."""
     prefix = "average.module." if "average.n_averaged" in checkpoint.tensors else "model."
     model = xception(Recipe.from_dict(checkpoint.progress["recipe"]).model)
-    model.load_state_dict(
-        {
-            name.removeprefix(prefix): t
-            for name, t in checkpoint.tensors.items()
-            if name.startswith(prefix)
-        }
-    )
+    model.load_state_dict(tensors_of(checkpoint.tensors, prefix))
     return model.eval()
 
 
 def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
-    """Print top-1, top-5, loss, images and seconds of a checkpoint on held-out images; exit status
-    0.
+    """Print top-1, top-5, loss, images and seconds of a checkpoint on validation images; exit
+    status 0.
     """
     parser.add_argument(
         "--checkpoint",
@@ -110,7 +104,7 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     parser.add_argument("--device", help="such as cpu or cuda; by default the GPU if there is one")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     args = parser.parse_args(argv)
-    with in_one_line("checkpoint or data"):
+    with one_line_errors("checkpoint or data"):
         found = evaluate_file(
             Path(args.checkpoint),
             data=args.data,
@@ -139,18 +133,15 @@ def evaluate_file(
     ).to(chosen)
     model = model_of(checkpoint).to(chosen, memory_format=torch.channels_last)
     started = time.perf_counter()
-    how = {"precision": recipe.precision, "class_weights": dataset.class_weights}
     found = evaluate(
         model,
-        dataset.validation_batches(images_at_once(recipe.image_size)),
+        dataset.validation_batches(eval_batch_size(recipe.image_size)),
         recipe.image_size,
-        **how,
+        precision=recipe.precision,
+        class_weights=dataset.class_weights,
     )
-    return (
-        {"step": checkpoint.progress["step"]}
-        | found
-        | {"seconds": round(time.perf_counter() - started, 3)}
-    )
+    seconds = round(time.perf_counter() - started, 3)
+    return {"step": checkpoint.progress["step"], **found, "seconds": seconds}
 
 
 def as_text(found: dict[str, Any]) -> str:
@@ -158,6 +149,6 @@ def as_text(found: dict[str, Any]) -> str:
     names = {"top1": "top-1", "top5": "top-5", "map100": "MAP@100"}
     shares = ", ".join(f"{found[key]:.2%} {name}" for key, name in names.items() if key in found)
     return (
-        f"{shares}, loss {found['loss']:.4f} on {found['images']} held-out images in"
+        f"{shares}, loss {found['loss']:.4f} on {found['images']} validation images in"
         f" {found['seconds']} s"
     )

@@ -32,8 +32,8 @@ def average_precision(
     With labels of zeros and ones (N, classes) and P(r) the share of right ones among the first r
     guesses, it is the mean of P(r) over the ranks r at which a right guess stands. As in Section
     4.2 each class counts by its weight (classes,): right guess and label alike count
-    `weights[class]`. Labels that are not guessed among the first k count as zero, but for those
-    that k guesses could not hold. An image without labels has none: NaN.
+    `weights[class]`. Labels that are not guessed among the first k count as zero, except labels
+    beyond the k-th, which no k guesses could contain. An image without labels has none: NaN.
 
     The paper says that the contribution of each class to MAP@100 is weighted by how common it is,
     and no formula.

@@ -22,6 +22,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -40,7 +41,7 @@ def rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
 
-def ranks() -> int:
+def world_size() -> int:
     """How many processes train together."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
@@ -56,17 +57,22 @@ def process_group(device: torch.device) -> Iterator[torch.device]:
     if device.type == "cuda":
         device = torch.device("cuda", _local_gpu())
         torch.cuda.set_device(device)
-    who = {"rank": int(os.environ["RANK"]), "world_size": int(os.environ["WORLD_SIZE"])} | _store()
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT, **who)
+    dist.init_process_group(
+        "nccl" if device.type == "cuda" else "gloo",
+        timeout=TIMEOUT,
+        rank=int(os.environ["RANK"]),
+        world_size=int(os.environ["WORLD_SIZE"]),
+        store=_store(),
+    )
     try:
         yield device
     finally:
         dist.destroy_process_group()
 
 
-def _store() -> dict[str, dist.Store]:
-    """Where the ranks find one another, where that must not be left to torch: on one node, which
-    torchrun may start again.
+def _store() -> Any:
+    """The store in which the ranks find one another, or None where torch may make it. It may not on
+    one node, which torchrun may start again.
 
     torchrun's own store then still has the addresses of processes that are gone (pytorch issue
     135712), so that each attempt gets keys of its own. On several nodes the attempts may be counted
@@ -77,11 +83,11 @@ def _store() -> dict[str, dist.Store]:
         and os.environ.get("GROUP_WORLD_SIZE") == "1"
     )
     if not shared:
-        return {}
-    store = dist.TCPStore(
-        os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False, timeout=TIMEOUT
-    )
-    return {"store": dist.PrefixStore(f"attempt_{os.environ['TORCHELASTIC_RESTART_COUNT']}", store)}
+        return None
+    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    store = dist.TCPStore(host, port, is_master=False, timeout=TIMEOUT)  # type: ignore[attr-defined]
+    attempt = f"attempt_{os.environ['TORCHELASTIC_RESTART_COUNT']}"
+    return dist.PrefixStore(attempt, store)  # type: ignore[attr-defined]
 
 
 def _local_gpu() -> int:
@@ -96,10 +102,10 @@ def _local_gpu() -> int:
 
 def check_parts(batch_size: int, accumulate: int) -> None:
     """ValueError unless a batch can be cut into equal parts, `accumulate` for each rank."""
-    parts = ranks() * accumulate
+    parts = world_size() * accumulate
     if batch_size % parts:
         raise ValueError(
-            f"batch_size is {batch_size}, but must be a multiple of {parts}: {ranks()} ranks,"
+            f"batch_size is {batch_size}, but must be a multiple of {parts}: {world_size()} ranks,"
             f" {accumulate} parts each"
         )
 
@@ -108,41 +114,48 @@ def synchronize_bn(model: nn.Module, device: torch.device) -> nn.Module:
     """The model with BN whose mean and variance are over the batches of all ranks; ValueError on a
     CPU.
     """
-    if ranks() > 1 and device.type == "cpu":
+    if world_size() > 1 and device.type == "cpu":
         raise ValueError(
             "sync_bn is True, but must be False on a CPU: torch synchronizes BN on GPUs only"
         )
-    return nn.SyncBatchNorm.convert_sync_batchnorm(model) if ranks() > 1 else model
+    if world_size() == 1:
+        return model
+    synchronized: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+    return synchronized
 
 
 def distribute(model: nn.Module, device: torch.device) -> nn.Module:
-    """What to call in the place of `model`: its backward averages the gradients over the ranks."""
-    if ranks() == 1:
+    """The model to call: wrapped in DDP when there are several processes, so that its backward
+    averages the gradients over the ranks.
+    """
+    if world_size() == 1:
         return model
-    return DistributedDataParallel(
-        model, device_ids=[device.index] if device.type == "cuda" else None
-    )
+    device_ids = [device.index] if device.type == "cuda" else None
+    return DistributedDataParallel(model, device_ids=device_ids)
 
 
-def exchange(model: nn.Module, now: bool) -> AbstractContextManager[None]:
+def sync_gradients(model: nn.Module, now: bool) -> AbstractContextManager[None]:
     """Around a forward and backward: `now`, the ranks average their gradients; otherwise each adds
     up its own for later.
     """
-    return (
-        nullcontext() if now or not isinstance(model, DistributedDataParallel) else model.no_sync()
-    )
+    if now or not isinstance(model, DistributedDataParallel):
+        return nullcontext()
+    return model.no_sync()
 
 
-def total(sums: dict[str, Tensor]) -> dict[str, float]:
+def total(sums: dict[str, float]) -> dict[str, float]:
     """Each sum over all ranks; every rank gets them. A rank that has none, for want of images, adds
     nothing.
     """
-    everyone = [{name: value.item() for name, value in sums.items()}]
-    if ranks() > 1:
-        everyone *= ranks()
-        dist.all_gather_object(everyone, everyone[0])
-    names = dict.fromkeys(name for own in everyone for name in own)
-    return {name: sum(own.get(name, 0.0) for own in everyone) for name in names}
+    everyone = [sums]
+    if world_size() > 1:
+        everyone *= world_size()
+        dist.all_gather_object(everyone, sums)
+    totals: dict[str, float] = {}
+    for own in everyone:
+        for name, value in own.items():
+            totals[name] = totals.get(name, 0.0) + value
+    return totals
 
 
 def device() -> torch.device:
@@ -160,35 +173,36 @@ def mean_and_signal(loss: Tensor, noted: Sequence[int]) -> tuple[float, int]:
     """Mean of `loss` over the ranks, and the number of a signal that one of them noted, or 0: the
     same on every rank.
     """
-    if ranks() == 1:
+    if world_size() == 1:
         return loss.item(), max(noted, default=0)
-    losses = torch.zeros(ranks(), 2, dtype=torch.float64, device=loss.device)
+    # float64, which the ranks' device has: it is a GPU of CUDA, or the CPU
+    losses = torch.zeros(world_size(), 2, dtype=torch.float64, device=device())
     losses[rank(), 0], losses[rank(), 1] = loss, max(noted, default=0)
     dist.all_reduce(losses)
     return losses[:, 0].mean().item(), int(losses[:, 1].max())
 
 
-def same_buffers(model: nn.Module) -> None:
+def broadcast_buffers(model: nn.Module) -> None:
     """Give every rank the running statistics of rank 0, which are the ones that are saved."""
-    if ranks() > 1:
+    if world_size() > 1:
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
 
 
 def wait_for_rank_0() -> None:
     """Return once every rank, and so rank 0, is here."""
-    if ranks() > 1:
+    if world_size() > 1:
         dist.barrier()
 
 
 def lost_rank(error: BaseException) -> bool:
     """Whether an error says that another rank is gone."""
-    words = ("peer", "Gloo", "gloo", "NCCL", "TCPStore", "Broken pipe", "Timed out waiting")
-    return (
-        "RANK" in os.environ
-        and isinstance(error, RuntimeError)
-        and any(word in str(error) for word in words)
-    )
+    if "RANK" not in os.environ:
+        return False
+    if isinstance(error, dist.DistError):
+        return True
+    # Gloo raises nothing but RuntimeError, which says the name of a file of its own.
+    return isinstance(error, RuntimeError) and "gloo" in str(error).lower()
 
 
 def was_restarted() -> bool:
@@ -214,8 +228,7 @@ def launch(flags: Sequence[str], *, processes: int = 2, max_restarts: int = 0) -
         str(processes),
     ]
     command += ["--max-restarts", str(max_restarts), "-m", "xception_edu", "train", *flags]
-    root = str(ROOT)
-    paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     environment = os.environ | {"PYTHONPATH": paths, "TQDM_DISABLE": "1"}
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -227,9 +240,7 @@ def launch(flags: Sequence[str], *, processes: int = 2, max_restarts: int = 0) -
             torchrun.communicate()
             raise
     if torchrun.returncode:
-        ours = [line for line in said.splitlines() if "xception_edu train: error:" in line]
-        raise RuntimeError(
-            f"training in {processes} processes failed:"
-            f" {(ours or said.splitlines() or ['nothing was said'])[0]}"
-        )
+        lines = said.splitlines() or ["nothing was said"]
+        ours = [line for line in lines if "xception_edu train: error:" in line]
+        raise RuntimeError(f"training in {processes} processes failed: {(ours or lines)[0]}")
     return printed

@@ -12,6 +12,7 @@ import torch
 
 from xception_edu import __version__
 from xception_edu.recipes.recipe import Recipe, differences
+from xception_edu.training.epoch_metrics import with_new_keys
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -61,13 +62,13 @@ def start_folder(recipe: Recipe, out: Path, facts: dict[str, Any]) -> None:
     write_atomically(out / "config.json", (json.dumps(config, indent=2) + "\n").encode())
 
 
-def made_with(out: Path) -> dict[str, Any]:
+def read_config(out: Path) -> dict[str, Any]:
     """A run's config.json; ValueError if there is no run."""
     path = out / "config.json"
     if not path.is_file():
         raise ValueError(f"out is {str(out)!r}, but must have a run to resume: there is no {path}")
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         Recipe.from_dict(config["recipe"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged: {error}") from None
@@ -76,7 +77,7 @@ def made_with(out: Path) -> dict[str, Any]:
 
 def saved_recipe(out: Path) -> Recipe:
     """The recipe in a run's config.json; ValueError if there is no run."""
-    return Recipe.from_dict(made_with(out)["recipe"])
+    return Recipe.from_dict(read_config(out)["recipe"])
 
 
 def check_resumable(recipe: Recipe, out: Path) -> None:
@@ -98,17 +99,21 @@ def append_line(path: Path, line: dict[str, Any]) -> None:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The lines of a metrics.jsonl; one that a crash cut short is left out."""
-    lines = []
-    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+    """The lines of a metrics.jsonl, with the keys of EpochMetrics; one that a crash cut short is
+    left out.
+    """
+    lines: list[dict[str, Any]] = []
+    if not path.exists():
+        return lines
+    for text in path.read_text(encoding="utf-8").splitlines():
         try:
-            lines.append(json.loads(text))
+            lines.append(with_new_keys(json.loads(text)))
         except ValueError:
             break
     return lines
 
 
-def drop_lines_after(step: int, path: Path) -> None:
+def truncate_metrics(step: int, path: Path) -> None:
     """Take out of metrics.jsonl what a resumed run will write again: later lines, and one about a
     part of an epoch.
     """

@@ -47,12 +47,13 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     # Fused: one pass over the weights and not one for each of its sums, 2 % of a step of Xception
     # on a CPU. Not with fp16's scaler: where that leaves out the first step, torch's fused SGD
     # (2.13) goes on with a momentum that nobody has set.
-    how = {
-        "momentum": momentum,
-        "nesterov": recipe.nesterov and momentum > 0,
-        "fused": recipe.precision != "fp16",
-    }
-    return torch.optim.SGD(groups, rate, **how)
+    return torch.optim.SGD(
+        groups,
+        rate,
+        momentum=momentum,
+        nesterov=recipe.nesterov and momentum > 0,
+        fused=recipe.precision != "fp16",
+    )
 
 
 def training_batch(data: Images, recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
@@ -61,7 +62,7 @@ def training_batch(data: Images, recipe: Recipe, step: int) -> tuple[Tensor, Ten
 
     Labels are (N,), or (N, classes) from 0 to 1 where an image has several.
     """
-    rank, world_size = parallel.rank(), parallel.ranks()
+    rank, world_size = parallel.rank(), parallel.world_size()
     images, labels = data.training_images(recipe, step, rank=rank, world_size=world_size)
     seed_everything(recipe.seed, "step", step)  # for the augmentation
     prepared = prepare(images, recipe.image_size)
@@ -93,20 +94,28 @@ def train_step(
 ) -> Tensor:
     """One step down the gradient; the mean loss of the batch, before the step.
 
-    The batch is taken in `accumulate` equal parts, one after the other, to save memory: their
-    gradients add up to the batch's own, but BN sees each part by itself. `seed` is called with each
-    part's number, for dropout. `scaler` is for fp16: it makes the loss larger, so that small
-    gradients are no zeros, and leaves a step out where that made a gradient overflow.
+    Args:
+        model: what is trained; in several processes, wrapped by `parallel.distribute`.
+        images: this rank's part of the batch, (N, C, H, W), prepared.
+        labels: (N,), or (N, classes) from 0 to 1 where an image has several.
+        optimizer: its learning rate is that of the step.
+        label_smoothing: share of each label that is spread over all classes.
+        precision: of convolutions and matrix products: "fp32", "bf16" or "fp16".
+        scaler: for fp16: it makes the loss larger, so that small gradients do not underflow, and
+            leaves a step out where that made a gradient overflow.
+        accumulate: the batch is taken in so many equal parts, one after the other, to save memory.
+            Their gradients add up to the batch's own, but BN sees each part by itself.
+        clip_norm: length to which a longer gradient is cut; 0 cuts none.
+        seed: called with each part's number, for dropout.
     """
     model.train()
     optimizer.zero_grad()
     scaler = scaler or torch.amp.GradScaler(images.device.type, enabled=False)
     losses = []
-    for part, (x, y) in enumerate(
-        zip(images.chunk(accumulate), labels.chunk(accumulate), strict=True)
-    ):
+    parts = zip(images.chunk(accumulate), labels.chunk(accumulate), strict=True)
+    for part, (x, y) in enumerate(parts):
         seed(part)
-        with parallel.exchange(model, now=part == accumulate - 1):
+        with parallel.sync_gradients(model, now=part == accumulate - 1):
             with autocast(images.device, precision):
                 loss = loss_of(model(x), y, label_smoothing) / accumulate
             scaler.scale(loss).backward()

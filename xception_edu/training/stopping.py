@@ -1,13 +1,16 @@
-"""How a run stops: signals that are noted and acted on between two steps, and errors that are said
-in one line.
+"""How a run stops: by signals, which wait for the end of a step, and by errors, said in one
+line.
 """
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+import torch
 
 from xception_edu.training import parallel
 
@@ -21,9 +24,9 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextmanager
-def noted_signals() -> Iterator[list[int]]:
-    """Note SIGINT and SIGTERM, instead of dying in the middle of a step; a second one acts as ever.
-    Main thread only.
+def deferred_signals() -> Iterator[list[int]]:
+    """Note SIGINT and SIGTERM, instead of dying in the middle of a step; a second signal has its
+    usual effect. Main thread only.
     """
     noted: list[int] = []
     before: dict[int, Any] = {}
@@ -33,9 +36,9 @@ def noted_signals() -> Iterator[list[int]]:
         signal.signal(signum, before[signum])
 
     if threading.current_thread() is threading.main_thread():
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            before[signum] = signal.getsignal(signum) or signal.SIG_DFL
-            signal.signal(signum, note)
+        for deferred in (signal.SIGINT, signal.SIGTERM):
+            before[deferred] = signal.getsignal(deferred) or signal.SIG_DFL
+            signal.signal(deferred, note)
     try:
         yield noted
     finally:
@@ -44,7 +47,7 @@ def noted_signals() -> Iterator[list[int]]:
 
 
 @contextmanager
-def in_one_line(files: str = "out") -> Iterator[None]:
+def one_line_errors(files: str = "out") -> Iterator[None]:
     """Turn what a reader can put right into a ValueError of one line: wrong values, files,
     divergence, too little memory.
 
@@ -68,17 +71,39 @@ def _reworded(files: str) -> Iterator[None]:
         raise ValueError(f"{files} cannot be used: {error.strerror or error}{where}") from None
     except (ValueError, FloatingPointError) as error:
         raise ValueError(" ".join(str(error).splitlines())) from None
-    except RuntimeError as error:
-        if parallel.lost_rank(error):
-            raise ValueError(
-                f"another process is gone, and this one stops, too: {str(error).splitlines()[0]}"
-            ) from None
-        if "memory" in str(error):
-            raise ValueError(
-                "model and batch_size need more memory than there is: make one of them smaller"
-            ) from None
-        if "compiler" in str(error):
-            raise ValueError(
-                "compile is True, but must be False: torch.compile finds no working C++ compiler"
-            ) from None
-        raise
+    except (RuntimeError, MemoryError) as error:
+        message = _what_to_do(error)
+        if message is None:
+            raise
+        raise ValueError(message) from None
+
+
+def _what_to_do(error: RuntimeError | MemoryError) -> str | None:
+    """A sentence about an error of torch that a reader can put right; None for another one."""
+    # torch.compile wraps what its compiler raised.
+    reason = getattr(error, "inner_exception", error)
+    first_line = (str(reason).splitlines() or [""])[0]
+    if parallel.lost_rank(error):
+        return f"another process is gone, and this one stops, too: {first_line}"
+    if _is_out_of_memory(error):
+        return "model and batch_size need more memory than there is: make one of them smaller"
+    if _is_of_compiling(error):
+        return f"compile is True, but must be False: torch.compile fails here: {first_line}"
+    return None
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was refused: torch has a type of error for that on a GPU, and none on a
+    CPU.
+    """
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return "DefaultCPUAllocator" in str(error)
+
+
+def _is_of_compiling(error: BaseException) -> bool:
+    """Whether torch.compile raised an error; its module, which takes seconds to import, is there
+    then.
+    """
+    module = sys.modules.get("torch._dynamo.exc")
+    return module is not None and isinstance(error, module.TorchDynamoException)
