@@ -20,11 +20,6 @@ from xception_edu.data.sources import open_images, split_by_share, split_of
 MANY = datasets.List(datasets.ClassLabel(names=["a", "b", "c"]))
 
 
-@pytest.fixture(autouse=True)
-def cache_of_its_own(tmp_path_factory, monkeypatch):
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
-
-
 def contents(split):
     return [
         content if isinstance(content, bytes) else Path(content).read_bytes()

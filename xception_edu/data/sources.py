@@ -241,7 +241,7 @@ def _table_labels(
     ValueError with the row if one has no class, or several where one is asked for.
     """
     by_name = {name: i for i, name in enumerate(classes)}
-    labels = []
+    labels: list[Any] = []
     for row, label in enumerate(table.labels):
         numbers = [by_name.get(v, v) if isinstance(v, str) else v for v in _listed(label)]
         for number in numbers:
