@@ -28,7 +28,8 @@ from xception_edu.data.decoding import (
 from xception_edu.data.images import BadImageError, load_array
 from xception_edu.data.order import rank_rows, seed_for
 from xception_edu.data.prefetch import Futures, Place, Prefetcher, results
-from xception_edu.data.sources import SPLIT_WORDS, labels_tensor, paths_by_split
+from xception_edu.data.sources import labels_tensor
+from xception_edu.data.splits import SPLIT_WORDS, paths_by_split
 from xception_edu.data.tables import (
     class_names,
     columns,

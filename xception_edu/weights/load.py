@@ -54,18 +54,20 @@ def import_weights(
     source: Source | None = None,
     include_top: bool = True,
 ) -> Xception | InceptionV3:
-    """Xception or Inception V3 in eval mode with the weights of a file; its keys tell which, and
-    whose it is.
+    """Xception or Inception V3 in eval mode with the weights of a file.
 
-    Files are Keras' and timm's of both, Cadene's of Xception, torchvision's of Inception V3 (with
-    timm's names), or our own. `config` None reads the config from the file: our own safetensors
-    carry it; else sizes, classes and the auxiliary tower come from names and shapes, the rest are
-    the defaults of that library. Xception: Keras has padding "tensorflow" and BN epsilon 1e-3, timm
-    "symmetric" and 1e-5. Inception V3: Keras has no gamma in BN and does not count the padding of
-    average pools, torchvision and timm have both. `include_top=False` leaves classifiers (the
-    auxiliary tower's too) at their initial weights, whether the file has them or not. BN's counters
-    of batches may be missing, and optimizer state in Keras files is passed over; every other key
-    must fit.
+    Its keys tell which network it is, and whose file: Keras' and timm's of both, Cadene's of
+    Xception, torchvision's of Inception V3 (with timm's names), or our own.
+
+    `config` None reads the config from the file: our own safetensors carry it; else sizes, classes
+    and the auxiliary tower come from names and shapes, the rest are the defaults of that library.
+    Xception: Keras has padding "tensorflow" and BN epsilon 1e-3, timm "symmetric" and 1e-5.
+    Inception V3: Keras has no gamma in BN and does not count the padding of average pools,
+    torchvision and timm have both.
+
+    `include_top=False` leaves classifiers (the auxiliary tower's too) at their initial weights,
+    whether the file has them or not. BN's counters of batches may be missing, and optimizer state
+    in Keras files is passed over; every other key must fit.
 
     Torchvision's `transform_input` is no weight, and our network has no such step: it takes what
     theirs takes behind it. For torchvision's published weights, and Keras', those are images from
@@ -81,13 +83,7 @@ def import_weights(
     file = read_weight_file(path)
     try:
         origin = origin_of(file)
-        if source not in (None, origin.source, *origin.also):
-            raise ValueError(f"source is {source!r}, but the keys are of {origin.source!r}")
-        if config is not None and not isinstance(config, origin.config):
-            raise ValueError(
-                f"config is {type(config).__name__}, but the keys are of"
-                f" {origin.config.__name__}'s network"
-            )
+        _check_asked(origin, source, config)
         tensors, names = _renamed(file, origin, config)
         config = config or read_config(origin, tensors, file.notes)
         state = _checked(tensors, names, config, include_top)
@@ -96,6 +92,17 @@ def import_weights(
     model = _build(config)
     model.load_state_dict(model.state_dict() | state)
     return model.eval()
+
+
+def _check_asked(origin: Origin, source: str | None, config: Config | None) -> None:
+    """ValueError if the caller asked for another library's file, or another network's."""
+    if source not in (None, origin.source, *origin.also):
+        raise ValueError(f"source is {source!r}, but the keys are of {origin.source!r}")
+    if config is not None and not isinstance(config, origin.config):
+        raise ValueError(
+            f"config is {type(config).__name__}, but the keys are of {origin.config.__name__}'s"
+            " network"
+        )
 
 
 def _build(config: Config) -> Xception | InceptionV3:
