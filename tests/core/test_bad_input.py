@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.configurations import not_positive_integers
+from tests.helpers.wrong_values import not_an_option, not_boolean, not_positive, not_text
 from xception_edu import checks
 from xception_edu.architectures import (
     ModuleConfig,
@@ -39,9 +40,6 @@ from xception_edu.specs import (
     segment_sizes,
 )
 
-not_text = st.one_of(st.integers(), st.none(), st.booleans())
-not_boolean = st.one_of(st.integers(), st.text(max_size=3), st.none())
-not_an_option = st.one_of(st.text(max_size=4), st.integers(), st.booleans(), st.floats())
 not_a_pair = st.one_of(
     st.integers(max_value=0),
     st.floats(),
@@ -78,13 +76,6 @@ fraction = st.one_of(
     st.just(float("nan")),
     st.text(max_size=3),
     st.none(),
-)
-not_positive = st.one_of(
-    st.floats(max_value=0),
-    st.just(float("nan")),
-    st.just(float("inf")),
-    st.text(max_size=3),
-    st.booleans(),
 )
 
 # Each constructor with arguments that are right, and for each argument the values that are wrong.

@@ -15,14 +15,10 @@ from hypothesis import strategies as st
 
 from tests.helpers.image_files import CLASSES, jpeg, write_folder, write_parquet
 from xception_edu.data import sources
-from xception_edu.data.sources import open_images, split_by_share, split_of
+from xception_edu.data.sources import open_images, split_by_share
+from xception_edu.data.splits import split_of
 
 MANY = datasets.List(datasets.ClassLabel(names=["a", "b", "c"]))
-
-
-@pytest.fixture(autouse=True)
-def cache_of_its_own(tmp_path_factory, monkeypatch):
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
 
 
 def contents(split):

@@ -5,8 +5,8 @@ import pytest
 from xception_edu.__main__ import main
 
 
-def refused(capsys, *argv: str) -> str:
-    """The one line on standard error with which the command line refuses these arguments."""
+def refused(argv, capsys) -> str:
+    """The one line on standard error with which the command line refuses `argv`."""
     with pytest.raises(SystemExit) as stop:
         main(argv)
     out, err = capsys.readouterr()

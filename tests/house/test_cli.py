@@ -12,20 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbformat.sign import NotebookNotary
 
+from tests.helpers.refusals import refused
 from xception_edu import architectures
 from xception_edu.__main__ import COMMANDS, main
 from xception_edu.costs import total
-
-
-def refused(argv, capsys):
-    """The one line on standard error with which the command line refuses `argv`."""
-    with pytest.raises(SystemExit) as stop:
-        main(argv)
-    out, err = capsys.readouterr()
-    assert stop.value.code == 2
-    assert out == ""
-    assert err.count("\n") == 1, err
-    return err
 
 
 def test_xceptions_totals_as_json(capsys):

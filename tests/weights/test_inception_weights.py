@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import re
 
 import h5py
 import pytest
@@ -11,6 +10,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from tests.helpers.inception_writers import inception, write_keras_inception
+from tests.helpers.loaded_weights import assert_same_weights, refused_file
 from xception_edu.__main__ import main
 from xception_edu.configs import InceptionV3Config, XceptionConfig
 from xception_edu.inception_v3 import InceptionV3
@@ -43,22 +43,6 @@ def _no_large_files_stay(tmp_path):
     yield
     for path in tmp_path.iterdir():
         path.unlink()
-
-
-def refused(path, *parts, **arguments):
-    with pytest.raises(ValueError, match=re.escape(str(path))) as caught:
-        import_weights(path, **arguments)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert all(part in message for part in parts), message
-    return message
-
-
-def assert_same_weights(model, expected):
-    state, expected = model.state_dict(), expected.state_dict()
-    assert state.keys() == expected.keys()
-    for key in state:
-        assert key.endswith("num_batches_tracked") or torch.equal(state[key], expected[key]), key
 
 
 # ---- names ---------------------------------------------------------------------------------------
@@ -148,7 +132,7 @@ def test_our_own_files_bring_their_dials_along(dials, tmp_path):
 
 def test_without_a_top_both_classifiers_stay_as_they_are(torchvision_file):
     config = InceptionV3Config(num_classes=5, **TORCHVISION)
-    refused(
+    refused_file(
         torchvision_file, "fc.weight is (1000, 2048)", "AuxLogits.fc.bias is (1000,)", config=config
     )
     model = import_weights(torchvision_file, config, include_top=False)
@@ -185,7 +169,7 @@ def test_missing_unexpected_and_misshaped_weights_are_all_named(tmp_path):
     tensors["Mixed_5b.branch1x1.bn.weight"] = torch.ones(64, dtype=torch.int32)
     tensors["Mixed_9.x"] = torch.zeros(1)
     torch.save(tensors, tmp_path / "x.pth")
-    refused(
+    refused_file(
         tmp_path / "x.pth",
         "2 missing: Mixed_6c.branch7x7dbl_3.conv.weight, AuxLogits.conv0.bn.bias",
         "1 unexpected: Mixed_9.x",
@@ -196,7 +180,7 @@ def test_missing_unexpected_and_misshaped_weights_are_all_named(tmp_path):
 
 
 def test_an_auxiliary_tower_is_neither_dropped_nor_made_up(torchvision_file, tmp_path):
-    message = refused(
+    message = refused_file(
         torchvision_file, "14 unexpected", config=InceptionV3Config(padding_counted=True)
     )
     assert message.count("AuxLogits.") == 14
@@ -204,7 +188,7 @@ def test_an_auxiliary_tower_is_neither_dropped_nor_made_up(torchvision_file, tmp
         key: tensor for key, tensor in torchvision_tensors().items() if not key.startswith("Aux")
     }
     torch.save(tensors, tmp_path / "x.pth")
-    refused(
+    refused_file(
         tmp_path / "x.pth",
         "12 missing",
         "AuxLogits.fc.weight",
@@ -220,7 +204,7 @@ def test_keras_keys_are_named_as_in_the_file(tmp_path):
         kernel = file["conv2d_5/conv2d_5/kernel:0"][:, :, :5]
         del file["conv2d_5/conv2d_5/kernel:0"]
         file["conv2d_5/conv2d_5/kernel:0"] = kernel
-    refused(
+    refused_file(
         path,
         "5 missing: mixed10.tower4.bn.bias",
         "classifier.weight",
@@ -230,24 +214,26 @@ def test_keras_keys_are_named_as_in_the_file(tmp_path):
 
 
 def test_a_file_of_the_other_network_or_library_is_refused(torchvision_file, tmp_path):
-    refused(
+    refused_file(
         torchvision_file, "source is 'keras', but the keys are of 'torchvision'", source="keras"
     )
-    refused(
+    refused_file(
         torchvision_file, "config is XceptionConfig", "InceptionV3Config", config=XceptionConfig()
     )
     torch.save({"block1.rep.0.conv1.weight": torch.zeros(3)}, tmp_path / "xception.pth")
-    refused(
+    refused_file(
         tmp_path / "xception.pth",
         "source is 'torchvision', but the keys are of 'timm'",
         source="torchvision",
     )
-    refused(tmp_path / "xception.pth", "config is InceptionV3Config", config=InceptionV3Config())
+    refused_file(
+        tmp_path / "xception.pth", "config is InceptionV3Config", config=InceptionV3Config()
+    )
     save_file({"mixed0.tower1.conv.weight": torch.zeros(3)}, tmp_path / "y.safetensors")
-    refused(tmp_path / "y.safetensors", "missing: conv1.conv.weight")
+    refused_file(tmp_path / "y.safetensors", "missing: conv1.conv.weight")
     with h5py.File(tmp_path / "z.h5", "w") as file:
         file["conv2d_1/conv2d_1/kernel:0"] = [1.0]
-    refused(
+    refused_file(
         tmp_path / "z.h5",
         "missing",
         "mixed10.tower4.conv.weight",
@@ -278,14 +264,14 @@ def test_a_lying_config_costs_no_memory(config, tmp_path):
         tmp_path / "x.safetensors",
         {"config": config},
     )
-    refused(tmp_path / "x.safetensors", "config", include_top=False)
+    refused_file(tmp_path / "x.safetensors", "config", include_top=False)
 
 
 @pytest.mark.parametrize("key", ["classifier.weight", "conv1.conv.weight"])
 def test_an_endless_layer_costs_no_memory(key, tmp_path):
     shape = (10**9, 0) if key == "classifier.weight" else (0, 10**9, 3, 3)
     save_file({"mixed0.x": torch.zeros(1), key: torch.zeros(shape)}, tmp_path / "x.safetensors")
-    refused(tmp_path / "x.safetensors", "at most 65536", include_top=False)
+    refused_file(tmp_path / "x.safetensors", "at most 65536", include_top=False)
 
 
 def test_inception_v3_is_not_written_for_timm(tmp_path):

@@ -13,7 +13,9 @@ from xception_edu.recipes.recipe import Recipe
 class Images(Protocol):
     """What training and evaluation ask of a data set, wherever its images are."""
 
-    classes: tuple[str, ...]
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes."""
 
     @property
     def train_size(self) -> int:
@@ -101,8 +103,8 @@ class Dataset(NamedTuple):
         self, batch_size: int = 250, *, rank: int = 0, world_size: int = 1
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches of validation images and labels; rank r of n sees every n-th image."""
-        images = self.test_images[rank::world_size].split(batch_size)
-        labels = self.test_labels[rank::world_size].split(batch_size)
+        images = torch.split(self.test_images[rank::world_size], batch_size)
+        labels = torch.split(self.test_labels[rank::world_size], batch_size)
         yield from zip(images, labels, strict=True)
 
 

@@ -8,13 +8,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 try:
-    import simplejpeg
+    import simplejpeg  # type: ignore[import-untyped]
 except ImportError:  # Pillow decodes, to the same pixels but more slowly
     simplejpeg = None
 
@@ -173,9 +173,8 @@ def _from_deep_gray(image: Image.Image) -> Image.Image:
 def _from_lab(image: Image.Image) -> Image.Image:
     from PIL import ImageCms
 
-    return ImageCms.profileToProfile(
-        image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
-    )
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    return cast(Image.Image, ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB"))
 
 
 # ---- cropped and resized -------------------------------------------------------------------------

@@ -1,5 +1,6 @@
-"""Which images a step sees: a function of the seed and the number of the step, so that a resumed
-run needs no saved state.
+"""Which images a step sees: a function of the seed and the number of the step.
+
+So a resumed run needs no saved state.
 """
 
 import functools

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -28,7 +28,8 @@ from xception_edu.data.decoding import (
 from xception_edu.data.images import BadImageError, load_array
 from xception_edu.data.order import rank_rows, seed_for
 from xception_edu.data.prefetch import Futures, Place, Prefetcher, results
-from xception_edu.data.sources import SPLIT_WORDS, labels_tensor, paths_by_split
+from xception_edu.data.sources import labels_tensor
+from xception_edu.data.splits import SPLIT_WORDS, paths_by_split
 from xception_edu.data.tables import (
     class_names,
     columns,
@@ -200,8 +201,7 @@ class Stream:
         if not readable:
             where = self.streams.where
             raise BadImageError(f"{where}: none of {count} images in a row can be read")
-        # after the last one comes the first
-        chosen = [min(readable, key=lambda i, row=row: (i - row) % count) for row in range(count)]
+        chosen = [_next_of(readable, row) for row in range(count)]
         return [images[i] for i in chosen], self._labels([examples[i] for i in chosen])
 
     def _read(self, example: dict[str, Any], seed: int | None) -> np.ndarray | None:
@@ -226,7 +226,7 @@ class Stream:
 
     def _label(self, example: dict[str, Any]) -> int | list[int]:
         """The numbers of an example's classes, or of its only one; ValueError if it has none."""
-        label = example["label"]
+        label: Any = example["label"]
         if isinstance(label, dict):  # of a .json beside the image
             label = label.get("label", label.get("labels"))
         for value in label if isinstance(label, list) else [label]:
@@ -240,7 +240,7 @@ class Stream:
                 f"labels is 'one', but must be 'many' for {self.streams.where}: it has lists of"
                 " labels"
             )
-        return label
+        return cast("int | list[int]", label)
 
     def validation_batches(
         self, batch_size: int = 250, *, rank: int = 0, world_size: int = 1
@@ -254,6 +254,11 @@ class Stream:
                 labels = self._labels([batch[i] for i in readable])
                 shown = to_device([images[i] for i in readable], self.device)
                 yield shown, labels.to(self.device)
+
+
+def _next_of(numbers: list[int], start: int) -> int:
+    """The first of the rising numbers that is not below `start`; after the last comes the first."""
+    return next((number for number in numbers if number >= start), numbers[0])
 
 
 def _share(stream: Any, rank: int, world_size: int) -> Any:

@@ -113,7 +113,7 @@ def class_names(feature: Any) -> tuple[str, ...] | None:
     return None if names is None else tuple(names)
 
 
-class Column(Sequence):
+class Column(Sequence[Content]):
     """The image column of a table, read row by row from the disk: each file's bytes, or path."""
 
     def __init__(self, column: Any):
@@ -136,7 +136,7 @@ def content_of(value: Any) -> Content:
     return value or b""
 
 
-class RowNames(Sequence):
+class RowNames(Sequence[str]):
     """What to call the rows of a table in an error."""
 
     def __init__(self, where: str, split: str, rows: int):

@@ -1,6 +1,4 @@
-"""Networks made ready for use: batch normalization folded into the convolutions, and export to
-ONNX.
-"""
+"""Networks made ready for use: BN folded into the convolutions, and export to ONNX."""
 
 import copy
 import os
@@ -18,8 +16,9 @@ PAIRS = (("conv", "bn"), ("conv1", "bn1"), ("conv2", "bn2"), ("skip", "skip_bn")
 
 
 def fold_batchnorm(model: nn.Module) -> nn.Module:
-    """A new model in eval mode that computes what `model.eval()` does, without BN: its scale and
-    shift are in the convolutions.
+    """A new model in eval mode that computes what `model.eval()` does, without BN.
+
+    Its scale and shift are in the convolutions.
 
     w' = w * gamma / sqrt(variance + epsilon) an output channel, and bias' = (bias - mean) * gamma /
     sqrt(...) + beta. In a separable convolution the later of the two takes them. `model` stays as
@@ -57,9 +56,7 @@ def _last_convolution(module: nn.Module) -> nn.Conv2d | SegmentedConv2d:
 
 @torch.no_grad()
 def _fold(conv: nn.Conv2d | SegmentedConv2d, bn: nn.BatchNorm2d) -> None:
-    """Scale the convolution's weights and shift its bias in place; in float64, so that only the
-    last step rounds.
-    """
+    """Scale the convolution's weights and shift its bias in place, in float64: one rounding."""
     scale = (bn.running_var.double() + bn.eps).rsqrt()
     if bn.weight is not None:
         scale = scale * bn.weight.double()
@@ -74,8 +71,9 @@ def _fold(conv: nn.Conv2d | SegmentedConv2d, bn: nn.BatchNorm2d) -> None:
 def export_onnx(
     model: nn.Module, path: str | os.PathLike[str], input_size: int | tuple[int, int] = 299
 ) -> None:
-    """Write `model` as ONNX for images of one size (a side or (height, width)) and any number of
-    them; BN is folded.
+    """Write `model` as ONNX, BN folded, for any number of images of one size.
+
+    The size is a side or (height, width).
 
     The size is fixed because TensorFlow's pooling pads odd and even sides differently. Needs the
     extra "onnx".

@@ -11,10 +11,13 @@ import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+
+from xception_edu import checks
 
 HDF5, ZIP, PICKLE = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04", b"\x80"
 KERAS_MEMBER = "model.weights.h5"
@@ -35,15 +38,11 @@ class WeightFile(NamedTuple):
 
 
 def read_weight_file(path: str | os.PathLike[str]) -> WeightFile:
-    """All tensors of the file, on the CPU, under the names that they have in it; ValueError naming
-    the file otherwise.
-    """
+    """All tensors of the file, on the CPU, under their names in it; ValueError names the file."""
     path = Path(path)
     if not path.is_file():
-        raise ValueError(
-            f"{path}: {'is no file' if path.exists() else 'does not exist'}, but must be a weight"
-            " file"
-        )
+        what = "is no file" if path.exists() else "does not exist"
+        raise ValueError(f"{path}: {what}, but must be a weight file")
     try:
         return _read(path)
     except Exception as error:  # the parsers of four formats raise what they like on broken files
@@ -76,7 +75,7 @@ def _read_safetensors(path: Path) -> WeightFile:
     from safetensors import safe_open
 
     with safe_open(path, "pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (the handle is no dict)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
         return WeightFile("safetensors", tensors, dict(file.metadata() or {}))
 
 
@@ -93,11 +92,8 @@ def _read_torch(path: Path) -> WeightFile:
     if not isinstance(content, dict) or not content:
         raise ValueError(f"holds {type(content).__name__}, but must hold a dictionary of tensors")
     for name, tensor in content.items():
-        if (
-            not isinstance(name, str)
-            or not isinstance(tensor, Tensor)
-            or tensor.layout is not torch.strided
-        ):
+        dense = isinstance(tensor, Tensor) and tensor.layout is torch.strided
+        if not isinstance(name, str) or not dense:
             raise ValueError(f"{name!r} is {type(tensor).__name__}, but must be a dense tensor")
     if all(name.startswith("module.") for name in content):  # as DataParallel saves them
         content = {name.removeprefix("module."): tensor for name, tensor in content.items()}
@@ -125,13 +121,12 @@ def _read_keras(archive: zipfile.ZipFile) -> WeightFile:
 
 
 def _read_hdf5(file: Path | io.BytesIO, size: int) -> WeightFile:
-    import h5py
-
+    h5py = checks.extra("h5py", "weights", "a weight file of Keras")
     arrays: dict[str, Any] = {}
     notes: dict[str, str] = {}
     declared = 0
     with h5py.File(file, "r") as root:
-        for name, item in _walk(root):
+        for name, item in _walk(h5py, root):
             if isinstance(item, h5py.Dataset):
                 _check_dataset(name, item)
                 declared += item.nbytes
@@ -147,12 +142,10 @@ def _read_hdf5(file: Path | io.BytesIO, size: int) -> WeightFile:
     return WeightFile("keras", tensors, notes)
 
 
-def _walk(group: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Every group and dataset below a group with its path; links that lead out of the file are an
-    error.
-    """
-    import h5py
-
+def _walk(
+    h5py: ModuleType, group: Any, prefix: str = "", depth: int = 0
+) -> Iterator[tuple[str, Any]]:
+    """Every group and dataset below a group with its path; ValueError at links out of the file."""
     for count, name in enumerate(group):
         path = f"{prefix}{name}"
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
@@ -167,12 +160,13 @@ def _walk(group: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, A
         item = group[name]
         yield path, item
         if isinstance(item, h5py.Group):
-            yield from _walk(item, f"{path}/", depth + 1)
+            yield from _walk(h5py, item, f"{path}/", depth + 1)
 
 
 def _check_dataset(name: str, dataset: Any) -> None:
-    """Keras stores plain contiguous numbers; the other ways to store could read other files or
-    unpack to any size.
+    """ValueError unless it is stored as Keras does, as plain contiguous numbers.
+
+    The other ways to store could read other files, or unpack to any size.
     """
     if dataset.chunks is not None or dataset.external is not None or dataset.is_virtual:
         raise ValueError(

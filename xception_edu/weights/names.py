@@ -1,5 +1,4 @@
-"""Who calls which weight what: one table of Xception's layers with our names, timm's and Keras',
-and the translations.
+"""Who calls which weight what: Xception's layers with our names, timm's and Keras'.
 
 A network is a list of `Layer`; the translations know nothing of Xception, so another network needs
 its list and no more.
@@ -49,20 +48,16 @@ KERAS_KINDS = {
 
 
 class Layer(NamedTuple):
-    """A layer with weights: its kind (a key of WEIGHTS) and its name here, in timm, and in Keras
-    ("" where it has none).
-    """
+    """A layer with weights, and what each library calls it."""
 
-    kind: str
+    kind: str  # a key of WEIGHTS
     ours: str
     timm: str
-    keras: str
+    keras: str  # "" where it has no name
 
 
 def xception_layers(entry_blocks: int = 3, middle_blocks: int = 8) -> list[Layer]:
-    """Every layer of Xception that has weights, in the order in which Keras' code makes them: a
-    block's skip comes first.
-    """
+    """Every layer of Xception that has weights, in the order of Keras' code: skips come first."""
     layers = [
         Layer("conv", "conv1", "conv1", "block1_conv1"),
         Layer("batch_norm", "bn1", "bn1", "block1_conv1_bn"),
@@ -103,8 +98,9 @@ def _separable(ours: str, timm: str, timm_bn: str, keras_block: int, number: int
 
 
 def block_counts(convolutions: int, separables: int) -> tuple[int, int]:
-    """(entry blocks, middle blocks) of a network with so many layers; the paper's (3, 8) where no
-    network has as many.
+    """(entry blocks, middle blocks) of a network with so many layers.
+
+    The paper's (3, 8) where no network has as many.
     """
     # besides the skips of the entry blocks: two in the stem and the exit block's skip
     entry = convolutions - 3
@@ -119,13 +115,11 @@ def timm_names(layers: list[Layer]) -> dict[str, str]:
     """Our name of every weight, and timm's (of Inception V3 torchvision's too)."""
     names = {}
     for layer in layers:
-        tracked = (
-            (("num_batches_tracked", "num_batches_tracked", ""),)
-            if layer.kind.startswith("batch_")
-            else ()
-        )
-        for ours, timm, _ in (*WEIGHTS[layer.kind], *tracked):
+        for ours, timm, _ in WEIGHTS[layer.kind]:
             names[f"{layer.ours}.{ours}"] = f"{layer.timm}.{timm}"
+        if layer.kind.startswith("batch_"):
+            counter = "num_batches_tracked"
+            names[f"{layer.ours}.{counter}"] = f"{layer.timm}.{counter}"
     return names
 
 
@@ -208,8 +202,9 @@ def xception_keras_order(layers: list[Layer], groups: Iterable[str]) -> list[Lay
 
 
 def from_keras(tensor: Tensor, ours: str) -> Tensor:
-    """A Keras array in torch's layout: (h, w, in, out) to (out, in, h, w), depthwise (h, w, in, 1)
-    to (in, 1, h, w).
+    """A Keras array in torch's layout: (h, w, in, out) to (out, in, h, w).
+
+    A depthwise one is (h, w, in, 1), and becomes (in, 1, h, w).
     """
     if tensor.dim() == 4:
         depthwise = ours.endswith("depthwise.weights.0")

@@ -1,6 +1,4 @@
-"""Who calls which weight of Inception V3 what: our names, torchvision's (and timm's), the order of
-Keras' numbers.
-"""
+"""Who calls which weight of Inception V3 what: our names, torchvision's and timm's, and Keras'."""
 
 from xception_edu.weights.names import Layer, keras_kind
 
@@ -76,9 +74,7 @@ AUX = {"aux.conv1": "AuxLogits.conv0", "aux.conv2": "AuxLogits.conv1"}
 
 
 def inception_layers(*, aux: bool, bn_scale: bool) -> list[Layer]:
-    """Every layer of Inception V3 that has weights, in the order in which Keras' code makes them;
-    the auxiliary tower last.
-    """
+    """Every layer of Inception V3 that has weights, in the order of Keras' code; the tower last."""
     units = dict(STEM)
     for ours, theirs, module in MODULES:
         units |= {f"{ours}.{unit}": f"{theirs}.{branch}" for unit, branch, _ in module}
@@ -97,11 +93,10 @@ def inception_layers(*, aux: bool, bn_scale: bool) -> list[Layer]:
 
 
 def inception_keras_order(layers: list[Layer], by_making: bool) -> list[Layer]:
-    """The layers in the order in which a Keras file numbers them: of making, or else of computing,
-    as in `model.layers`.
+    """The layers in the order in which a Keras file numbers them.
 
-    Keras computes the layers of a module that stand farthest from its end first, and of equally far
-    ones the first made.
+    It is that of making, or else that of computing, as in `model.layers`. Keras computes the layers
+    of a module that stand farthest from its end first, and of equally far ones the first made.
     """
     if by_making:
         return layers
@@ -119,8 +114,6 @@ def inception_keras_order(layers: list[Layer], by_making: bool) -> list[Layer]:
 
 
 def keras_has_scale(groups: dict[str, list[tuple[str, str]]]) -> bool:
-    """Whether the BNs of a Keras file have gamma: by name, or where weights are numbered, by a
-    fourth one.
-    """
+    """Whether the BNs of a Keras file have gamma: by its name, or by a fourth numbered weight."""
     norms = [dict(weights) for name, weights in groups.items() if keras_kind(name) == "batch_norm"]
     return any("gamma" in weights or "3" in weights for weights in norms)
