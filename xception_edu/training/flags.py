@@ -118,9 +118,8 @@ def recipe_parser(recipe: Recipe) -> Any:
     )
     run.add_argument(
         "--tensorboard",
-        type=bool,
-        default=True,
-        help="write events for TensorBoard to OUT/tensorboard",
+        type=bool | None,
+        help="write events for TensorBoard to OUT/tensorboard; null: if it is installed",
     )
     run.add_argument(
         "--skip_corrupt",

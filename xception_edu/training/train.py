@@ -56,7 +56,7 @@ from xception_edu.training.run_folder import (
 )
 from xception_edu.training.steps import make_model, make_optimizer, train_step, training_batch
 from xception_edu.training.stopping import Interrupted, in_one_line, noted_signals
-from xception_edu.training.tensorboard import Events
+from xception_edu.training.tensorboard import Events, is_wanted
 
 __all__ = [
     "Run",
@@ -242,21 +242,23 @@ def train(
     skip_corrupt: bool = False,
     max_steps: int | None = None,
     checkpoint_minutes: float = 10.0,
-    tensorboard: bool = True,
+    tensorboard: bool | None = None,
 ) -> dict[str, Any] | None:
     """Train by the recipe into the folder `out`; the last line of its metrics.jsonl, None if there
     is none.
 
-    `out` gets config.json, metrics.jsonl (a line an epoch), checkpoints/ and tensorboard/. With
-    `resume` the run that is there goes on. `data` and `skip_corrupt` are for load_dataset. After
-    `max_steps` steps in all the run is saved and left, with a line about the epoch so far. A
-    checkpoint is written at the end of every epoch, and whenever so many minutes have passed.
+    `out` gets config.json, metrics.jsonl (a line an epoch), checkpoints/ and, if `tensorboard` is
+    True (None: if the package is installed), tensorboard/. With `resume` the run that is there goes
+    on. `data` and `skip_corrupt` are for load_dataset. After `max_steps` steps in all the run is
+    saved and left, with a line about the epoch so far. A checkpoint is written at the end of every
+    epoch, and whenever so many minutes have passed.
 
     Raises ValueError for wrong arguments, FloatingPointError if the loss or a weight is no longer
     finite, and Interrupted, a KeyboardInterrupt, if SIGINT or SIGTERM came: the run was saved then.
     """
     out = Path(out)
     checks.number("checkpoint_minutes", checkpoint_minutes, at_least=0)
+    write_events = is_wanted(tensorboard)
     if max_steps is not None:
         checks.integer("max_steps", max_steps)
     if recipe.threads is not None:
@@ -286,7 +288,7 @@ def train(
                 }
                 facts |= devices.name(chosen) | {"batch_size_rule": rate_rule(recipe)} | run.facts
                 start_folder(recipe, out, facts)
-            run.events = Events(out, run.step, run.steps_an_epoch, wanted=tensorboard)
+            run.events = Events(out, run.step, run.steps_an_epoch, wanted=write_events)
         try:
             loop(run, dataset, signals, max_steps=max_steps, checkpoint_minutes=checkpoint_minutes)
         finally:

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from xception_edu import checks
+
 HDF5, ZIP, PICKLE = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04", b"\x80"
 KERAS_MEMBER = "model.weights.h5"
 LARGEST_MEMBER = 2**30  # bytes; Xception with both of Adam's moments is 276 MB
@@ -125,8 +127,7 @@ def _read_keras(archive: zipfile.ZipFile) -> WeightFile:
 
 
 def _read_hdf5(file: Path | io.BytesIO, size: int) -> WeightFile:
-    import h5py
-
+    h5py = checks.extra("h5py", "weights", "a weight file of Keras")
     arrays: dict[str, Any] = {}
     notes: dict[str, str] = {}
     declared = 0
