@@ -7,12 +7,16 @@ import torch
 
 from tests.helpers.image_files import encoded, photograph, write_folder, write_parquet
 from tests.helpers.refusals import refused
+from tests.helpers.tiny import TINY
 from tests.helpers.weight_writers import network, write_keras
 from xception_edu import checks
 from xception_edu.data import images
 from xception_edu.data.images import Preprocessing, load_array
 from xception_edu.data.sources import open_images
 from xception_edu.data.streams import open_streams
+from xception_edu.training import train
+from xception_edu.training.tensorboard import is_wanted
+from xception_edu.weights.export import export_onnx
 from xception_edu.weights.load import import_weights
 
 
@@ -67,3 +71,31 @@ def test_without_simplejpeg_pillow_decodes_the_same_pixels(monkeypatch):
     fast = load_array(content, "x", Preprocessing(48))
     monkeypatch.setattr(images, "simplejpeg", None)
     assert (load_array(content, "x", Preprocessing(48)) == fast).all()
+
+
+def needs(extra, run):
+    """Whether `run` fails with one line that names the extra."""
+    with pytest.raises(ValueError, match=rf'pip install "xception_edu\[{extra}\]"$') as error:
+        run()
+    return str(error.value).count("\n") == 0
+
+
+def test_onnx_names_the_extra_onnx(without, tmp_path):
+    without("onnx")
+    assert needs("onnx", lambda: export_onnx(network(), tmp_path / "model.onnx"))
+
+
+def test_tensorboard_that_is_asked_for_names_its_extra_before_anything_is_written(
+    without, tmp_path
+):
+    without("tensorboard")
+    assert needs("tensorboard", lambda: train.train(TINY, tmp_path / "run", tensorboard=True))
+    assert not (tmp_path / "run").exists()
+
+
+def test_tensorboard_is_written_unless_it_is_missing_or_not_wanted(without):
+    assert is_wanted(None)
+    assert not is_wanted(False)
+    without("tensorboard")
+    assert not is_wanted(None)
+    assert not is_wanted(False)

@@ -7,7 +7,10 @@ import tomllib
 ROOT = pathlib.Path(__file__).parents[2]
 DESIGN_CARD = ("jupyterlab", "torch", "matplotlib", "ipywidgets", "nbval", "pytest")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-REQUIREMENTS = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]
+EXTRAS = PROJECT["optional-dependencies"]
+OURS = [text for extra in EXTRAS.values() for text in extra if text.startswith("xception_edu[")]
+REQUIREMENTS = [*PROJECT["dependencies"], *(text for extra in EXTRAS.values() for text in extra)]
+REQUIREMENTS = [text for text in REQUIREMENTS if text not in OURS]
 CONSTRAINTS = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().split())
 
 

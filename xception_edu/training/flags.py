@@ -36,7 +36,9 @@ class Options:
     checkpoint_minutes: Annotated[
         float, "a checkpoint also after so many minutes", Bounds(at_least=0)
     ] = 10.0
-    tensorboard: Annotated[bool, "write events for TensorBoard to OUT/tensorboard"] = True
+    tensorboard: Annotated[
+        bool | None, "write events for TensorBoard to OUT/tensorboard; left out: if it is installed"
+    ] = None
 
     def __post_init__(self) -> None:
         fields.check(self)

@@ -2,13 +2,27 @@
 metrics.jsonl, and more often.
 """
 
+import importlib.util
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from xception_edu import checks
+
 # of loss and learning rate, so that the file stays small however long an epoch is
 POINTS_AN_EPOCH = 50
+
+
+def is_wanted(tensorboard: bool | None) -> bool:
+    """Whether a run writes events: as it was asked to, or (None) if TensorBoard is installed.
+    ValueError if it was asked to and cannot.
+    """
+    if tensorboard:
+        checks.extra("tensorboard", "tensorboard", "tensorboard=True")
+    if tensorboard is None:
+        return importlib.util.find_spec("tensorboard") is not None
+    return checks.boolean("tensorboard", tensorboard)
 
 
 class Events:

@@ -47,7 +47,7 @@ from xception_edu.training.run_folder import (
 )
 from xception_edu.training.steps import train_step, training_batch
 from xception_edu.training.stopping import Interrupted, deferred_signals, one_line_errors
-from xception_edu.training.tensorboard import Events
+from xception_edu.training.tensorboard import Events, is_wanted
 
 
 def train(
@@ -60,7 +60,7 @@ def train(
     skip_corrupt: bool = False,
     max_steps: int | None = None,
     checkpoint_minutes: float = 10.0,
-    tensorboard: bool = True,
+    tensorboard: bool | None = None,
 ) -> dict[str, Any] | None:
     """Train by the recipe into a folder; the last line of its metrics.jsonl, None without one.
 
@@ -76,7 +76,7 @@ def train(
             the epoch so far.
         checkpoint_minutes: write a checkpoint whenever so many minutes have passed, and not only at
             the end of every epoch.
-        tensorboard: write events for TensorBoard.
+        tensorboard: write events for TensorBoard; None: if it is installed.
 
     Raises:
         ValueError: an argument is wrong.
@@ -85,6 +85,7 @@ def train(
     """
     out = Path(out)
     checks.number("checkpoint_minutes", checkpoint_minutes, at_least=0)
+    write_events = is_wanted(tensorboard)
     if max_steps is not None:
         checks.integer("max_steps", max_steps)
     if recipe.threads is not None:
@@ -106,7 +107,7 @@ def train(
         parallel.wait_for_rank_0()  # nobody writes before all have read
         if parallel.rank() == 0:
             open_folder(run, chosen, resume=resume)
-            run.events = Events(out, run.step, run.steps_an_epoch, wanted=tensorboard)
+            run.events = Events(out, run.step, run.steps_an_epoch, wanted=write_events)
         try:
             loop(run, dataset, signals, max_steps=max_steps, checkpoint_minutes=checkpoint_minutes)
         finally:

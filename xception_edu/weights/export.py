@@ -78,13 +78,8 @@ def export_onnx(
     The size is fixed because TensorFlow's pooling pads odd and even sides differently. Needs the
     extra "onnx".
     """
-    try:
-        import onnx  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise ValueError(
-            f"ONNX export needs the package {error.name}: pip install 'xception-edu[onnx]'"
-        ) from error
+    for package in ("onnx", "onnxscript"):
+        checks.extra(package, "onnx", "ONNX export")
     size = checks.pair("input_size", input_size)
     folded = fold_batchnorm(model)
     weight = next(folded.parameters())
