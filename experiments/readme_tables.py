@@ -1,4 +1,5 @@
-"""Write the tables of measurements in README.md from results/*.json, each between its two markers.
+"""Write the tables of measurements from results/*.json, each between its two markers: those of
+results/README.md, and the few sentences of the front page.
 
     python experiments/readme_tables.py           writes them
     python experiments/readme_tables.py --check   writes nothing; status 1 if one differs
@@ -14,12 +15,16 @@ import statistics
 import sys
 from collections.abc import Callable, Sequence
 
-from xception_edu import conv_algorithms
+from xception_edu import architectures, conv_algorithms
 from xception_edu.benchmark import records
+from xception_edu.configs import ModuleConfig
+from xception_edu.costs import total
 from xception_edu.layers import SegmentedConv2d
+from xception_edu.specs import ConvSpec, Shape, Spec
 
 ROOT = pathlib.Path(__file__).parent.parent
-README, RESULTS = ROOT / "README.md", ROOT / "results"
+RESULTS = ROOT / "results"
+PAGES = (ROOT / "README.md", RESULTS / "README.md")
 MARKED = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 RECIPES = ("digits", "photos", "cifar10")
 
@@ -352,6 +357,48 @@ def training() -> str:
     return markdown(("recipe", "top-1 on held-out images", "seeds", "a run takes"), rows, note)
 
 
+def headline() -> str:
+    """The front page's three sentences of results."""
+    layers = architectures.xception()
+    whole = total(layers)
+    pointwise = total(pair for pair in layers if is_pointwise(pair[0]))
+    module = ModuleConfig(728, 728, 728, order="spatial_first")
+    shape = Shape(728, 19, 19)
+    fewer = total(architectures.regular_convolution(728, 728, shape)).macs / (
+        total(architectures.module(module, shape)).macs
+    )
+    on_cpu = times_as_fast("segments_latency", "float32")
+    on_gpu = times_as_fast("gpu/segments_latency", "bfloat16")
+    cifar = read("train_cifar10")
+    top1, wall = cifar["top1"], cifar["wall_seconds"]
+    return (
+        f"\nXception has {whole.params:,} parameters and {whole.macs:,} MACs for an image of"
+        f" 299×299, by hand and by machine; {pointwise.params / whole.params:.1%} of the parameters"
+        f" are in 1×1 convolutions. A separable convolution of 728 channels has {fewer:.1f} times"
+        f" fewer MACs than a regular one, and is {on_cpu:.1f} times as fast on a CPU in float32,"
+        f" {on_gpu:.1f} times on a GPU in bfloat16 (19×19 maps, forward): fewer multiplications are"
+        " not always as much faster, and [notebook"
+        " 8](notebooks/08_fewer_multiplications_more_time.ipynb) says why. A small Xception learns"
+        f" CIFAR-10 to {top1['mean']:.1%} ± {top1['std']:.1%} ({len(cifar['seeds'])} seeds) in"
+        f" {wall['mean'] / 60:.0f} minutes on {cifar['cores']} cores.\n\n"
+    )
+
+
+def is_pointwise(spec: Spec) -> bool:
+    """Whether a layer is a 1x1 convolution, strided or not."""
+    return isinstance(spec, ConvSpec) and spec.kernel_size == (1, 1)
+
+
+def times_as_fast(name: str, dtype: str) -> float:
+    """A regular 3x3's time over that of a depthwise 3x3 and a 1x1: 728 channels, 19x19, forward."""
+    record = records.read_record(name)
+    case = {"channels": 728, "side": 19, "dtype": dtype, "mode": "forward"}
+    over_segments = records.over_segments(record, **case)
+    regular, depthwise = (records.milliseconds(over_segments[segments]) for segments in (1, 728))
+    pointwise = records.pointwise(record, **case)
+    return regular / (depthwise + pointwise["median_ms"])
+
+
 def startup() -> str:
     """Imports in a fresh Python, explorers, and the longest notebook."""
     record = read("startup")
@@ -374,6 +421,7 @@ def startup() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     table.__name__: table
     for table in (
+        headline,
         networks,
         segments,
         counting,
@@ -389,7 +437,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 
 def filled(text: str) -> str:
-    """README's text with every table as the results say; KeyError for a marker of no table."""
+    """A page's text with every table as the results say; KeyError for a marker of no table."""
     return MARKED.sub(
         lambda found: (
             found[1] + (_table(found[2]) or found[0][len(found[1]) : -len(found[3])]) + found[3]
@@ -411,18 +459,19 @@ def _table(name: str) -> str | None:
 
 def main(arguments: Sequence[str]) -> int:
     """Write or check; the exit status."""
-    text = README.read_text(encoding="utf-8")
-    new = filled(text)
-    if "--check" not in arguments:
-        README.write_text(new, encoding="utf-8")
-        return 0
-    pairs = zip(MARKED.finditer(text), MARKED.finditer(new), strict=True)
-    stale = [old[2] for old, now in pairs if old[0] != now[0]]
-    for name in stale:
-        print(
-            f"README's table {name} is not what results/ says: python experiments/readme_tables.py"
-        )
-    return int(bool(stale))
+    status = 0
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        new = filled(text)
+        if "--check" not in arguments:
+            page.write_text(new, encoding="utf-8")
+            continue
+        for old, now in zip(MARKED.finditer(text), MARKED.finditer(new), strict=True):
+            if old[0] != now[0]:
+                words = "is not what results/ says: python experiments/readme_tables.py"
+                print(f"{page.name}'s table {old[2]} {words}")
+                status = 1
+    return status
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The two convolutions of the paper: over any number of channel segments, and 1x1.
 
 Each computes what torch's does. Which algorithm is fastest is a question of its own, answered in
-`conv_algorithms`; no value depends on it. Tensors are (N, C, H, W).
+`conv_algorithms`; the functions at the end ask it, and lay maps and weights as it says, which
+changes no value. Tensors are (N, C, H, W).
 """
 
 import itertools
@@ -12,7 +13,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from xception_edu import checks, conv_algorithms, conv_layouts
+from xception_edu import checks, conv_algorithms
+
+MEMORY_FORMATS = {
+    "nchw": torch.contiguous_format,
+    "channels_last": torch.channels_last,
+    "grouped_nchw": torch.contiguous_format,
+    "grouped_channels_last": torch.channels_last,
+}
+DTYPE_NAMES = {
+    torch.float32: "float32",
+    torch.bfloat16: "bfloat16",
+    torch.float16: "float16",
+    torch.float64: "float64",
+}
 
 
 def segment_sizes(channels: int, segments: int) -> list[int]:
@@ -71,7 +85,7 @@ class SegmentedConv2d(nn.Module):
         has_bias = checks.boolean("bias", bias)
         self.bias = nn.Parameter(torch.empty(out_channels)) if has_bias else None
         self.weights = nn.ParameterList(
-            conv_layouts.empty_weight(self.segmentation, (n * outs, ins, *self.kernel_size))
+            empty_weight(self.segmentation, (n * outs, ins, *self.kernel_size))
             for n, ins, outs in self.blocks
         )
         self.reset_parameters()
@@ -90,14 +104,14 @@ class SegmentedConv2d(nn.Module):
         if x.dim() != 4 or x.shape[1] != self.in_channels:
             needed = f"(N, {self.in_channels}, H, W)"
             raise ValueError(f"x has shape {tuple(x.shape)}, but must be {needed}")
-        layout = conv_layouts.layout_of(x)
-        algorithm = conv_layouts.choose(self.segmentation, x, layout)
+        layout = layout_of(x)
+        algorithm = choose_algorithm(self.segmentation, x, layout)
         if algorithm == "dense":  # all segments at once, with zeros between them
-            weight = self.dense_weight(memory_format=conv_layouts.MEMORY_FORMATS[layout])
+            weight = self.dense_weight(memory_format=MEMORY_FORMATS[layout])
             return F.conv2d(x, weight, self.bias, self.stride, self.padding)
         outputs = []
         for channels, weight, bias, segments in self._block_by_block(x):
-            channels, weight = conv_layouts.arranged(channels, weight, layout, algorithm)
+            channels, weight = arranged(channels, weight, layout, algorithm)
             outputs.append(
                 F.conv2d(channels, weight, bias, self.stride, self.padding, groups=segments)
             )
@@ -119,11 +133,11 @@ class SegmentedConv2d(nn.Module):
     ) -> Tensor:
         """The block-diagonal (out_channels, in_channels, k, k) weight of a regular convolution."""
         shape = (self.out_channels, self.in_channels, *self.kernel_size)
-        return conv_layouts.block_diagonal(self.weights, self.blocks, shape, memory_format)
+        return block_diagonal(self.weights, self.blocks, shape, memory_format)
 
     def algorithm_for(self, x: Tensor) -> str:
         """How `forward` would convolve a map now; when exported, without a copy."""
-        return conv_layouts.choose(self.segmentation, x, conv_layouts.layout_of(x))
+        return choose_algorithm(self.segmentation, x, layout_of(x))
 
     @property
     def algorithm(self) -> str:
@@ -150,8 +164,97 @@ class PointwiseConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) to (N, out_channels, ceil(H / stride), ceil(W / stride))."""
-        if conv_layouts.choose_pointwise(x, self.stride, self.out_channels) == "convolution":
+        if choose_pointwise_algorithm(x, self.stride, self.out_channels) == "convolution":
             return super().forward(x)
         rows = x.permute(0, 2, 3, 1)[:, :: self.stride[0], :: self.stride[1]]
         matrix = self.weight.permute(0, 2, 3, 1).flatten(1)  # a view: its gradient is channels_last
         return F.linear(rows, matrix, self.bias).permute(0, 3, 1, 2)
+
+
+# ---- how maps and weights lie in memory ----------------------------------------------------------
+
+
+def layout_of(x: Tensor) -> str:
+    """How a map lies in memory: "nchw" or "channels_last"."""
+    channels_last = x.is_contiguous(memory_format=torch.channels_last)
+    return "channels_last" if channels_last else "nchw"
+
+
+def device_of(x: Tensor) -> str:
+    """The type of a map's device: "cpu", "cuda" or another."""
+    return "cpu" if x.is_cpu else x.device.type  # `is_cpu` is quick, which small maps show
+
+
+def dtype_of(x: Tensor, device: str) -> str:
+    """The dtype in which a map is convolved, by name: autocast's where it is on."""
+    dtype = x.dtype
+    if device in ("cpu", "cuda") and torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+    return DTYPE_NAMES.get(dtype, "other")
+
+
+def choose_algorithm(conv: conv_algorithms.Segmentation, x: Tensor, layout: str) -> str:
+    """The algorithm for a map that lies in `layout`; an exported network copies no map."""
+    device = device_of(x)
+    if torch.compiler.is_exporting() or not conv_algorithms.has_rule(device, layout):
+        return conv_algorithms.GROUPED[layout]
+    return conv_algorithms.choose(
+        conv,
+        device=device,
+        dtype=dtype_of(x, device),
+        layout=layout,
+        gradients=torch.is_grad_enabled(),
+    )
+
+
+def choose_pointwise_algorithm(x: Tensor, stride: tuple[int, ...], out_channels: int) -> str:
+    """The algorithm of a 1x1: "convolution", or "matmul", which only a map in channels_last can."""
+    layout = layout_of(x)
+    if layout == "nchw" or torch.compiler.is_exporting():
+        return "convolution"
+    device = device_of(x)
+    return conv_algorithms.choose_pointwise(
+        device=device,
+        dtype=dtype_of(x, device),
+        layout=layout,
+        positions=x.numel() / (x.shape[1] * stride[0] * stride[1]),
+        out_channels=out_channels,
+    )
+
+
+def arranged(x: Tensor, weight: Tensor, layout: str, algorithm: str) -> tuple[Tensor, Tensor]:
+    """A map and a weight as a grouped algorithm wants them, copied where they lie otherwise."""
+    if algorithm != conv_algorithms.GROUPED[layout]:
+        x = x.contiguous(memory_format=MEMORY_FORMATS[algorithm])
+    if algorithm == "grouped_nchw" and not torch.compiler.is_exporting():
+        weight = weight.contiguous()  # torch would go by the weight's layout, and turn the map
+    return x, weight
+
+
+def empty_weight(conv: conv_algorithms.Segmentation, shape: tuple[int, ...]) -> Tensor:
+    """In channels_last where maps in NCHW go that way: oneDNN would else turn it every call."""
+    algorithm = conv_algorithms.choose(
+        conv, device="cpu", dtype="float32", layout="nchw", gradients=False
+    )
+    return torch.empty(shape, memory_format=MEMORY_FORMATS[algorithm])
+
+
+def block_diagonal(
+    weights: nn.ParameterList,
+    blocks: Iterable[tuple[int, int, int]],
+    shape: tuple[int, ...],
+    memory_format: torch.memory_format,
+) -> Tensor:
+    """The weights of blocks of equal segments on the diagonal of one weight, zeros elsewhere."""
+    like = next(iter(weights))
+    dense = torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=memory_format)
+    dense.zero_()
+    top = left = 0
+    for weight, (segments, ins, outs) in zip(weights, blocks, strict=True):
+        rows, columns = segments * outs, segments * ins
+        cells = dense[top : top + rows, left : left + columns]
+        cells = cells.view(segments, outs, segments, ins, *shape[2:])
+        kernels = weight.view(segments, outs, ins, *shape[2:])
+        cells.diagonal(dim1=0, dim2=2).copy_(kernels.movedim(0, -1))
+        top, left = top + rows, left + columns
+    return dense

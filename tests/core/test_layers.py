@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.helpers.configurations import channels_and_segments
-from xception_edu import conv_layouts
+from xception_edu import segmented_conv
 from xception_edu.layers import (
     ExtremeInception,
     PointwiseConv2d,
@@ -247,7 +247,7 @@ def test_the_weights_layout_does_not_overrule_the_algorithm(segments, monkeypatc
     """Torch goes by channels_last if the map or the weight is; networks in it have such weights."""
     conv = SegmentedConv2d(32, 32, segments=segments).to(memory_format=torch.channels_last)
     x = torch.randn(2, 32, 7, 7).contiguous(memory_format=torch.channels_last)
-    monkeypatch.setattr(conv_layouts, "choose", lambda *_: "grouped_nchw")
+    monkeypatch.setattr(segmented_conv, "choose_algorithm", lambda *_: "grouped_nchw")
     assert conv(x).is_contiguous()
 
 
@@ -298,7 +298,7 @@ def test_the_dense_algorithm_has_the_values_and_the_gradients_of_the_grouped_one
     x = torch.randn(2, 8, 7, 7, dtype=torch.float64)
     grouped = values_and_gradients(conv, x, training=True)
     conv.zero_grad()
-    monkeypatch.setattr(conv_layouts, "choose", lambda *_: "dense")
+    monkeypatch.setattr(segmented_conv, "choose_algorithm", lambda *_: "dense")
     for found, right in zip(values_and_gradients(conv, x, training=True), grouped, strict=True):
         assert torch.allclose(found, right, atol=1e-12)
 

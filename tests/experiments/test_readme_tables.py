@@ -73,7 +73,7 @@ LOSSES = [
 @pytest.fixture
 def readme(monkeypatch, tmp_path):
     """A README with one table, and a folder of results with its record."""
-    monkeypatch.setattr(readme_tables, "README", tmp_path / "README.md")
+    monkeypatch.setattr(readme_tables, "PAGES", (tmp_path / "README.md",))
     monkeypatch.setattr(readme_tables, "RESULTS", tmp_path)
     (tmp_path / "README.md").write_text(
         "Before.\n\n<!-- table networks -->\nold\n<!-- end -->\n\nAfter.\n"
@@ -88,8 +88,8 @@ def test_readme_says_what_the_results_say(capsys):
     assert readme_tables.main(["--check"]) == 0, capsys.readouterr().out
 
 
-def test_every_table_is_in_readme_once():
-    text = (ROOT / "README.md").read_text()
+def test_every_table_is_on_one_page_once():
+    text = "".join(page.read_text(encoding="utf-8") for page in readme_tables.PAGES)
     assert sorted(found[2] for found in readme_tables.MARKED.finditer(text)) == sorted(
         readme_tables.TABLES
     )
@@ -97,7 +97,9 @@ def test_every_table_is_in_readme_once():
 
 @pytest.mark.parametrize("name", readme_tables.TABLES)
 def test_the_measurements_of_every_table_are_committed(name):
-    assert readme_tables.TABLES[name]().count("\n| ") >= 3
+    written = readme_tables.TABLES[name]()
+    assert written.count("\n| ") >= 3 or name == "headline"
+    assert not {"nan", "None"} & set(written.split())
 
 
 def test_a_table_is_written_between_its_markers_and_nothing_else_changes(readme):

@@ -12,7 +12,7 @@ LEFT = 24  # margin, in pixels like all below
 BOX, WIDE, GAP = 28, 144, 8  # a file's box, and the space between two
 FRAME, HEADING = 12, 30  # around a column, and for the words above its boxes
 TOP = 48  # of the frames
-ROOM = 64  # height of a room
+ROOM, ROOMS_A_ROW = 52, 4  # height of a room, and how many stand side by side
 MIDDLE = 104  # width of the two boxes between the columns
 
 
@@ -31,17 +31,26 @@ class Plan(NamedTuple):
 
 PLAN = Plan(
     by_hand=("paper", "specs", "architectures", "costs", "budgets", "receptive_field"),
-    by_machine=("layers", "conv_algorithms", "equivalence", "xception", "inception_v3", "vgg"),
+    by_machine=(
+        "layers",
+        "segmented_conv",
+        "conv_algorithms",
+        "equivalence",
+        "xception",
+        "inception_v3",
+        "vgg",
+    ),
     shared="configs",
     joined="measure",
     rooms={
-        "data": "images, found\nand decoded",
-        "recipes": "trainings\nby name",
-        "training": "the loop that\nis taught",
-        "weights": "anyone's,\npredictions",
-        "benchmark": "times, kept\nas records",
+        "data": "images, found and decoded",
+        "recipes": "trainings by name",
+        "training": "the loop that is taught",
+        "weights": "anyone's, and predictions",
+        "benchmark": "times, kept as records",
         "plots": "the figures",
-        "explorers": "pictures\nthat move",
+        "explorers": "pictures that move",
+        "commands": "the course as files",
     },
 )
 
@@ -51,7 +60,8 @@ def draw_rooms(ax: Axes, plan: Plan) -> Axes:
     rows = -(-max(len(plan.by_hand), len(plan.by_machine)) // 2)
     height = HEADING + rows * (BOX + GAP) + FRAME - GAP
     below = TOP + height + 40
-    style.in_pixels(ax, style.WIDTH, below + 18 + ROOM + LEFT)
+    floors = -(-len(plan.rooms) // ROOMS_A_ROW)
+    style.in_pixels(ax, style.WIDTH, below + 18 + floors * (ROOM + GAP) + LEFT - GAP)
     _heading(ax, 24, "The top of the package is the book: every number is counted twice")
     width = 2 * WIDE + GAP + 2 * FRAME
     right = style.WIDTH - LEFT - width
@@ -62,12 +72,13 @@ def draw_rooms(ax: Axes, plan: Plan) -> Axes:
     last = TOP + HEADING + (rows - 1) * (BOX + GAP)
     _between(ax, center, last, plan.joined, "joins the two", (LEFT + width, right))
     _heading(ax, below, "The rooms behind it are the machinery")
-    wide = (style.WIDTH - 2 * LEFT - GAP * (len(plan.rooms) - 1)) / len(plan.rooms)
+    wide = (style.WIDTH - 2 * LEFT - GAP * (ROOMS_A_ROW - 1)) / ROOMS_A_ROW
     for i, (name, what) in enumerate(plan.rooms.items()):
-        x, y = LEFT + i * (wide + GAP), below + 18
+        floor, place = divmod(i, ROOMS_A_ROW)
+        x, y = LEFT + place * (wide + GAP), below + 18 + floor * (ROOM + GAP)
         _box(ax, (x, y, wide, ROOM), "elementwise")
         ax.text(x + 9, y + 16, f"{name}/", fontsize=style.TEXT, fontweight="bold", va="center")
-        ax.text(x + 9, y + 42, what, fontsize=style.SMALL, color=style.QUIET, va="center")
+        ax.text(x + 9, y + 36, what, fontsize=style.SMALL, color=style.QUIET, va="center")
     return ax
 
 
