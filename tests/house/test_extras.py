@@ -4,8 +4,10 @@ import sys
 
 import pytest
 
+from tests.helpers.image_files import recipe, write_parquet
 from tests.helpers.tiny import TINY
 from tests.helpers.weight_writers import network, write_keras
+from xception_edu.data.load import load_dataset
 from xception_edu.training import train
 from xception_edu.training.tensorboard import is_wanted
 from xception_edu.weights import import_weights
@@ -23,6 +25,12 @@ def refused(extra, run):
     with pytest.raises(ValueError, match=rf'pip install "xception_edu\[{extra}\]"$') as error:
         run()
     return str(error.value).count("\n") == 0
+
+
+def test_a_table_of_images_names_the_extra_data(without, tmp_path):
+    write_parquet(tmp_path / "train.parquet", range(4))
+    without("datasets")
+    assert refused("data", lambda: load_dataset(recipe(), str(tmp_path)))
 
 
 def test_a_weight_file_of_keras_names_the_extra_weights(without, tmp_path):
