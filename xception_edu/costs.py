@@ -154,7 +154,7 @@ def describe(spec: Spec) -> str:
                 checks.pair("kernel_size", spec.kernel_size),
                 checks.pair("stride", spec.stride)[0],
             )
-            kind = "depthwise" if 1 < spec.segments == spec.in_channels else "conv"
+            kind = "depthwise" if spec.is_depthwise else "conv"
             segments = f", {spec.segments} segments" if 1 < spec.segments < spec.in_channels else ""
             return f"{kind} {kh}x{kw}" + (f" /{stride}" if stride > 1 else "") + segments
         case PoolSpec(kind="global_average"):

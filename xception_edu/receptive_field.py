@@ -2,14 +2,11 @@
 library only.
 """
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from xception_edu.specs import ConvSpec, LinearSpec, PoolSpec, Shape, Spec
-
-# layers side by side, as `architectures` names them
-BRANCH = re.compile(r"(.+)_(tower\d+|skip)_|(.+)_skip(_bn)?$")
+from xception_edu.architectures import block_of, branch_of
+from xception_edu.specs import AddSpec, ConvSpec, LinearSpec, PoolSpec, Shape, Spec
 
 
 class Field(NamedTuple):
@@ -49,18 +46,13 @@ def receptive_fields(layers: Sequence[tuple[Spec, Shape]]) -> list[Field]:
     module ends with the widest.
     """
     fields: list[Field] = []
-    trunk, module, ends = Field(), "", dict[str, Field]()
+    trunk, block, ends = Field(), "", dict[str, Field]()
     for spec, shape in layers:
-        found = BRANCH.match(spec.name)
-        name, branch = (
-            (found[1] or found[3], found[2] or "skip")
-            if found
-            else (spec.name.partition("_")[0], "")
-        )
-        if name != module:
-            trunk, module, ends = _widest(trunk, *ends.values()), name, {}
+        if block_of(spec.name) != block:
+            trunk, block, ends = _widest(trunk, *ends.values()), block_of(spec.name), {}
+        branch = branch_of(spec.name)
         ends[branch] = ends.get(branch, trunk).after(spec, shape)
-        fields.append(_widest(*ends.values()) if spec.name.endswith("_add") else ends[branch])
+        fields.append(_widest(*ends.values()) if isinstance(spec, AddSpec) else ends[branch])
     return fields
 
 

@@ -114,6 +114,11 @@ class ConvSpec:
         for field, value in (("kernel_size", kernel), ("stride", stride), ("padding", padding)):
             object.__setattr__(self, field, value)  # pairs from here on: one form to read
 
+    @property
+    def is_depthwise(self) -> bool:
+        """Whether each of several channels is convolved by itself."""
+        return 1 < self.segments == self.in_channels
+
     def output_shape(self, shape: Shape) -> Shape:
         """(out_channels, height, width) of the output; ValueError where the window does not fit."""
         _expect_channels(shape, self.in_channels)
@@ -256,3 +261,34 @@ class AddSpec:
 
 
 Spec = ConvSpec | LinearSpec | PoolSpec | BatchNormSpec | ActivationSpec | AddSpec
+Kind = Literal[
+    "pointwise",
+    "depthwise",
+    "segmented",
+    "regular",
+    "linear",
+    "pooling",
+    "batch norm",
+    "activation",
+    "add",
+]
+
+
+def kind(spec: Spec) -> Kind:
+    """What kind of layer it is; any 1x1 convolution is "pointwise"."""
+    match spec:
+        case ConvSpec(kernel_size=(1, 1)):
+            return "pointwise"
+        case ConvSpec(is_depthwise=True):
+            return "depthwise"
+        case ConvSpec():
+            return "regular" if spec.segments == 1 else "segmented"
+        case LinearSpec():
+            return "linear"
+        case PoolSpec():
+            return "pooling"
+        case BatchNormSpec():
+            return "batch norm"
+        case ActivationSpec():
+            return "activation"
+    return "add"

@@ -271,28 +271,28 @@ def test_depth_profiles_add_up_to_the_networks():
         assert profile.total("activation_bytes") == cost.activation_bytes()
 
 
-def test_bars_of_the_depth_profiles_are_the_stages_and_two_are_cut():
+def test_bars_of_the_depth_profiles_are_the_blocks_and_two_are_cut():
     axes = [ax for ax in page("draw_depth_profiles").figure.axes if ax.axison]
     profiles = gallery.FIGURES["draw_depth_profiles"].data()
     missing = []
     for i, ax in enumerate(axes):
         profile, quantity = profiles[i // 3], list(depth_profiles.QUANTITIES)[i % 3]
-        for j, stage in enumerate(profile.stages):
+        for j, block in enumerate(profile.blocks):
             bars = [bar for bar in ax.patches if round(bar.get_x() + bar.get_width() / 2) == j]
             drawn = sum(bar.get_height() for bar in bars)
             # one on the other
             assert max(
                 [bar.get_y() + bar.get_height() for bar in bars], default=0
             ) == pytest.approx(drawn)
-            if drawn != pytest.approx(sum(getattr(stage, quantity).values())):
-                missing.append((stage.name, quantity))
+            if drawn != pytest.approx(block.total(quantity)):
+                missing.append((block.name, quantity))
     assert missing == [("fc1", "params"), ("fc2", "params")]
     assert {"103", "17"} <= page("draw_depth_profiles").words
 
 
-def test_depth_profiles_name_the_modules_of_each_network():
-    parts = [profile.parts() for profile in gallery.FIGURES["draw_depth_profiles"].data()]
-    assert parts[0] == [
+def test_depth_profiles_name_the_stages_of_each_network():
+    stages = [profile.stages() for profile in gallery.FIGURES["draw_depth_profiles"].data()]
+    assert stages[0] == [
         ("1", 0, 1),
         ("2", 2, 3),
         ("3", 4, 6),
@@ -300,8 +300,8 @@ def test_depth_profiles_name_the_modules_of_each_network():
         ("5", 10, 12),
         ("fc", 13, 15),
     ]
-    assert parts[1] == [("stem", 0, 4), ("A", 5, 7), ("B", 8, 12), ("C", 13, 16)]
-    assert parts[2] == [("entry", 0, 4), ("middle", 5, 12), ("exit", 13, 16)]
+    assert stages[1] == [("stem", 0, 4), ("A", 5, 7), ("B", 8, 12), ("C", 13, 16)]
+    assert stages[2] == [("entry", 0, 4), ("middle", 5, 12), ("exit", 13, 16)]
 
 
 # ---- files ---------------------------------------------------------------------------------------

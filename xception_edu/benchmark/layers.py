@@ -33,6 +33,7 @@ from xception_edu.specs import (
     PoolSpec,
     Shape,
     Spec,
+    kind,
 )
 
 FILE = "layers.json"
@@ -41,6 +42,8 @@ BATCHES = {"cpu": (1, 2, 4), "cuda": (64,)}
 EFFORT = {"cpu": {"rounds": 9, "fill": 5}, "cuda": {"rounds": 5, "fill": 2}}
 QUICK = {"rounds": 3, "fill": 5}
 NETWORKS = {"xception": architectures.xception, "inception_v3": architectures.inception_v3}
+# kinds of layers that the record has a word of its own for
+KINDS = {"segmented": "regular", "linear": "fully connected", "activation": "ReLU"}
 LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
@@ -79,12 +82,13 @@ def different_layers(network: str) -> list[tuple[dict, Spec, Shape]]:
     """
     rows: dict[tuple[Spec, Shape, str], dict] = {}
     for spec, shape in NETWORKS[network]():
-        key = (replace(spec, name=""), shape, stage_of(spec.name))
+        stage = stage_name(spec.name)
+        key = (replace(spec, name=""), shape, stage)
         if key not in rows:
             what = {
                 "network": network,
-                "stage": stage_of(spec.name),
-                "kind": kind_of(spec),
+                "stage": stage,
+                "kind": KINDS.get(kind(spec), kind(spec)),
                 "layer": describe(spec),
             }
             sizes = {
@@ -97,33 +101,10 @@ def different_layers(network: str) -> list[tuple[dict, Spec, Shape]]:
     return [(row, spec, shape) for (spec, shape, _), row in rows.items()]
 
 
-def stage_of(name: str) -> str:
-    """The part of the network that a layer's name begins with: entry, middle, exit; stem, mixed0 to
-    mixed10; head.
-    """
-    first = name.partition("_")[0]
-    if first.startswith("mixed"):
-        return first
-    stage = first.rstrip("0123456789")
-    return {"conv": "entry", "pool": "head", "classifier": "head"}.get(stage, stage)
-
-
-def kind_of(spec: Spec) -> str:
-    """What a layer is called in a chart: depthwise, pointwise, regular, or what `describe` says
-    without the sizes.
-    """
-    if isinstance(spec, ConvSpec):
-        one = spec.kernel_size == (1, 1)
-        return (
-            "pointwise"
-            if one
-            else "depthwise"
-            if 1 < spec.segments == spec.in_channels
-            else "regular"
-        )
-    if isinstance(spec, PoolSpec):
-        return "pooling"
-    return describe(spec)
+def stage_name(name: str) -> str:
+    """A layer's stage; in the three stages of Inception V3's modules, its module."""
+    stage = architectures.stage_of(name)
+    return architectures.block_of(name) if stage in ("A", "B", "C") else stage
 
 
 def measure_layer(

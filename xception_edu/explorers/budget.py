@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from xception_edu.architectures import XceptionConfig, xception
+from xception_edu.architectures import XceptionConfig, role_of, stage_of, xception
 from xception_edu.budgets import TOLERANCE, width_for
 from xception_edu.costs import Cost, cost_of, total
 from xception_edu.explorers import measured
@@ -67,12 +67,12 @@ def parts(config: XceptionConfig) -> dict[str, Cost]:
     """Cost of the separable layers' 1x1 ("pointwise") and k x k ("spatial"), and of all else
     ("rest"). One middle block counts for all: they are alike.
     """
-    found: dict[str, list[Cost]] = {"pointwise": [], "spatial": [], "rest": []}
+    costs: dict[str, list[Cost]] = {"pointwise": [], "spatial": [], "rest": []}
     for spec, shape in xception(replace(config, middle_blocks=1)):
-        kind = spec.name.rpartition("_")[2]
-        times = config.middle_blocks if spec.name.startswith("middle") else 1
-        found[kind if kind in found else "rest"] += [cost_of(spec, shape)] * times
-    return {kind: total(costs) for kind, costs in found.items()}
+        role = role_of(spec.name)
+        times = config.middle_blocks if stage_of(spec.name) == "middle" else 1
+        costs[role if role in costs else "rest"] += [cost_of(spec, shape)] * times
+    return {role: total(of_role) for role, of_role in costs.items()}
 
 
 def network_point(segments: int, quantity: str, budget: int) -> Point:

@@ -9,7 +9,7 @@ from xception_edu import architectures
 from xception_edu.costs import Cost, total
 from xception_edu.explorers.engine.scene import Scene
 from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
-from xception_edu.plots.depth_profiles import depth_profile, stage_names
+from xception_edu.plots.depth_profiles import block_names, depth_profile
 from xception_edu.plots.pieces import concept, map_size, title_of
 from xception_edu.receptive_field import Field, receptive_fields
 from xception_edu.specs import Shape, Spec
@@ -52,14 +52,14 @@ def views(network: str) -> list[View]:
     layers = make()
     stages = blocks(layers)
     profile = depth_profile(title, layers)
-    counts = {q: [sum(getattr(stage, q).values()) for stage in profile.stages] for q in QUANTITIES}
+    counts = {q: [block.total(q) for block in profile.blocks] for q in QUANTITIES}
     return [_view(title, i, stages, counts) for i in range(len(stages))]
 
 
 def blocks(layers: architectures.Layers) -> list[list[Layer]]:
     """A network's layers with their receptive fields, block by block."""
     fields = receptive_fields(layers)
-    rows = zip(stage_names(layers), layers, fields, strict=True)
+    rows = zip(block_names(layers), layers, fields, strict=True)
     return [
         [(*layer, field) for _, layer, field in group]
         for _, group in groupby(rows, key=lambda row: row[0])
@@ -75,7 +75,7 @@ def _view(
         output(stages, at),
         Field(*map(max, zip(*(f for *_, f in stage), strict=True))),
     )
-    (name,) = stage_names([stage[0][:2]])
+    name = architectures.block_of(stage[0][0].name)
     return View(
         stop=at + 1,
         short=number,

@@ -8,6 +8,7 @@ Each `draw_` function takes plain data and draws; the functions above it make th
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -16,16 +17,20 @@ from matplotlib.ticker import MaxNLocator
 
 from xception_edu import costs, paper
 from xception_edu.architectures import (
+    STEM,
     Layers,
     ModuleConfig,
     XceptionConfig,
+    block_of,
     module,
     regular_convolution,
+    role_of,
+    stage_of,
     xception,
 )
 from xception_edu.costs import Cost
 from xception_edu.plots import style
-from xception_edu.specs import BatchNormSpec, ConvSpec, LinearSpec, Shape, Spec
+from xception_edu.specs import Shape, Spec, kind
 
 MILLION = 1_000_000
 # for annotations
@@ -91,23 +96,25 @@ class XceptionShares:
     macs: dict[str, dict[str, int]]
 
 
-def kind_of(spec: Spec) -> str | None:
+def share_of(spec: Spec) -> str | None:
     """The key of KINDS that a layer of Xception counts under; None for layers without parameters
     and MACs.
 
     The strided 1x1 projections count as plain convolutions: they belong to no separable
     convolution.
     """
-    match spec:
-        case LinearSpec():
+    match kind(spec), role_of(spec.name):
+        case "linear", _:
             return "classifier"
-        case BatchNormSpec():
+        case "batch norm", _:
             return "batch normalization"
-        case ConvSpec() if spec.name.endswith("_pointwise"):
+        case _, "pointwise":
             return "pointwise 1×1"
-        case ConvSpec() if spec.name.endswith("_spatial"):
-            return "depthwise 3×3" if spec.segments == spec.in_channels else "3×3 over segments"
-        case ConvSpec():
+        case "depthwise", "spatial":
+            return "depthwise 3×3"
+        case _, "spatial":
+            return "3×3 over segments"
+        case "pointwise" | "regular", _:
             return "plain convolutions"
     return None
 
@@ -116,24 +123,28 @@ def params_by_kind(layers: Layers) -> dict[str, int]:
     """Parameters of a network under each kind that it has, in the order of KINDS."""
     counts: Counter[str] = Counter()
     for spec, shape in layers:
-        if kind := kind_of(spec):
-            counts[kind] += costs.cost_of(spec, shape).params
-    return {kind: counts[kind] for kind in KINDS if kind in counts}
+        if share := share_of(spec):
+            counts[share] += costs.cost_of(spec, shape).params
+    return {share: counts[share] for share in KINDS if share in counts}
 
 
 def xception_shares(layers: Layers) -> XceptionShares:
     """Parameters by kind, and MACs by stage (stem, the three flows, classifier) and kind."""
-    stages = {"conv": "stem", "entry": "entry flow", "middle": "middle flow", "exit": "exit flow"}
     macs: dict[str, Counter[str]] = {}
     for spec, shape in layers:
         if count := costs.cost_of(spec, shape).macs:
-            stage = stages.get(
-                spec.name.rstrip("0123456789").split("_")[0].rstrip("0123456789"), "classifier"
-            )
-            macs.setdefault(stage, Counter())[str(kind_of(spec))] += count
+            macs.setdefault(_stage(spec), Counter())[str(share_of(spec))] += count
     return XceptionShares(
         params_by_kind(layers), {stage: dict(counts) for stage, counts in macs.items()}
     )
+
+
+def _stage(spec: Spec) -> str:
+    """A stage of Xception in the chart's words."""
+    if block_of(spec.name) in STEM:
+        return "stem"
+    flows = {"entry": "entry flow", "middle": "middle flow", "exit": "exit flow"}
+    return flows.get(stage_of(spec.name), "classifier")
 
 
 def xception_over_segments(
@@ -260,11 +271,9 @@ def draw_xception_shares(axes: Sequence[Axes], shares: XceptionShares) -> Sequen
     colors.
     """
     total = sum(shares.params.values())
-    kinds = sorted(shares.params, key=shares.params.__getitem__, reverse=True)
-    labels = [
-        f"{shares.params[kind]:,} ({_percent(shares.params[kind] / total)})" for kind in kinds
-    ]
-    _draw_bars(axes[0], {kind: {kind: shares.params[kind]} for kind in kinds}, labels)
+    params = dict(sorted(shares.params.items(), key=itemgetter(1), reverse=True))
+    labels = [f"{count:,} ({_percent(count / total)})" for count in params.values()]
+    _draw_bars(axes[0], {name: {name: count} for name, count in params.items()}, labels)
     axes[0].set_title(
         f"Parameters by kind of layer; {total:,} in all", loc="left", fontsize=style.TEXT, pad=10
     )
@@ -289,9 +298,9 @@ def _draw_bars(ax: Axes, rows: dict[str, dict[str, int]], labels: Sequence[str])
     """Horizontal bars from the top, each divided by kind, with a label behind each."""
     for i, (counts, label) in enumerate(zip(rows.values(), labels, strict=True)):
         end = 0
-        for kind in (kind for kind in KINDS if kind in counts):
-            ax.barh(i, counts[kind], left=end, height=0.62, color=style.COLORS[KINDS[kind]])
-            end += counts[kind]
+        for name in (name for name in KINDS if name in counts):
+            ax.barh(i, counts[name], left=end, height=0.62, color=style.COLORS[KINDS[name]])
+            end += counts[name]
         ax.annotate(label, (end, i), (6, 0), **QUIET)
     ax.set_yticks(range(len(rows)), rows, color=style.INK)
     ax.set(xticks=[], ylim=(len(rows) - 0.5, -0.5))

@@ -3,11 +3,10 @@
 `depth_profile` makes the data through `costs`; `draw_depth_profiles` draws it, a row a network.
 """
 
-import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,9 +15,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MultipleLocator
 
 from xception_edu import costs
-from xception_edu.architectures import Layers
+from xception_edu.architectures import Layers, block_of, stage_of
 from xception_edu.plots import style
 from xception_edu.plots.pieces import concept
+from xception_edu.specs import kind
 
 MILLION, MIB = 1_000_000, 2**20
 QUANTITIES = {  # what a column shows: its title, the unit and its name, and what is between ticks
@@ -36,100 +36,76 @@ KEY = {
     "elementwise": "BN, ReLU, additions",
     "pooling": "pooling",
 }
-# A stage is a convolution of its own in stems and plain stacks, and elsewhere a module; layers
-# without parameters that stand alone, such as pools between convolutions, belong to the stage
-# before them.
-STAGE = re.compile(r"stem_conv\d+|conv\d+_\d+|(?!stem|pool)[^_]+")
-# the parts of a network that are named below the bars, by the beginning of their stages' names
-PARTS = (
-    (r"entry|conv\d$", "entry"),
-    ("middle", "middle"),
-    ("exit", "exit"),
-    ("stem", "stem"),
-    (r"mixed[0-2]$", "A"),
-    (r"mixed[3-7]$", "B"),
-    (r"mixed", "C"),
-    (r"conv(?P<stage>\d)_", ""),
-    ("fc", "fc"),
-)
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One bar of each panel: parameters, MACs and bytes of activations by the concept that has a
-    color.
-    """
+class Block:
+    """One bar of each panel: parameters, MACs and bytes of activations by color."""
 
     name: str
     params: dict[str, int]
     macs: dict[str, int]
     activation_bytes: dict[str, int]
 
-    @property
-    def part(self) -> str | None:
-        """The named part of the network that the stage belongs to; None for the classifier, which
-        belongs to the last.
-        """
-        for pattern, label in PARTS:
-            if found := re.match(pattern, self.name):
-                return label or found["stage"]
-        return None
+    def total(self, quantity: str) -> int:
+        """The block's `quantity`, a key of QUANTITIES."""
+        return sum(getattr(self, quantity).values())
 
 
 @dataclass(frozen=True)
 class DepthProfile:
-    """A network's stages in the order of the computation."""
+    """A network's blocks in the order of the computation."""
 
     title: str
-    stages: tuple[Stage, ...]
+    blocks: tuple[Block, ...]
 
     def total(self, quantity: str) -> int:
         """The whole network's `quantity`, a key of QUANTITIES."""
-        return sum(sum(getattr(stage, quantity).values()) for stage in self.stages)
+        return sum(block.total(quantity) for block in self.blocks)
 
-    def parts(self) -> list[tuple[str, int, int]]:
-        """Named parts with the positions of their first and last stage."""
+    def stages(self) -> list[tuple[str, int, int]]:
+        """Stages with the positions of their first and last block; the classifier ends the last."""
         names: list[str] = []
-        for stage in self.stages:
-            names.append(stage.part or names[-1])
-        ends = [(name, len(list(group))) for name, group in groupby(names)]
-        starts = np.cumsum([0, *(n for _, n in ends)])
-        return [
-            (name, int(start), int(start) + n - 1)
-            for (name, n), start in zip(ends, starts, strict=False)
-        ]
+        for block in self.blocks:
+            stage = stage_of(block.name)
+            names.append(names[-1] if stage == "head" else stage)
+        stages = []
+        for name, group in groupby(enumerate(names), key=itemgetter(1)):
+            positions = [position for position, _ in group]
+            stages.append((name, positions[0], positions[-1]))
+        return stages
 
 
 def depth_profile(title: str, layers: Layers) -> DepthProfile:
-    """Costs of a network, as `(spec, input shape)` pairs, by stage and by concept."""
-    counters: dict[str, dict[str, Counter[str]]] = {}
-    for name, (spec, shape) in zip(stage_names(layers), layers, strict=True):
-        stage = counters.setdefault(name, {quantity: Counter() for quantity in QUANTITIES})
+    """Costs of a network, as `(spec, input shape)` pairs, by block and by concept."""
+    blocks: dict[str, Block] = {}
+    for name, (spec, shape) in zip(block_names(layers), layers, strict=True):
+        block = blocks.setdefault(name, Block(name, {}, {}, {}))
         cost = costs.cost_of(spec, shape)
-        for quantity, count in (
-            ("params", cost.params),
-            ("macs", cost.macs),
-            ("activation_bytes", cost.activation_bytes()),
-        ):
-            stage[quantity][concept(spec)] += count
-    stages = (
-        Stage(name, **{q: {c: n for c, n in by.items() if n} for q, by in s.items()})
-        for name, s in counters.items()
-    )
-    return DepthProfile(title, tuple(stages))
+        _add(block.params, concept(spec), cost.params)
+        _add(block.macs, concept(spec), cost.macs)
+        _add(block.activation_bytes, concept(spec), cost.activation_bytes())
+    return DepthProfile(title, tuple(blocks.values()))
 
 
-def stage_names(layers: Layers) -> list[str]:
-    """The stage that each layer belongs to."""
+def _add(counts: dict[str, int], concept: str, count: int) -> None:
+    if count:
+        counts[concept] = counts.get(concept, 0) + count
+
+
+def block_names(layers: Layers) -> list[str]:
+    """The block that each layer belongs to; a pool that stands alone belongs to the one before."""
+    alone = {block_of(spec.name) for spec, _ in layers}
+    alone -= {block_of(spec.name) for spec, _ in layers if kind(spec) != "pooling"}
     names: list[str] = []
     for spec, _ in layers:
-        found = STAGE.match(spec.name)
-        names.append(found[0] if found else names[-1])
+        block = block_of(spec.name)
+        names.append(names[-1] if block in alone else block)
     return names
 
 
 def draw_depth_profiles(axes: np.ndarray, profiles: Sequence[DepthProfile]) -> np.ndarray:
-    """Networks (rows) by quantity (columns): a bar a stage, divided by kind of layer; a column has
+    """Networks (rows) by quantity (columns): a bar a block, divided by kind of layer; a column has
     one scale.
     """
     for row, profile in zip(axes, profiles, strict=True):
@@ -144,21 +120,21 @@ def draw_depth_profiles(axes: np.ndarray, profiles: Sequence[DepthProfile]) -> n
 
 
 def _highest(profile: DepthProfile, quantity: str) -> int:
-    return max(sum(getattr(stage, quantity).values()) for stage in profile.stages)
+    return max(block.total(quantity) for block in profile.blocks)
 
 
 def _draw_bars(ax: Axes, profile: DepthProfile, quantity: str) -> None:
-    """One panel, with the total at its title and the names of the network's parts below it."""
+    """One panel, with the total at its title and the names of the network's stages below it."""
     title, unit, unit_name, apart = QUANTITIES[quantity]
     limit, cut = HIGHEST.get(quantity, float("inf")), []
-    for i, stage in enumerate(profile.stages):
-        end, counts = 0.0, getattr(stage, quantity)
-        for kind in (kind for kind in KEY if kind in counts):
-            height = min(end + counts[kind], limit) - end
-            ax.bar(i, height, 0.84, end, color=style.COLORS[kind])
+    for i, block in enumerate(profile.blocks):
+        end, counts = 0.0, getattr(block, quantity)
+        for name in (name for name in KEY if name in counts):
+            height = min(end + counts[name], limit) - end
+            ax.bar(i, height, 0.84, end, color=style.COLORS[name])
             end += height
-        if sum(counts.values()) > limit:
-            cut.append((i, f"{sum(counts.values()) / unit:.0f}"))
+        if block.total(quantity) > limit:
+            cut.append((i, f"{block.total(quantity) / unit:.0f}"))
     # at most two, which stand side by side
     for (i, label), aside in zip(cut, (-6, 6), strict=False):
         place = {
@@ -168,14 +144,14 @@ def _draw_bars(ax: Axes, profile: DepthProfile, quantity: str) -> None:
             "fontsize": style.SMALL,
         }
         ax.annotate(label, (i, limit), (aside, 1), **place)
-    for _, first, _ in profile.parts()[1:]:
+    for _, first, _ in profile.stages()[1:]:
         ax.axvline(first - 0.5, color="#DDDDDD", linewidth=0.8, zorder=0)
     ax.set_xticks(
-        [(first + last) / 2 for _, first, last in profile.parts()],
-        [name for name, *_ in profile.parts()],
+        [(first + last) / 2 for _, first, last in profile.stages()],
+        [name for name, *_ in profile.stages()],
     )
     ax.tick_params(axis="x", length=0)
-    ax.set_xlim(-0.7, len(profile.stages) - 0.3)
+    ax.set_xlim(-0.7, len(profile.blocks) - 0.3)
     ax.yaxis.set_major_locator(MultipleLocator(apart))
     ax.yaxis.set_major_formatter(lambda value, _: f"{value / unit:,g}")
     head = f"{title}: {profile.total(quantity) / unit:,.1f} {unit_name}"
@@ -186,7 +162,7 @@ def _draw_key(figure: Figure) -> None:
     """A colored square and a name for each kind of layer, in a row below the heading."""
     _, height = figure.get_size_inches() * style.DPI
     y = height - 100
-    for x, (kind, name) in zip((16, 84, 206, 350, 486, 652), KEY.items(), strict=True):
+    for x, (color, name) in zip((16, 84, 206, 350, 486, 652), KEY.items(), strict=True):
         corner = (x / style.DPI, y / style.DPI)
         side = 11 / style.DPI
         figure.add_artist(
@@ -194,7 +170,7 @@ def _draw_key(figure: Figure) -> None:
                 corner,
                 side,
                 side,
-                color=style.COLORS[kind],
+                color=style.COLORS[color],
                 linewidth=0,
                 transform=figure.dpi_scale_trans,
             )

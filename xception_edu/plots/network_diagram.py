@@ -1,11 +1,5 @@
-"""Figure 5 of the paper, the whole of Xception, drawn from the list of specs that
-`architectures.xception` gives.
+"""Figure 5 of the paper, the whole of Xception, drawn from `architectures.xception`."""
 
-Blocks and flows are read from the layers' names: `entry1_sep2_pointwise` belongs to block `entry1`
-of the entry flow.
-"""
-
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -14,7 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Circle, FancyBboxPatch
 
 from xception_edu import costs
-from xception_edu.architectures import Layers, output_shape
+from xception_edu.architectures import (
+    Layers,
+    block_of,
+    branch_of,
+    output_shape,
+    stage_of,
+    step_of,
+)
 from xception_edu.plots import style
 from xception_edu.plots.pieces import (
     MARGIN,
@@ -68,10 +69,8 @@ class Block:
         """The flow that the block belongs to; whatever stands behind the exit blocks is part of the
         exit flow.
         """
-        found = re.match("conv|entry|middle", self.name)
-        return (
-            {"conv": "entry", "entry": "entry", "middle": "middle"}[found[0]] if found else "exit"
-        )
+        stage = stage_of(self.name)
+        return stage if stage in ("entry", "middle") else "exit"
 
     @property
     def output(self) -> Shape:
@@ -84,20 +83,16 @@ def blocks_of(layers: Layers) -> list[Block]:
     convolution with its BN.
     """
     blocks = []
-    for name, members in groupby(layers, key=lambda layer: layer[0].name.split("_")[0]):
+    for name, members in groupby(layers, key=lambda layer: block_of(layer[0].name)):
         groups = [
-            list(group) for _, group in groupby(members, key=lambda layer: _step(layer[0].name))
+            list(group) for _, group in groupby(members, key=lambda layer: step_of(layer[0].name))
         ]
-        skip = next((group for group in groups if group[0][0].name.endswith("_skip")), [])
+        skip = next((group for group in groups if branch_of(group[0][0].name) == "skip"), [])
         steps = [
             group for group in groups if group is not skip and not isinstance(group[0][0], AddSpec)
         ]
         blocks.append(Block(name, steps, skip, residual=isinstance(groups[-1][0][0], AddSpec)))
     return blocks
-
-
-def _step(name: str) -> str:
-    return re.sub("_(spatial|activation|pointwise|bn)$", "", name)
 
 
 def step_label(step: Layers) -> str:

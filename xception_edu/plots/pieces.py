@@ -11,7 +11,7 @@ from matplotlib.text import Text
 
 from xception_edu import costs
 from xception_edu.plots import style
-from xception_edu.specs import ConvSpec, LinearSpec, PoolSpec, Shape, Spec
+from xception_edu.specs import ConvSpec, PoolSpec, Shape, Spec, kind
 
 MARGIN = 16  # pixels free at each side of a page
 
@@ -19,19 +19,18 @@ MARGIN = 16  # pixels free at each side of a page
 # ---- words and colors for specs ------------------------------------------------------------------
 
 
+CONCEPTS = {
+    "segmented": "spatial",
+    "regular": "spatial",
+    "batch norm": "elementwise",
+    "activation": "elementwise",
+    "add": "elementwise",
+}
+
+
 def concept(spec: Spec) -> str:
     """The key of `style.COLORS` that a layer is drawn in."""
-    match spec:
-        case ConvSpec(kernel_size=(1, 1)):
-            return "pointwise"
-        case ConvSpec():
-            return "depthwise" if 1 < spec.segments == spec.in_channels else "spatial"
-        case PoolSpec():
-            return "pooling"
-        case LinearSpec():
-            return "linear"
-        case _:
-            return "elementwise"
+    return CONCEPTS.get(kind(spec), kind(spec))
 
 
 def times(*sides: int) -> str:
@@ -52,17 +51,13 @@ def title_of(spec: Spec) -> str:
     """A layer in two words: "3×3 conv", "3×3 avg pool", "ReLU"."""
     match spec:
         case ConvSpec():
-            return (
-                f"{times(*spec.kernel_size)}"
-                f" {'depthwise' if concept(spec) == 'depthwise' else 'conv'}"
-            )
+            word = "depthwise" if kind(spec) == "depthwise" else "conv"
+            return f"{times(*spec.kernel_size)} {word}"
         case PoolSpec(kind="global_average"):
             return "global avg pool"
         case PoolSpec():
-            return (
-                f"{times(spec.kernel_size, spec.kernel_size)}"
-                f" {'avg' if spec.kind == 'average' else 'max'} pool"
-            )
+            word = "avg" if spec.kind == "average" else "max"
+            return f"{times(spec.kernel_size, spec.kernel_size)} {word} pool"
         case _:
             return costs.describe(spec)
 
