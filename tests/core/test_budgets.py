@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xception_edu import architectures
-from xception_edu.budgets import width_for
+from xception_edu.budgets import narrowest, width_for, width_near
 from xception_edu.configs import ORDERS, XceptionConfig
 from xception_edu.costs import total
 
@@ -105,3 +105,15 @@ def test_both_budgets_at_once_are_an_error():
 def test_an_image_too_small_is_an_error():
     with pytest.raises(ValueError, match="input_size is 3, but must be"):
         width_for(XceptionConfig(), macs=MACS, input_size=3)
+
+
+@pytest.mark.parametrize("segments", ["channels", 3, 61])
+def test_a_near_width_has_four_decimals_and_the_narrowest_a_channel_for_each_segment(segments):
+    config = XceptionConfig(segments=segments)
+    near = width_near(config, macs=MACS)
+    assert abs(cost(near).macs - MACS) <= 0.005 * MACS
+    assert near.width == round(near.width, 4)
+    least = narrowest(config).width
+    assert least <= near.width
+    with pytest.raises(ValueError, match="width is|segments is"):
+        replace(config, width=least - 1e-4)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.helpers import recorded
 from xception_edu import architectures
-from xception_edu.budgets import TOLERANCE, width_for
+from xception_edu.budgets import TOLERANCE, costs_by_role, width_for
 from xception_edu.configs import XceptionConfig
 from xception_edu.costs import total
 from xception_edu.explorers import budget, budget_explorer
@@ -62,7 +62,7 @@ def test_torch_counts_the_same():
     for segments in (3, 728):
         point = budget.network_point(segments, "macs", BUDGETS["macs"] // 4)
         cost = measured_cost(xception(replace(config_of(point), middle_blocks=1)), (3, 299, 299))
-        one = budget.parts(replace(config_of(point), middle_blocks=1))
+        one = costs_by_role(replace(config_of(point), middle_blocks=1))
         assert (cost.params, cost.macs) == (total(one.values()).params, total(one.values()).macs)
 
 

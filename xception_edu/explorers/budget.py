@@ -4,11 +4,9 @@ count.
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import lru_cache
 
-from xception_edu.architectures import XceptionConfig, role_of, stage_of, xception
-from xception_edu.budgets import TOLERANCE, width_for
+from xception_edu.architectures import XceptionConfig
+from xception_edu.budgets import TOLERANCE, costs_by_role, narrowest, width_for, width_near
 from xception_edu.costs import Cost, cost_of, total
 from xception_edu.explorers import measured
 from xception_edu.explorers.budget_panels import MIDDLE, Point, draw_blocks, draw_widths
@@ -62,63 +60,24 @@ def budget_explorer(
 # ---- parameters and MACs of the whole network ----------------------------------------------------
 
 
-@lru_cache(maxsize=2048)
-def parts(config: XceptionConfig) -> dict[str, Cost]:
-    """Cost of the separable layers' 1x1 ("pointwise") and k x k ("spatial"), and of all else
-    ("rest"). One middle block counts for all: they are alike.
-    """
-    costs: dict[str, list[Cost]] = {"pointwise": [], "spatial": [], "rest": []}
-    for spec, shape in xception(replace(config, middle_blocks=1)):
-        role = role_of(spec.name)
-        times = config.middle_blocks if stage_of(spec.name) == "middle" else 1
-        costs[role if role in costs else "rest"] += [cost_of(spec, shape)] * times
-    return {role: total(of_role) for role, of_role in costs.items()}
-
-
 def network_point(segments: int, quantity: str, budget: int) -> Point:
-    """The width at which the network meets the budget within `budgets.TOLERANCE`, found as a root
-    of "costs grow as width²".
-
-    `budgets.width_for` finds the nearest width of all, in ten times as long.
-    """
-    config = XceptionConfig(
-        segments="channels" if segments == MIDDLE else segments, width=_narrowest(segments)
-    )
-    least = getattr(total(parts(config).values()), quantity)
+    """A width at which the network meets the budget within `budgets.TOLERANCE`."""
+    config = XceptionConfig(width=1000, segments="channels" if segments == MIDDLE else segments)
+    least = getattr(total(costs_by_role(narrowest(config)).values()), quantity)
     if least > budget * (1 + TOLERANCE):
         return Point(segments=segments, needed=least)
-    width = max(1.0, config.width)
-    for _ in range(20):
-        config = replace(config, width=width)
-        reached = getattr(total(parts(config).values()), quantity)
-        if abs(reached - budget) <= TOLERANCE * budget:
-            break
-        width = max(round(width * (budget / reached) ** 0.5, 4), _narrowest(segments))
-    else:
-        config = width_for(config, **{quantity: budget})
-    costs = parts(config)
-    shares = {kind: getattr(cost, quantity) for kind, cost in costs.items()}
+    limits = {"params": None, "macs": None} | {quantity: budget}
+    near = width_near(config, params=limits["params"], macs=limits["macs"])
+    config = near or width_for(config, params=limits["params"], macs=limits["macs"])
+    costs = costs_by_role(config)
+    shares = {role: getattr(cost, quantity) for role, cost in costs.items()}
     channels, cost = config.scaled_entry_widths[-1], total(costs.values())
     return Point(segments=segments, width=config.width, channels=channels, parts=shares, cost=cost)
 
 
-@lru_cache
-def _narrowest(segments: int) -> float:
-    """The narrowest width, to a ten-thousandth, at which every layer that is cut has a channel for
-    each segment.
-    """
-    if segments == MIDDLE:
-        return 1e-4
-    return next(
-        width / 10_000
-        for width in range(1, 10**6)
-        if round(XCEPTION.entry_widths[1] * width / 10_000) >= segments
-    )
-
-
 def network_points(quantity: str, share: int) -> tuple[float, list[Point]]:
     """The budget, and what every segment count gets for it."""
-    budget = round(getattr(total(parts(XCEPTION).values()), quantity) * share / 100)
+    budget = round(getattr(total(costs_by_role(XCEPTION).values()), quantity) * share / 100)
     return budget, [network_point(segments, quantity, budget) for segments in SEGMENTS]
 
 

@@ -8,7 +8,8 @@ from itertools import accumulate
 
 from xception_edu.configs import XceptionConfig
 from xception_edu.costs import Cost
-from xception_edu.explorers.engine.scene import HUES, Scene
+from xception_edu.explorers.engine.scene import Scene
+from xception_edu.plots.style import HUES
 from xception_edu.specs import segment_sizes
 
 WIDTH, HEIGHT, LEFT = 390, 300, 10  # pixels of a panel, and of its margin

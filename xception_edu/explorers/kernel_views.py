@@ -11,9 +11,10 @@ import numpy as np
 
 from xception_edu.costs import cost_of
 from xception_edu.explorers.convolution import Convolution
-from xception_edu.explorers.engine.scene import HUES, Scene
+from xception_edu.explorers.engine.scene import Scene
 from xception_edu.explorers.engine.scene_explorer import View
 from xception_edu.explorers.engine.tiles import NEGATIVE, Tiles, gray, grid, signed, tiles
+from xception_edu.plots.style import HUES
 from xception_edu.specs import Shape
 
 COLUMNS = (

@@ -12,13 +12,6 @@ from collections.abc import Iterable, Sequence
 from xception_edu import checks
 from xception_edu.plots import style
 
-HUES = (
-    "#E69F00",
-    "#56B4E9",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-)  # of pieces side by side, by turns; blue is the 1x1, as everywhere
 # of the page around: dark on light, or light on dark
 THEME = ("ink", "quiet", "line", "faint", "paper")
 LEVELS = "0123456789abcdefghijklmnopqrstuvwxyz"  # opacity of a cell, from none to full
