@@ -45,7 +45,8 @@ parity: .venv-peers/installed
 # As many threads as torch takes by itself: these times are for an idle machine.
 benchmarks: .venv/installed .venv-peers/installed
 	$(BIN)/python -m xception_edu benchmark all
-	$(PEERS)/python -m xception_edu benchmark counting
+	$(BIN)/python experiments/startup.py
+	PYTHONPATH=. $(PEERS)/python experiments/counting.py
 	PYTHONPATH=. $(PEERS)/python experiments/networks.py
 	$(BIN)/python experiments/readme_tables.py
 	$(BIN)/python -m xception_edu figures --out figures

@@ -1,7 +1,7 @@
 """One contender of networks.py: a network in a form, in a process of its own, which does what lines
 of standard input say.
 
-    python -m benchmarks.contender '["ours", "channels_last", "training", "bfloat16", 4, "cpu"]'
+    python -m experiments.contender '["ours", "channels_last", "training", "bfloat16", 4, "cpu"]'
 
 The list is who ("ours", "timm", "keras"), form, mode, dtype, batch and device. Every answer is a
 line of JSON: first "ready", then one for each line that comes in: step (milliseconds of a step, and

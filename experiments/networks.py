@@ -42,9 +42,10 @@ import torch
 
 from experiments.contender import OUT_OF_MEMORY
 from xception_edu import architectures
-from xception_edu.benchmark import left_out, machine, timing
-from xception_edu.benchmark.command import INTERRUPTED, as_json
-from xception_edu.benchmark.roofline import as_dict, sizes_of
+from xception_edu.benchmark import machine, peaks, timing
+from xception_edu.benchmark.command import INTERRUPTED
+from xception_edu.benchmark.records import as_json, left_out
+from xception_edu.benchmark.roofline import Roofline
 from xception_edu.costs import cost_of
 
 ROOT = Path(__file__).parent.parent
@@ -200,24 +201,22 @@ def row(one: Contender, best: Contender, batch: int, memory: dict) -> dict:
     }
 
 
-def higher(a: timing.Ceilings, b: timing.Ceilings) -> timing.Ceilings:
-    """The higher of two measurements of each ceiling, one before the races and one after: machines
+def higher(a: Roofline, b: Roofline) -> Roofline:
+    """The higher of two measurements of each peak, one before the races and one after: machines
     have slow moments.
     """
-    speeds = {
-        dtype: max(speed, b.macs_per_second[dtype]) for dtype, speed in a.macs_per_second.items()
-    }
-    return timing.Ceilings(
+    speeds = {dtype: max(a.peak(dtype), b.peak(dtype)) for dtype in a.macs_per_second}
+    return Roofline(
         macs_per_second=speeds, memory=max(a.memory, b.memory), cache=max(a.cache, b.cache)
     )
 
 
-def ideal_ms(ceilings: timing.Ceilings, mode: str, batch: int, dtype: str) -> float:
+def ideal_ms(roofline: Roofline, mode: str, batch: int, dtype: str) -> float:
     """The roofline's time of a step, every layer by itself; thrice in training, since each of two
     gradients costs as much.
     """
     layers = (
-        ceilings.milliseconds(cost_of(*pair), batch=batch, dtype=dtype)
+        roofline.milliseconds(cost_of(*pair), batch=batch, dtype=dtype)
         for pair in architectures.xception()
     )
     return sum(layers) * (3 if mode == "training" else 1)
@@ -238,7 +237,8 @@ def measure(args: argparse.Namespace, device: torch.device, save: Callable[[dict
     next may end it all.
     """
     started, cases, too_large, curves = time.perf_counter(), [], [], []
-    before = timing.measure_ceilings(device=device, **sizes_of(False, device))
+    sizes = peaks.sizes_of(False, device)
+    before = peaks.measure_roofline(device=device, **sizes)
     wanted = [
         (mode, batch, dtype)
         for mode in MODES
@@ -246,12 +246,12 @@ def measure(args: argparse.Namespace, device: torch.device, save: Callable[[dict
         for dtype in (args.dtypes if batch == args.batches[0] else args.dtypes[-1:])
     ]
 
-    def summary(ceilings: timing.Ceilings) -> dict:
+    def summary(roofline: Roofline) -> dict:
         return {
-            "ceilings": as_dict(ceilings),
+            "ceilings": roofline.as_record(),
             **left_out(len(wanted), len(cases) + len(too_large)),
             **({"too_large": too_large} if too_large else {}),
-            "cases": [with_fractions(case, ceilings) for case in cases],
+            "cases": [with_fractions(case, roofline) for case in cases],
             "losses": curves,
         }
 
@@ -276,14 +276,12 @@ def measure(args: argparse.Namespace, device: torch.device, save: Callable[[dict
             )
     except KeyboardInterrupt:
         print(f"interrupted: {len(cases) + len(too_large)} of {len(wanted)} cases", file=sys.stderr)
-    return summary(
-        higher(before, timing.measure_ceilings(device=device, **sizes_of(False, device)))
-    )
+    return summary(higher(before, peaks.measure_roofline(device=device, **sizes)))
 
 
-def with_fractions(case: dict, ceilings: timing.Ceilings) -> dict:
+def with_fractions(case: dict, roofline: Roofline) -> dict:
     """A case whose rows have the roofline's time over their median."""
-    ideal = ideal_ms(ceilings, case["mode"], case["batch"], case["dtype"])
+    ideal = ideal_ms(roofline, case["mode"], case["batch"], case["dtype"])
     return case | {
         "rows": [row | {"fraction": round(ideal / row["median_ms"], 4)} for row in case["rows"]]
     }
@@ -324,7 +322,7 @@ def main() -> int:
     def save(measured: dict) -> None:
         (folder / "networks.json").write_text(as_json(about | measured), encoding="utf-8")
 
-    with machine.load_of_others() as found:  # the contenders have all left before it is read
+    with machine.background_load() as found:  # the contenders have all left before it is read
         measured = measure(args, device, save)
     load |= found
     save(measured)

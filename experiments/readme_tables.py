@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from xception_edu import conv_algorithms
-from xception_edu.benchmark.cores import APART
+from xception_edu.benchmark import records
 from xception_edu.layers import SegmentedConv2d
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -43,16 +43,11 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]], note: str = "")
 
 def conditions(record: dict) -> str:
     """Below a table: what measured it, on what, and what else went on there."""
-    on = (
-        f"{record['machine']['processor']}, {record['threads']} threads"
-        if record["device"] == "cpu"
-        else record["device"]
-    )
+    on = records.describe_machine(record)
     share = record["load"]["share_of_others"]
     others = (
         "" if share is None else f"; other programs used {share:.0%} of the processors meanwhile"
     )
-    quick = " **A first look: few cases and rounds.**" * record["quick"]
     stopped = (
         f" **Stopped early: {record['left_out']} cases are left out.**"
         if "left_out" in record
@@ -63,7 +58,7 @@ def conditions(record: dict) -> str:
         if "too_large" in record
         else ""
     )
-    return f"`{record['command']}` on {on}{others}.{too_large}{quick}{stopped}"
+    return f"`{record['command']}` on {on}{others}.{too_large}{stopped}"
 
 
 def networks() -> str:
@@ -175,8 +170,6 @@ def segments() -> str:
             f"{statistics.median(case['ratio'] for case in cases):.2f}",
             f"{max(case['ratio'] for case in cases):.2f}",
             _over([case["ratio"] for case in cases]),
-            f"{sum(case['regret'] > 1.05 for case in cases)}",
-            _over([case["ratio_near"] for case in cases if case["ratio_near"] is not None]),
             f"{statistics.median(case['fraction'] for case in cases):.0%}",
         ]
         for name, cases in groups.items()
@@ -186,28 +179,13 @@ def segments() -> str:
         "median",
         "worst",
         "over 1.05",
-        "by its rule",
-        "over 1.05, near cores",
         "of the roofline",
     )
     over = [case for case in record["cases"] if case["ratio"] > 1.05]
     chosen = sum(case["regret"] > 1.05 for case in over)
     note = (
-        "By its rule: the form that it takes, timed by itself, takes over 1.05 times as long as the"
-        " fastest."
-    )
-    note += (
-        f" That is so of {chosen} of the {len(over)} over 1.05; in the others that form is within"
-        " 1.05."
-    )
-    rounds, apart = record["cores"]["rounds"], record["cores"]["apart"]
-    note += (
-        f" Near cores: the {rounds - apart:,} of {rounds:,} rounds in which handing data from one"
-        " core to the other took up"
-    )
-    note += (
-        f" to {APART} times as long as at best; the host of a virtual machine moves its cores"
-        " together and apart."
+        f"In {chosen} of the {len(over)} over 1.05 the algorithm that it chooses is not the"
+        " fastest: timed by itself it is over 1.05 too."
     )
     return markdown(head, rows, f"{note} {conditions(record)}")
 

@@ -107,7 +107,7 @@ def main():
     if args.rank:
         work()
         return
-    with machine.load_of_others() as load:
+    with machine.background_load() as load:
         found = {workers: measured(workers) for workers in WORKERS}
     gradients = found[1]["params"] * 4
     cluster = cluster_of(found)

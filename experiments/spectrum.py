@@ -25,8 +25,8 @@ from tqdm import tqdm
 
 from xception_edu import architectures, budgets
 from xception_edu.benchmark import machine
-from xception_edu.benchmark.command import as_json
 from xception_edu.benchmark.machine import ROOT
+from xception_edu.benchmark.records import as_json
 from xception_edu.configs import XceptionConfig
 from xception_edu.costs import total
 from xception_edu.recipes import CIFAR10

@@ -23,8 +23,11 @@ __version__ = "0.1.0"
 # Every public name, by the module that has it. `__init__.pyi` says the same to type checkers.
 _NAMES = {
     "benchmark.command": "run_benchmark",
-    "benchmark.remeasure": "remeasure_button",
-    "benchmark.timing": "alternate latency measure_ceilings peak_memory ratio",
+    "benchmark.devices": "pick_device",
+    "benchmark.peaks": "measure_roofline",
+    "benchmark.records": "maps_of measured_at over_segments read_record",
+    "benchmark.remeasure": "measure_segments",
+    "benchmark.timing": "alternate latency peak_memory ratio",
     "configs": "InceptionV3Config ModuleConfig VGGConfig XceptionConfig",
     "costs": "Cost block_diagonal_weights cost_of total",
     "data.augment": "augment prepare",
@@ -44,9 +47,7 @@ _NAMES = {
     ),
     "measure": "measured_cost measured_layers operator_calls stage_shapes",
     "plots.gpu_charts": "shares_by_kind times_of",
-    "plots.measured_charts": (
-        "gains_of_half_precision maps_of measured_at over_segments read_record time_by_kind"
-    ),
+    "plots.measured_charts": "gains_of_half_precision time_by_kind",
     "plots.pictures": "show show_images show_lines",
     "recipes": "CIFAR10 DIGITS IMAGENET IMAGENET_MODERN JFT PHOTOS RECIPES",
     "recipes.recipe": "Recipe learning_rate rate_rule",
@@ -55,7 +56,6 @@ _NAMES = {
         "ActivationSpec AddSpec BatchNormSpec ConvSpec LinearSpec PoolSpec Shape segment_sizes"
     ),
     "training.checkpoints": "load_newest",
-    "training.devices": "pick_device",
     "training.evaluate": "evaluate",
     "training.parallel": "launch",
     "training.run_folder": "read_metrics",

@@ -5,10 +5,15 @@ from xception_edu import costs as costs
 from xception_edu import paper as paper
 from xception_edu import recipes as recipes
 from xception_edu.benchmark.command import run_benchmark as run_benchmark
-from xception_edu.benchmark.remeasure import remeasure_button as remeasure_button
+from xception_edu.benchmark.devices import pick_device as pick_device
+from xception_edu.benchmark.peaks import measure_roofline as measure_roofline
+from xception_edu.benchmark.records import maps_of as maps_of
+from xception_edu.benchmark.records import measured_at as measured_at
+from xception_edu.benchmark.records import over_segments as over_segments
+from xception_edu.benchmark.records import read_record as read_record
+from xception_edu.benchmark.remeasure import measure_segments as measure_segments
 from xception_edu.benchmark.timing import alternate as alternate
 from xception_edu.benchmark.timing import latency as latency
-from xception_edu.benchmark.timing import measure_ceilings as measure_ceilings
 from xception_edu.benchmark.timing import peak_memory as peak_memory
 from xception_edu.benchmark.timing import ratio as ratio
 from xception_edu.configs import InceptionV3Config as InceptionV3Config
@@ -53,10 +58,6 @@ from xception_edu.measure import stage_shapes as stage_shapes
 from xception_edu.plots.gpu_charts import shares_by_kind as shares_by_kind
 from xception_edu.plots.gpu_charts import times_of as times_of
 from xception_edu.plots.measured_charts import gains_of_half_precision as gains_of_half_precision
-from xception_edu.plots.measured_charts import maps_of as maps_of
-from xception_edu.plots.measured_charts import measured_at as measured_at
-from xception_edu.plots.measured_charts import over_segments as over_segments
-from xception_edu.plots.measured_charts import read_record as read_record
 from xception_edu.plots.measured_charts import time_by_kind as time_by_kind
 from xception_edu.plots.pictures import show as show
 from xception_edu.plots.pictures import show_images as show_images
@@ -82,7 +83,6 @@ from xception_edu.specs import PoolSpec as PoolSpec
 from xception_edu.specs import Shape as Shape
 from xception_edu.specs import segment_sizes as segment_sizes
 from xception_edu.training.checkpoints import load_newest as load_newest
-from xception_edu.training.devices import pick_device as pick_device
 from xception_edu.training.evaluate import evaluate as evaluate
 from xception_edu.training.parallel import launch as launch
 from xception_edu.training.run_folder import read_metrics as read_metrics

@@ -4,46 +4,36 @@ looks at a time.
 
 import json
 import math
-import subprocess
 import time
 
-import nbformat
 import pytest
 import torch
-from nbclient.exceptions import CellExecutionError
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from xception_edu import architectures
 from xception_edu.__main__ import main
-from xception_edu.benchmark import (
-    command,
-    counting,
-    layers,
-    machine,
-    mistakes,
-    segments,
-    startup,
-    timing,
-)
-from xception_edu.benchmark.cores import Cores, handover
+from xception_edu.benchmark import command, layers, machine, mistakes, peaks, segments, timing
+from xception_edu.benchmark.roofline import Roofline
+from xception_edu.benchmark.segment_case import Setting
+from xception_edu.benchmark.timing import Effort
 from xception_edu.costs import total
 from xception_edu.layers import SegmentedConv2d
 from xception_edu.specs import Shape
 
-CEILINGS = timing.Ceilings(macs_per_second={"float32": 1e7, "bfloat16": 4e7}, memory=1e6, cache=5e6)
-TIMES = {"median_ms", "q1_ms", "q3_ms", "rounds", "disturbed"}
+ROOFLINE = Roofline(macs_per_second={"float32": 1e7, "bfloat16": 4e7}, memory=1e6, cache=5e6)
+TIMES = {"median_ms", "q1_ms", "q3_ms", "rounds", "preempted"}
 COSTS = {"macs", "bytes", "intensity", "attainable_ms", "fraction"}
 
 
 @pytest.fixture
 def quick_machine(monkeypatch):
-    """Ceilings at once, and maps so small that everything takes no time: what is computed stays."""
-    monkeypatch.setattr(timing, "measure_ceilings", lambda **_: CEILINGS)
+    """A roofline at once, and maps so small that all takes no time: what is computed stays."""
+    monkeypatch.setattr(peaks, "measure_roofline", lambda **_: ROOFLINE)
     monkeypatch.setattr(segments, "MAPS", {16: 3, 6: 4})
     monkeypatch.setattr(segments, "UNEVEN", {16: (3, 5), 6: (4, 5)})
     monkeypatch.setattr(segments, "QUICK", (1, 3, 16, 6))
-    monkeypatch.setattr(segments, "EFFORT", {quick: {"rounds": 3} for quick in (True, False)})
+    monkeypatch.setattr(segments, "FIRST_LOOK", Effort(rounds=3))
+    monkeypatch.setattr(segments, "EFFORT", {"cpu": Effort(rounds=3)})
 
 
 def run_command(*arguments):
@@ -56,9 +46,7 @@ def test_without_a_name_all_are_listed(capsys):
     assert main(["benchmark"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(command.BENCHMARKS)
-    assert {"roofline", "layers", "segments", "mistakes", "startup", "counting"} <= set(
-        command.BENCHMARKS
-    )
+    assert list(command.BENCHMARKS) == ["roofline", "layers", "segments", "mistakes"]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +57,7 @@ def test_without_a_name_all_are_listed(capsys):
         (["roofline", "--threads", "two"], "argument --threads: invalid int value: 'two'"),
         (
             ["roofline", "--device", "abacus"],
-            "device is 'abacus', but must be one that torch finds here",
+            "device is 'abacus', but must be one that is here (cpu",
         ),
         (["roofline", "--out", "{file}"], "but must be a folder that can be written: "),
         (["roofline", "--quik"], "unrecognized arguments: --quik"),
@@ -84,31 +72,18 @@ def test_a_wrong_argument_is_one_line_and_status_2(arguments, message, capsys, t
     assert message in err
 
 
-def test_counting_without_its_peers_says_how_to_get_them(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(counting, "PACKAGES", ("no_such_counter",))
-    assert run_command("counting", "--out", str(tmp_path)) == 2
-    assert (
-        "counting needs no_such_counter: run it with .venv-peers/bin/python"
-        in capsys.readouterr().err
-    )
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_all_runs_every_benchmark_that_can_run_and_says_which_cannot(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(counting, "PACKAGES", ("no_such_counter",))
-    others = {name: module for name, module in command.BENCHMARKS.items() if name != "counting"}
-    for module in others.values():
+def test_all_runs_every_benchmark(capsys, monkeypatch, tmp_path):
+    for module in command.BENCHMARKS.values():
         monkeypatch.setattr(module, "measure", lambda **_: {"rows": [1, 2]})
     assert main(["benchmark", "all", "--out", str(tmp_path / "new"), "--quick"]) == 0
-    out, err = capsys.readouterr()
-    assert [line.rpartition("/")[2] for line in out.splitlines()] == [
-        module.FILE for module in others.values()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.rpartition("/")[2] for line in lines] == [
+        module.FILE for module in command.BENCHMARKS.values()
     ]
-    assert "counting left out: it compares with no_such_counter" in err
 
 
 def test_a_record_says_where_when_and_how_it_was_measured(monkeypatch, tmp_path):
-    monkeypatch.setattr(timing, "measure_ceilings", lambda **_: CEILINGS)
+    monkeypatch.setattr(peaks, "measure_roofline", lambda **_: ROOFLINE)
     assert main(["benchmark", "roofline", "--quick", "--out", str(tmp_path), "--threads", "1"]) == 0
     record = json.loads((tmp_path / "roofline.json").read_text())
     assert list(record)[:7] == [
@@ -138,13 +113,6 @@ def test_a_record_says_where_when_and_how_it_was_measured(monkeypatch, tmp_path)
         "cache": 5e6,
     }
     assert record["ridge"] == {"float32": 10.0, "bfloat16": 40.0}
-
-
-def test_the_file_is_the_record_a_row_a_line():
-    record = {"a": 1, "rows": [{"x": 1}, {"x": 2}], "none": []}
-    text = command.as_json(record)
-    assert json.loads(text) == record
-    assert '\n  {"x": 1},\n  {"x": 2}\n' in text
 
 
 @pytest.mark.parametrize("network", layers.NETWORKS)
@@ -194,7 +162,9 @@ def test_what_is_timed_has_the_shape_that_the_list_says(layout):
 def test_a_row_of_layers_is_in_its_declared_shape(quick_machine):
     _, spec, shape = layers.different_layers("xception")[0]
     small = Shape(shape.channels, 9, 9)
-    found = layers.measure_layer(spec, small, 2, "bfloat16", CEILINGS, device=timing.CPU, rounds=3)
+    found = layers.measure_layer(
+        spec, small, 2, "bfloat16", ROOFLINE, Effort(rounds=3), device=timing.CPU
+    )
     assert set(found) == TIMES | COSTS | {"batch", "dtype", "layout", "other_layout_ms"}
     assert found["macs"] == 2 * 32 * 3 * 9 * 4 * 4
     assert found["bytes"] == 2 * (2 * (3 * 81 + 32 * 16) + 864)
@@ -283,16 +253,15 @@ def test_what_seems_slow_is_looked_at_again_after_all_others_and_no_round_is_lef
         slow = current[-1] == 3 and first
         order.append(current)
         return {
-            key: timing.Timing((2.0,) if key[1] == "ours" and slow else (1.0,), watched=(0.1,))
-            for key in functions
+            key: timing.Timing((2.0,) if key[1] == "ours" and slow else (1.0,)) for key in functions
         }
 
     look = segments.Case.look
 
-    def looked(case, **again):
+    def looked(case, places):
         nonlocal current
-        current = (*case.bench.about.values(), case.segments)
-        look(case, **again)
+        current = (case.bench.setting, case.segments)
+        look(case, places)
 
     current = ()
     monkeypatch.setattr(segments.Bench, "pointwise", lambda _: [])
@@ -309,32 +278,6 @@ def test_what_seems_slow_is_looked_at_again_after_all_others_and_no_round_is_lef
     assert all(first.count(case) == segments.PLACES for case in first)
 
 
-def test_what_stays_slow_waits_for_near_cores_and_goes_on_with_the_orders(
-    quick_machine, monkeypatch
-):
-    starts, waited = [], []
-
-    def alternate(functions, *, start, **_):
-        starts.append(start)
-        return {
-            key: timing.Timing((2.0 if key[1] == "ours" else 1.0,) * 3, watched=(0.1,) * 3)
-            for key in functions
-        }
-
-    monkeypatch.setattr(timing, "alternate", alternate)
-    cores = Cores()
-    monkeypatch.setattr(cores, "wait", lambda: waited.append(len(starts)))
-    case = segments.Case(
-        segments.Bench(16, 3, "float32", "forward", CEILINGS, timing.CPU, {"rounds": 3}, cores), 4
-    )
-    case.look()
-    assert case.slower()
-    case.look(again=True)
-    assert starts == [0, 3, 6, 9, 12, 15]
-    assert waited == [2, 3, 4, 5]
-    assert len(cores.handovers) == 18
-
-
 def test_the_tensors_lie_at_another_place_in_each_part_of_a_measurement(quick_machine, monkeypatch):
     places = []
 
@@ -343,61 +286,15 @@ def test_the_tensors_lie_at_another_place_in_each_part_of_a_measurement(quick_ma
         return dict.fromkeys(functions, timing.Timing((1.0,)))
 
     monkeypatch.setattr(timing, "alternate", alternate)
-    bench = segments.Bench(
-        128, 56, "float32", "forward", CEILINGS, timing.CPU, {"rounds": 1}, Cores()
-    )
+    setting = Setting(channels=128, side=56, dtype="float32", mode="forward")
+    bench = segments.Bench(setting, ROOFLINE, timing.CPU, Effort(rounds=1))
     for count in (2, 4, 8):
-        segments.Case(bench, count).look()
+        segments.Case(bench, count).look(segments.PLACES)
     assert len(set(places)) > 1
 
 
-def test_the_ratio_of_near_cores_leaves_out_the_rounds_of_cores_that_lay_apart():
-    """While they lie apart ours takes twice as long as the first form; near, as long as that one,
-    which then is the fastest.
-    """
-    handovers = (4.0, 6.0, 4.1, 6.0, 4.7, 6.0, 6.0)
-    ours = timing.Timing((1.0, 2.0, 1.1, 2.0, 1.0, 2.0, 2.0), watched=handovers)
-    forms = [
-        timing.Timing((1.0,) * 7, watched=handovers),
-        timing.Timing((1.3, 0.5, 1.3, 0.5, 1.3, 0.5, 0.5), watched=handovers),
-    ]
-    cores = Cores()
-    cores.handovers += handovers
-    assert cores.ratio(ours, forms) == 1.0
-    assert cores.record() == {"handover_ms": 4.0, "rounds": 7, "apart": 4}
-    # seen later: 4.7 is more than 1.2 times that, so two rounds are left
-    cores.handovers.append(3.5)
-    assert cores.ratio(ours, forms) is None
-    assert Cores().record() == {"handover_ms": 0.0, "rounds": 0, "apart": 0}
-
-
-def test_waiting_for_near_cores_ends_when_they_are_near_or_patience_ends(monkeypatch):
-    found = iter([6.0, 6.0, 4.0, 9.0])
-    monkeypatch.setattr("xception_edu.benchmark.cores.handover", lambda: next(found))
-    monkeypatch.setattr("xception_edu.benchmark.cores.time.sleep", lambda _: None)
-    cores = Cores()
-    cores.handovers.append(4.0)
-    cores.wait()
-    assert next(found) == 9.0
-    monkeypatch.setattr("xception_edu.benchmark.cores.handover", lambda: 9.0)
-    monkeypatch.setattr("xception_edu.benchmark.cores.PATIENCE", 0)
-    cores.wait()
-
-
-def test_a_handover_takes_a_small_part_of_a_millisecond():
-    with timing.pinned(1):
-        assert 0 < handover() < 5
-
-
-def test_counting_by_torch_needs_no_peer_and_agrees():
-    hand, _ = counting.by_hand()
-    torchs, _ = counting.by_torch("meta")
-    assert hand == torchs
-    assert hand["total"] == total(architectures.xception()).macs
-
-
 def test_load_and_facts_of_the_machine():
-    with machine.load_of_others() as load:
+    with machine.background_load() as load:
         sum(range(10**5))
     assert load["wall_seconds"] >= 0
     assert load["share_of_others"] is None or 0 <= load["share_of_others"] <= 1
@@ -414,7 +311,7 @@ def test_a_process_that_was_started_and_ended_is_no_other(monkeypatch):
     clock = iter([5.0, 7.0])
     monkeypatch.setattr(machine.time, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(machine.os, "cpu_count", lambda: 2)
-    with machine.load_of_others() as load:
+    with machine.background_load() as load:
         pass
     assert load == {"wall_seconds": 2.0, "share_of_others": 0.125}
 
@@ -436,7 +333,7 @@ def test_ctrl_c_keeps_what_was_measured_and_says_how_much_is_left_out(
         taken.append(None)
         if len(taken) == 3:
             raise KeyboardInterrupt
-        return real(*args, **kwargs | {"rounds": 1, "fill": 0})
+        return real(*args, **kwargs | {"rounds": 1, "min_ms": 0})
 
     monkeypatch.setattr(timing, "alternate", interrupted_at_the_third)
     monkeypatch.setattr(segments, "SLOWER", float("inf"))
@@ -456,14 +353,6 @@ def test_ctrl_c_keeps_what_was_measured_and_says_how_much_is_left_out(
 
 def every_sixth_layer():
     return [row for network in layers.NETWORKS for row in layers.different_layers(network)][::6]
-
-
-def test_on_a_gpu_all_leaves_out_what_only_the_processor_does(monkeypatch, tmp_path):
-    ran = []
-    monkeypatch.setattr(command, "device_of", lambda name: torch.device("cuda"))
-    monkeypatch.setattr(command, "run_benchmark", lambda name, **_: ran.append(name) or {})
-    assert main(["benchmark", "all", "--device", "cuda", "--out", str(tmp_path)]) == 0
-    assert ran == ["roofline", "layers", "segments", "mistakes"]
 
 
 @pytest.mark.parametrize("name", mistakes.MISTAKES)
@@ -494,35 +383,3 @@ def test_a_new_layer_each_round_and_its_first_call_against_its_third(monkeypatch
     assert seen == [
         channels for channels in (first, first + 2, first + 4, first + 6) for _ in range(3)
     ]
-
-
-def test_startup_has_a_row_for_each_import_explorer_and_notebook(monkeypatch, tmp_path):
-    monkeypatch.setattr(startup, "STATEMENTS", ("pass", "import torch_of_the_test"))
-    monkeypatch.setattr(startup, "TORCH", "import torch_of_the_test")
-    monkeypatch.setattr(startup, "NOTEBOOKS", tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    (tmp_path / "torch_of_the_test.py").write_text("import time; time.sleep(0.5)")
-    cell = nbformat.v4.new_code_cell("import os; assert os.environ['TQDM_DISABLE'] == '1'")
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "01_small.ipynb")
-    with tqdm(disable=True) as progress:
-        record = startup.measure(quick=True, device=timing.CPU, progress=progress)
-    assert [row["statement"] for row in record["imports"]] == ["pass", "import torch_of_the_test"]
-    assert record["imports"][0]["times_as_long"] < record["imports"][1]["times_as_long"] == 1
-    assert record["imports"][1]["median_ms"] > 500
-    assert [row["explorer"] for row in record["explorers"]] == [
-        "budget_explorer",
-        "kernel_explorer",
-    ]
-    assert all(set(row["make"]) == set(row["picture"]) == TIMES for row in record["explorers"])
-    (notebook,) = record["notebooks"]
-    assert notebook["notebook"] == "01_small"
-    assert 0 < notebook["seconds"] < record["bound_seconds"] == 60
-
-
-def test_a_statement_or_a_notebook_that_fails_is_no_time(tmp_path):
-    with pytest.raises(subprocess.CalledProcessError):
-        startup.fresh("import no_such_module")
-    path = tmp_path / "fails.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")]), path)
-    with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
-        startup.run(path)

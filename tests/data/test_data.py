@@ -17,7 +17,6 @@ from tests.helpers.image_files import photo_of_places, pixel_columns
 from xception_edu.data import augment, builtin
 from xception_edu.data.load import load_dataset
 from xception_edu.recipes import DIGITS, PHOTOS
-from xception_edu.training.devices import pick_device
 
 PLAIN = dict(
     random_shift=0, random_rotation=0.0, random_zoom=0.0, random_light=0.0, random_flip=False
@@ -197,17 +196,6 @@ def test_a_wrong_side_is_refused(side):
 def test_an_unknown_photograph_is_refused():
     with pytest.raises(ValueError, match="name is 'lena', but must be one of 'astronaut'"):
         builtin.load_photograph("lena")
-
-
-@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", "", "xpu"])
-def test_a_device_that_is_not_here_is_refused(device):
-    with pytest.raises(ValueError, match="device is"):
-        pick_device(device)
-
-
-def test_the_device_is_picked_automatically():
-    assert pick_device().type == ("cuda" if torch.cuda.is_available() else "cpu")
-    assert pick_device("cpu") == torch.device("cpu")
 
 
 # ---- on the device -------------------------------------------------------------------------------

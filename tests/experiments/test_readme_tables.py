@@ -14,7 +14,7 @@ readme_tables = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(readme_tables)
 
 RECORD = {
-    "command": "python -m xception_edu benchmark networks",
+    "command": "python experiments/networks.py",
     "quick": False,
     "device": "cpu",
     "threads": 2,
@@ -111,7 +111,7 @@ def test_a_table_is_written_between_its_markers_and_nothing_else_changes(readme)
         " ---: | ---: |\n| training, batch 4, bfloat16 | 1,000 ms (bf16) | 1,130 ms (timm bf16)"
         " | 1.13 | 0.75 | 46% |\n\nWhere a training step of ours (bfloat16, batch 4) goes: 70%"
         " `aten::convolution`. Losses of 20 steps of ours and timm's differ by at most 0.0012 in"
-        " float32 and 0.034 in bfloat16. `python -m xception_edu benchmark networks` on A"
+        " float32 and 0.034 in bfloat16. `python experiments/networks.py` on A"
         " processor, 2 threads; other programs used 3% of the processors meanwhile.\n\n<!-- end"
         " -->\n\nAfter.\n"
     )
@@ -149,7 +149,7 @@ def test_a_marker_of_no_table_is_an_error(readme):
 
 def test_a_first_look_says_so():
     assert "first look" not in readme_tables.conditions(RECORD)
-    assert "A first look" in readme_tables.conditions(RECORD | {"quick": True})
+    assert "a first look" in readme_tables.conditions(RECORD | {"quick": True})
     assert "on A GPU" in readme_tables.conditions(RECORD | {"device": "A GPU"})
     large = RECORD | {
         "too_large": ["training, batch 256, bfloat16", "inference, batch 256, bfloat16"]

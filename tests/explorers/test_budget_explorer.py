@@ -170,7 +170,7 @@ def test_matrices_blocks_and_bars_are_drawn_to_scale(quantity, share):
 
 
 def test_without_measured_times_milliseconds_cannot_be_chosen(monkeypatch, tmp_path):
-    monkeypatch.setattr("xception_edu.explorers.measured.FOLDER", tmp_path)
+    monkeypatch.setattr("xception_edu.benchmark.records.REPOSITORY", tmp_path)
     explorer = budget_explorer()
     assert explorer.table["controls"][1]["options"] == ["params", "macs"]
     with pytest.raises(

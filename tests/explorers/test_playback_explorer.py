@@ -209,7 +209,7 @@ def test_what_is_no_run_is_refused(run, message):
 
 
 def test_without_a_repository_it_says_how_to_record(monkeypatch, tmp_path):
-    monkeypatch.setattr(playback, "RUN", tmp_path / "none.json")
+    monkeypatch.setattr("xception_edu.benchmark.records.REPOSITORY", tmp_path)
     with pytest.raises(ValueError, match="run is None, but must be a file: .*record_playback.py"):
         playback_explorer()
 

@@ -10,8 +10,9 @@ from itertools import product
 import pytest
 
 from tests.helpers import recorded
+from xception_edu.benchmark import records as measured
 from xception_edu.benchmark.machine import ROOT
-from xception_edu.explorers import measured, roofline_explorer
+from xception_edu.explorers import roofline_explorer
 from xception_edu.layers import SegmentedConv2d
 from xception_edu.measure import measured_cost
 from xception_edu.specs import segment_sizes
@@ -161,7 +162,10 @@ def test_the_machine_is_named():
     gpu = records() | {
         "segments_latency": records()["segments_latency"] | {"device": "A GPU", "quick": True}
     }
-    assert "on A GPU (a quick look)" in roofline_explorer(measurements=gpu).view()["note"]
+    assert (
+        "on A GPU (a first look: few cases and rounds)"
+        in roofline_explorer(measurements=gpu).view()["note"]
+    )
 
 
 def test_a_folder_and_what_was_read_from_it_are_the_same(tmp_path):
@@ -236,7 +240,7 @@ def test_records_that_are_not_whole_are_refused(change, message):
 
 
 def test_without_a_repository_it_says_how_to_measure(monkeypatch, tmp_path):
-    monkeypatch.setattr(measured, "FOLDER", tmp_path)
+    monkeypatch.setattr(measured, "REPOSITORY", tmp_path)
     with pytest.raises(
         ValueError, match="measurements is None, but must be .* benchmark all --out FOLDER"
     ):

@@ -29,7 +29,7 @@ def times(ms):
         "median_ms": ms,
         **{key: ms * factor for key, factor in SPREAD.items()},
         "rounds": 5,
-        "disturbed": 0,
+        "preempted": 0,
     }
 
 

@@ -42,6 +42,8 @@ STANDARD_LIBRARY_ONLY = [
         "recipes",
         "recipes.recipe",
         "benchmark.machine",
+        "benchmark.records",
+        "benchmark.roofline",
         "benchmark.allocator",
         "training.scaling",
     )

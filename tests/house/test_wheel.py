@@ -99,6 +99,19 @@ def test_costs_are_counted(alone):
     assert "22,855,952" in alone("-m", "xception_edu", "costs", "xception").stdout
 
 
+def test_every_explorer_moves_and_every_record_is_read(alone):
+    code = """
+import xception_edu as xe
+from xception_edu import explorers
+for name in explorers.__all__:
+    print(name, len(getattr(xe, name)().table))
+print(xe.read_record("gpu/roofline")["device"])
+"""
+    *made, device = alone("-c", code).stdout.splitlines()
+    assert len(made) == 9
+    assert "NVIDIA" in device
+
+
 def test_a_photograph_is_predicted_by_the_shipped_weights(alone):
     code = "from skimage import data, io; io.imsave('cat.png', data.chelsea())"
     alone("-c", code)

@@ -6,8 +6,8 @@ import warnings
 
 import pytest
 
+from experiments import counting
 from xception_edu import architectures
-from xception_edu.benchmark import counting
 from xception_edu.costs import Cost, cost_of, total
 from xception_edu.specs import BatchNormSpec, ConvSpec, LinearSpec, Shape
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from xception_edu.benchmark import timing
+from xception_edu.benchmark.roofline import Roofline
 
 
 def program(name):
@@ -65,18 +66,16 @@ def test_a_row_has_the_median_of_its_rounds_ratios():
 
 
 def test_the_roof_is_the_higher_of_two_measurements_of_each_ceiling():
-    a = timing.Ceilings(macs_per_second={"float32": 2.0, "bfloat16": 3.0}, memory=5.0, cache=6.0)
-    b = timing.Ceilings(macs_per_second={"float32": 1.0, "bfloat16": 4.0}, memory=7.0, cache=2.0)
-    assert networks.higher(a, b) == timing.Ceilings(
+    a = Roofline(macs_per_second={"float32": 2.0, "bfloat16": 3.0}, memory=5.0, cache=6.0)
+    b = Roofline(macs_per_second={"float32": 1.0, "bfloat16": 4.0}, memory=7.0, cache=2.0)
+    assert networks.higher(a, b) == Roofline(
         macs_per_second={"float32": 2.0, "bfloat16": 4.0}, memory=7.0, cache=6.0
     )
 
 
 def test_what_was_measured_before_an_interruption_is_kept(monkeypatch):
-    ceilings = timing.Ceilings(
-        macs_per_second={"float32": 2.0, "bfloat16": 3.0}, memory=5.0, cache=6.0
-    )
-    monkeypatch.setattr(networks.timing, "measure_ceilings", lambda **_: ceilings)
+    ceilings = Roofline(macs_per_second={"float32": 2.0, "bfloat16": 3.0}, memory=5.0, cache=6.0)
+    monkeypatch.setattr(networks.peaks, "measure_roofline", lambda **_: ceilings)
     monkeypatch.setattr(networks, "losses", lambda *_: {"largest_difference": 0.0})
     asked = []
 
@@ -109,10 +108,8 @@ def test_what_was_measured_before_an_interruption_is_kept(monkeypatch):
 
 
 def test_a_case_that_memory_does_not_hold_is_named_and_not_left_out(monkeypatch):
-    ceilings = timing.Ceilings(
-        macs_per_second={"float32": 2.0, "bfloat16": 3.0}, memory=5.0, cache=6.0
-    )
-    monkeypatch.setattr(networks.timing, "measure_ceilings", lambda **_: ceilings)
+    ceilings = Roofline(macs_per_second={"float32": 2.0, "bfloat16": 3.0}, memory=5.0, cache=6.0)
+    monkeypatch.setattr(networks.peaks, "measure_roofline", lambda **_: ceilings)
     monkeypatch.setattr(networks, "losses", lambda *_: {"largest_difference": 0.0})
 
     def race(mode, batch, dtype, _):

@@ -9,6 +9,7 @@ import pytest
 from tests.helpers import recorded
 from tests.helpers.pages import Page, off_the_page, overlaps
 from xception_edu import costs
+from xception_edu.benchmark import records as measured
 from xception_edu.plots import gallery, measured_charts, style
 from xception_edu.specs import ConvSpec, Shape
 
@@ -56,15 +57,6 @@ def test_latency_beside_macs_is_the_faster_layouts_time_as_a_share_of_one_segmen
             assert list(line.get_ydata()) == pytest.approx([value / values[0] for value in values])
 
 
-@pytest.mark.parametrize("faster", ["nchw", "channels_last"])
-def test_of_two_layouts_the_faster_is_taken_whichever_comes_first(faster):
-    cases = [
-        {"segments": 2, "layout": layout, "forms": {"ours": {"median_ms": 1 + (layout != faster)}}}
-        for layout in ("nchw", "channels_last")
-    ]
-    assert measured_charts.over_segments({"cases": cases})[2]["layout"] == faster
-
-
 def test_intensity_is_shown_beside_what_the_machine_needs():
     single, need, half, half_need = panels(made_up("draw_intensity_over_segments"))[0].lines
     assert need.get_ydata()[0] == pytest.approx(1e11 / 1e10)
@@ -80,12 +72,10 @@ def test_the_gain_of_half_precision_is_single_over_half():
     record = records()["segments_latency"]
     gains = measured_charts.gains_of_half_precision(record, channels=728, side=19, mode="training")
     half, single = (
-        measured_charts.over_segments(record, channels=728, side=19, mode="training", dtype=dtype)[
-            91
-        ]
+        measured.over_segments(record, channels=728, side=19, mode="training", dtype=dtype)[91]
         for dtype in ("bfloat16", "float32")
     )
-    assert gains[91] == measured_charts.milliseconds(single) / measured_charts.milliseconds(half)
+    assert gains[91] == measured.milliseconds(single) / measured.milliseconds(half)
     only = dict(record, cases=[case for case in record["cases"] if case["dtype"] == "float32"])
     assert (
         measured_charts.gains_of_half_precision(only, channels=728, side=19, mode="forward") == {}
@@ -159,6 +149,6 @@ def test_names_of_lines_that_end_alike_are_moved_apart():
 
 def test_without_results_the_counted_figures_are_drawn_still(monkeypatch, tmp_path):
     assert set(gallery.drawable()) == set(gallery.FIGURES)
-    monkeypatch.setattr(measured_charts, "RESULTS", tmp_path)
+    monkeypatch.setattr(measured, "REPOSITORY", tmp_path)
     assert set(gallery.drawable()) == set(gallery.FIGURES) - set(MEASURED)
     assert len(MEASURED) == 8

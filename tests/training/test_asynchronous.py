@@ -1,6 +1,4 @@
-"""Late gradients: the simulation against a step by hand, what was measured with it, and its
-picture.
-"""
+"""Late gradients: the simulation against a step by hand, what was measured with it."""
 
 import json
 import pathlib
@@ -11,7 +9,6 @@ import torch
 
 from tests.helpers.tiny import TINY
 from xception_edu.data.builtin import load_digits
-from xception_edu.plots import style, training_curves
 from xception_edu.training.asynchronous import train_stale
 from xception_edu.training.steps import (
     loss_of,
@@ -77,7 +74,11 @@ def test_a_wrong_staleness_is_refused():
 
 
 def mean(rate, staleness):
-    losses = training_curves._by_staleness(RESULTS["runs"], rate)[staleness]
+    losses = [
+        run["loss"]
+        for run in RESULTS["runs"]
+        if (run["learning_rate"], run["staleness"]) == (rate, staleness)
+    ]
     assert len(losses) == len(RESULTS["seeds"]) >= 3
     return sum(losses) / len(losses)
 
@@ -90,23 +91,3 @@ def test_measured_lateness_costs_more_the_higher_the_rate():
     costs = {rate: [mean(rate, s) - mean(rate, 0) for s in (4, 16)] for rate in (lowest, highest)}
     assert costs[lowest][0] < 0.1 < costs[highest][0]
     assert costs[lowest][1] < costs[highest][1]
-
-
-def test_the_picture_has_a_line_a_rate_and_leaves_out_what_diverged():
-    runs = [dict(run, loss=None) if run["staleness"] == 16 else run for run in RESULTS["runs"]]
-    with style.context():
-        _, axes = style.charts(1, 2, height=300, left=50, top=80, right=90, bottom=46, across=110)
-        for ax, results in zip(axes, (RESULTS, RESULTS | {"runs": runs}), strict=True):
-            training_curves.draw_stale_gradients(ax, results)
-    whole, cut = ([line for line in ax.lines if line.get_linestyle() == "-"] for ax in axes)
-    assert len(whole) == len(cut) == len(RESULTS["learning_rates"])
-    assert whole[0].get_ydata()[0] == pytest.approx(mean(RESULTS["learning_rates"][0], 0))
-    assert [len(line.get_xdata()) for line in cut] == [len(RESULTS["staleness"]) - 1] * len(cut)
-
-
-def test_a_run_is_drawn_from_its_lines():
-    lines = [{"epoch": 1, "loss": 2.0, "held_out_loss": 1.0}, {"epoch": 2, "loss": 1.5}]
-    with style.context():
-        _, ax = style.charts(1, 1, height=300, left=50, top=80, right=24, bottom=46)
-        training_curves.draw_training_curve(ax, lines)
-    assert [list(line.get_ydata()) for line in ax.lines] == [[2.0, 1.5], [1.0]]

@@ -15,6 +15,7 @@ import torch
 from tests.helpers.tiny import TINY, TINY_FLAGS
 from xception_edu.__main__ import main
 from xception_edu.benchmark import command, layers, segments, timing
+from xception_edu.benchmark.roofline import Roofline
 from xception_edu.layers import SegmentedConv2d
 from xception_edu.training import train
 from xception_edu.xception import XceptionConfig, xception
@@ -134,9 +135,7 @@ def test_the_gpus_own_clock_waits_for_its_work():
         for _ in range(times):
             a @ a
 
-    times = timing.alternate(
-        {n: lambda n=n: work(n) for n in (1, 10)}, rounds=5, warmup=3, device=CUDA
-    )
+    times = timing.alternate({n: lambda n=n: work(n) for n in (1, 10)}, rounds=5, device=CUDA)
     assert 7 < timing.ratio(times[10], times[1]) < 13
 
 
@@ -150,7 +149,7 @@ def test_the_first_call_does_not_decide_how_many_fill_a_round():
         calls.append(None)
         conv(x)
 
-    timing.alternate({"conv": call}, rounds=1, fill=5, device=CUDA)
+    timing.alternate({"conv": call}, rounds=1, min_ms=5, device=CUDA)
     assert len(calls) > 20
 
 
@@ -176,11 +175,11 @@ def test_the_benchmarks_run_there(name, tmp_path, monkeypatch):
 
 def test_a_layer_is_timed_there():
     (about, spec, shape), *_ = layers.different_layers("xception")
-    ceilings = timing.Ceilings(
+    roofline = Roofline(
         macs_per_second={"float32": 1e13, "bfloat16": 1e14}, memory=1e12, cache=1e12
     )
     found = layers.measure_layer(
-        spec, shape, 2, "bfloat16", ceilings, device=CUDA, rounds=3, fill=1
+        spec, shape, 2, "bfloat16", roofline, timing.Effort(rounds=3, min_ms=1), device=CUDA
     )
     assert found["median_ms"] > 0
     assert about["name"]

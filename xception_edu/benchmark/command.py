@@ -1,42 +1,39 @@
 """The command `benchmark`: run one measurement, or all, and write what they find as JSON."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from tqdm import tqdm
 
 from xception_edu import checks
-from xception_edu.benchmark import (
-    counting,
-    layers,
-    machine,
-    mistakes,
-    roofline,
-    segments,
-    startup,
-    timing,
-)
+from xception_edu.benchmark import layers, machine, mistakes, peaks, segments, timing
 from xception_edu.benchmark.allocator import keep_freed_memory
+from xception_edu.benchmark.devices import pick_device
+from xception_edu.benchmark.records import as_json
 
-# Each module has FILE, PACKAGES, and measure(quick, device, progress) -> a dict; its docstring says
-# what is in it. One that compares with packages that are not installed everywhere has
-# missing_peers() too.
-BENCHMARKS = {
-    "roofline": roofline,
+
+class Benchmark(Protocol):
+    """A module that measures."""
+
+    FILE: str
+    PACKAGES: Sequence[str]  # whose versions its record says, beside torch's
+
+    def measure(self, *, quick: bool, device: torch.device, progress: tqdm) -> dict:
+        """What it adds to its record, as the module's docstring says."""
+
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "roofline": peaks,
     "layers": layers,
     "segments": segments,
     "mistakes": mistakes,
-    "startup": startup,
-    "counting": counting,
 }
 INTERRUPTED = 130  # as a shell says it: 128 and the number of SIGINT
-# the same whatever the device: "all" runs them on a CPU only
-OF_THE_PROCESSOR = ("startup", "counting")
 
 
 def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
@@ -71,32 +68,51 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
         for name, module in BENCHMARKS.items():
             print(f"{name:10}{(module.__doc__ or '').splitlines()[0]}")
         return 0
-    # A convolution's time depends on where the system's small pages lie; with this torch asks for
-    # huge ones. It looks when it makes its first tensor, so this comes first.
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-    device, folder = device_of(args.device), folder_of(args.out)
-    names = list(BENCHMARKS) if args.name == "all" else [args.name]
-    for name in names:
-        if args.name == "all" and device.type != "cpu" and name in OF_THE_PROCESSOR:
-            continue
-        # of a benchmark that compares with others
-        missing = getattr(BENCHMARKS[name], "missing_peers", list)()
-        if missing and args.name == "all":
-            print(
-                f"{name} left out: it compares with {', '.join(missing)}; see `make benchmarks`",
-                file=sys.stderr,
-            )
-            continue
-        path = folder / BENCHMARKS[name].FILE
+    ask_for_huge_pages()
+    device, folder = pick_device(args.device), folder_of(args.out)
+    for name in list(BENCHMARKS) if args.name == "all" else [args.name]:
         record = run_benchmark(name, quick=args.quick, threads=args.threads, device=device)
-        path.write_text(as_json(record), encoding="utf-8")
-        print(path)
-        if "left_out" in record:
-            print(
-                f"interrupted: {record['left_out']} cases of {name} are left out", file=sys.stderr
-            )
-            return INTERRUPTED
+        status = write(record, folder / BENCHMARKS[name].FILE)
+        if status:
+            return status
     return 0
+
+
+def program(name: str, module: Benchmark) -> int:
+    """The main function of a measuring program of experiments/, which runs on the CPU: read its
+    arguments, measure, write; the exit status.
+    """
+    parser = argparse.ArgumentParser(description=(module.__doc__ or name).splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="few rounds and few cases")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: as torch takes)")
+    parser.add_argument("--out", default="results", help="folder of the JSON file")
+    args = parser.parse_args()
+    ask_for_huge_pages()
+    try:
+        folder = folder_of(args.out)
+        command = f"python experiments/{name}.py"
+        record = record_of(name, module, command=command, quick=args.quick, threads=args.threads)
+    except ValueError as error:
+        parser.error(str(error))
+    return write(record, folder / module.FILE)
+
+
+def ask_for_huge_pages() -> None:
+    """Let torch put tensors in huge pages: with small ones a convolution's time depends on where
+    they lie. Torch looks when it makes its first tensor, so this comes first.
+    """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+
+
+def write(record: dict, path: Path) -> int:
+    """Write a record and print where; the exit status, 130 if Ctrl-C ended the measurement."""
+    path.write_text(as_json(record), encoding="utf-8")
+    print(path)
+    if "left_out" not in record:
+        return 0
+    left_out = f"{record['left_out']} cases of {record['benchmark']} are left out"
+    print(f"interrupted: {left_out}", file=sys.stderr)
+    return INTERRUPTED
 
 
 def folder_of(out: str) -> Path:
@@ -115,31 +131,33 @@ def folder_of(out: str) -> Path:
     return folder
 
 
-def device_of(name: str) -> torch.device:
-    """The device of that name, if it is there; ValueError otherwise."""
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f"device is {name!r}, but must be one that torch finds here:"
-            f" {str(error).splitlines()[0]}"
-        ) from None
-    return device
-
-
 def run_benchmark(
     name: str,
     *,
     quick: bool = False,
     threads: int | None = None,
     device: torch.device = timing.CPU,
-    arguments: str = "",
 ) -> dict:
     """One benchmark's record, in the shape that the package's docstring says."""
     checks.one_of("name", name, list(BENCHMARKS))
-    module = BENCHMARKS[name]
-    options = ["--quick"] * quick + ([f"--threads {threads}"] if threads else [])
+    command = f"python -m xception_edu benchmark {name}"
+    return record_of(
+        name, BENCHMARKS[name], command=command, quick=quick, threads=threads, device=device
+    )
+
+
+def record_of(
+    name: str,
+    module: Benchmark,
+    *,
+    command: str,
+    quick: bool = False,
+    threads: int | None = None,
+    device: torch.device = timing.CPU,
+) -> dict:
+    """What a module measures, and how, where and with what it was measured."""
+    options = ["--quick"] if quick else []
+    options += [f"--threads {threads}"] if threads else []
     options += [f"--device {device}"] if device != timing.CPU else []
     torch.manual_seed(0)
     # else the system's pages, which one function gets and another does not, are part of what is
@@ -149,13 +167,13 @@ def run_benchmark(
         # a GPU's float32 is float32, as its ceiling is
         torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
         timing.pinned(threads) as pinned,
-        machine.load_of_others() as load,
+        machine.background_load() as load,
         tqdm(desc=name, unit="case", disable=None) as progress,
     ):
         measured = module.measure(quick=quick, device=device, progress=progress)
     return {
         "benchmark": name,
-        "command": " ".join(["python -m xception_edu benchmark", name, *options]),
+        "command": " ".join([command, *options]),
         "quick": quick,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": pinned,
@@ -163,17 +181,3 @@ def run_benchmark(
         "load": load,
         **measured,
     }
-
-
-def as_json(record: dict) -> str:
-    """The record as JSON with a line for each of its parts, and for each row of a list: short to
-    read, small to keep.
-    """
-    parts = []
-    for key, value in record.items():
-        if isinstance(value, list):
-            rows = ",\n".join("  " + json.dumps(row) for row in value)
-            parts.append(f" {json.dumps(key)}: [\n{rows}\n ]")
-        else:
-            parts.append(f" {json.dumps(key)}: {json.dumps(value)}")
-    return "{\n" + ",\n".join(parts) + "\n}\n"

@@ -22,7 +22,10 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from xception_edu import architectures
-from xception_edu.benchmark import left_out, roofline, timing
+from xception_edu.benchmark import peaks, timing
+from xception_edu.benchmark.records import left_out
+from xception_edu.benchmark.roofline import Roofline
+from xception_edu.benchmark.timing import Effort
 from xception_edu.costs import cost_of, describe
 from xception_edu.specs import (
     ActivationSpec,
@@ -39,8 +42,8 @@ from xception_edu.specs import (
 FILE = "layers.json"
 PACKAGES = ()
 BATCHES = {"cpu": (1, 2, 4), "cuda": (64,)}
-EFFORT = {"cpu": {"rounds": 9, "fill": 5}, "cuda": {"rounds": 5, "fill": 2}}
-QUICK = {"rounds": 3, "fill": 5}
+EFFORT = {"cpu": Effort(rounds=9, min_ms=5), "cuda": Effort(rounds=5, min_ms=2)}
+QUICK = Effort(rounds=3, min_ms=5)
 NETWORKS = {"xception": architectures.xception, "inception_v3": architectures.inception_v3}
 # kinds of layers that the record has a word of its own for
 KINDS = {"segmented": "regular", "linear": "fully connected", "activation": "ReLU"}
@@ -49,7 +52,7 @@ LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last
 
 def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
     """All rows; a quick run takes every sixth, at batch 1 in float32."""
-    ceilings = timing.measure_ceilings(device=device, **roofline.sizes_of(quick, device))
+    roofline = peaks.measure_roofline(device=device, **peaks.sizes_of(quick, device))
     rows = [row for network in NETWORKS for row in different_layers(network)][:: 6 if quick else 1]
     batches = BATCHES[device.type]
     settings = (
@@ -65,12 +68,12 @@ def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
             found = []
             for batch, dtype in settings:
                 found.append(
-                    measure_layer(spec, shape, batch, dtype, ceilings, device=device, **effort)
+                    measure_layer(spec, shape, batch, dtype, roofline, effort, device=device)
                 )
                 progress.update()
             layers.append({**row, "measurements": found})
     return {
-        "ceilings": roofline.as_dict(ceilings),
+        "ceilings": roofline.as_record(),
         **left_out(len(rows), len(layers)),
         "layers": layers,
     }
@@ -112,10 +115,10 @@ def measure_layer(
     shape: Shape,
     batch: int,
     dtype: str,
-    ceilings: timing.Ceilings,
+    roofline: Roofline,
+    effort: Effort,
     *,
     device: torch.device,
-    **effort: float,
 ) -> dict:
     """Cost, times in the faster of the two layouts, and the fraction of the roofline."""
     cost, element = cost_of(spec, shape), getattr(torch, dtype).itemsize
@@ -123,9 +126,9 @@ def measure_layer(
         layout: runner(spec, shape, batch, dtype, layout, device=device) for layout in LAYOUTS
     }
     with torch.inference_mode():
-        times = timing.alternate(functions, device=device, **effort)
+        times = effort.alternate(functions, device)
     layout, other = sorted(LAYOUTS, key=lambda name: times[name].median)
-    attainable = ceilings.milliseconds(cost, batch=batch, dtype=dtype)
+    attainable = roofline.milliseconds(cost, batch=batch, dtype=dtype)
     return {
         "batch": batch,
         "dtype": dtype,

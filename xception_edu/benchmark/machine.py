@@ -88,9 +88,9 @@ def preemptions() -> int | None:
 
 
 @contextlib.contextmanager
-def load_of_others() -> Iterator[dict[str, float | None]]:
-    """Around a measurement: what others used of all processors meanwhile. The dict is filled at the
-    end.
+def background_load() -> Iterator[dict[str, float | None]]:
+    """Around a measurement: the load that other programs put on the processors meanwhile. The dict
+    that is yielded is filled at the end.
 
     `wall_seconds`, and `share_of_others`: processor time that is not this process' own, nor that of
     processes which it started and saw end, over wall seconds times cores, 0 to 1; None where the

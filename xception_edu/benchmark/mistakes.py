@@ -1,5 +1,5 @@
 """Four ways to time a layer wrong, each beside the right way: what a clock says, and what it should
-have said (Q10).
+have said.
 
 `mistakes`: a row for each, with what was done wrong (`mistake`), the `layer`, the times done wrong
 and right (`wrong`, `right`), and `times_as_long`, the median of wrong over right. The mistakes are
@@ -120,7 +120,7 @@ def zeros_as_input(device: torch.device, rounds: int) -> tuple[str, Timing, Timi
         times = timing.alternate(
             {make: lambda m=m: m @ m for make, m in matrices.items()},
             rounds=rounds,
-            fill=100,
+            min_ms=100,
             device=device,
         )
         return "matrix product, bf16", times[torch.zeros], times[torch.randn]

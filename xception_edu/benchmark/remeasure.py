@@ -1,118 +1,87 @@
-"""A button for notebooks: times a few layers on this machine, and shows them beside the
-repository's measurements.
-"""
+"""A few layers timed here and now, beside the project's own measurement of them: for notebooks."""
 
-import base64
 import html
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-import ipywidgets
 import torch
 
-from xception_edu.benchmark import timing
+from xception_edu.benchmark import records
 from xception_edu.benchmark.segments import LAYOUTS
+from xception_edu.benchmark.timing import CPU, Effort, Function
 from xception_edu.layers import SegmentedConv2d
-from xception_edu.plots import measured_charts
 
 CHANNELS, SIDE = 728, 19  # the middle of Xception
 SEGMENTS = (1, 91, 364, 728)  # measured by quick runs too
-HEAD = ("Segments", "MACs", "Time, measured before", "", "Time, here and now", "")
-EFFORT = {"rounds": 7, "seconds": 4}
+HEAD = ("Segments", "MACs", "Measured before", "Here and now")
+EFFORT = Effort(rounds=5, seconds=4)
 
 
-def remeasure_button(record: Mapping[str, Any] | None = None) -> "Remeasure":
-    """The button and its table; `record` is a segments_latency.json as it was read, None: the
-    repository's.
-    """
-    return Remeasure(measured_charts.read_record("segments_latency") if record is None else record)
+@dataclass(frozen=True, kw_only=True)
+class SegmentTimes:
+    """Times of a 3x3 over its segments, which a notebook shows as a table.
 
-
-class Remeasure(ipywidgets.VBox):
-    """A button, and a table of a 3x3 over its segments: `before` and `here` are milliseconds by the
-    number of segments.
+    `macs`, `before` and `here` go by the number of segments, the times in milliseconds; `source`
+    says what `before` was measured on.
     """
 
-    def __init__(self, record: Mapping[str, Any]):
-        cases = measured_charts.over_segments(
-            record, channels=CHANNELS, side=SIDE, dtype="float32", mode="forward"
-        )
-        self.batch, self.who = record["batch"], measured_charts.who(record)
-        self.macs = {segments: cases[segments]["macs"] for segments in SEGMENTS}
-        self.before = {
-            segments: measured_charts.milliseconds(cases[segments]) for segments in SEGMENTS
-        }
-        self.here: dict[int, float] = {}
-        self.button, self.shown = ipywidgets.Button(layout={"width": "220px"}), ipywidgets.HTML()
-        self.button.on_click(lambda _: self.measure())
-        super().__init__([self.button, self.shown])
-        self._show("Measure this machine")
+    macs: Mapping[int, int]
+    before: Mapping[int, float]
+    here: Mapping[int, float]
+    source: str
 
-    def measure(self) -> None:
-        """Time the layers now, in both layouts, of which the faster counts, with as many threads as
-        torch is set to.
-        """
-        self.button.disabled, self.button.description = True, "Measuring, some seconds"
-        try:
-            functions = {
-                (n, layout): self._layer(n, layout) for n in SEGMENTS for layout in LAYOUTS
-            }
-            with torch.no_grad():
-                times = timing.alternate(functions, **EFFORT)
-            self.here = {n: min(times[n, layout].median for layout in LAYOUTS) for n in SEGMENTS}
-        finally:
-            self.button.disabled = False
-            self._show("Measure again")
-
-    def _layer(self, segments: int, layout: str) -> timing.Function:
-        conv = SegmentedConv2d(CHANNELS, CHANNELS, segments=segments).to(
-            memory_format=LAYOUTS[layout]
-        )
-        x = torch.randn(self.batch, CHANNELS, SIDE, SIDE).contiguous(memory_format=LAYOUTS[layout])
-        return lambda: conv(x)
-
-    def rows(self) -> list[tuple[str, ...]]:
-        """The table: MACs and times, and what share they are of one segment's."""
-        table = []
-        for n in SEGMENTS:
-            times = [ms for column in (self.before, self.here) for ms in _time_and_share(column, n)]
-            table.append((str(n), f"{self.macs[n] / self.macs[1]:.2%}", *times))
-        return table
-
-    def _show(self, invitation: str) -> None:
-        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in HEAD)
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in self.rows()
-        )
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        self.shown.value = f"{table}<p>{html.escape(self.who)}</p>"
-        self.button.description = invitation
-
-    def picture(self) -> bytes:
-        """PNG of the table, for places where no widget runs."""
-        title = (
-            f"The 3×3 of {CHANNELS} channels over its segments, {self.batch} images of"
-            f" {SIDE}×{SIDE}, forward, fp32"
-        )
-        return measured_charts.table_picture(title, self.who, (HEAD, *self.rows()))
+    def rows(self) -> list[Sequence[str]]:
+        """The table's cells below its head."""
+        return [
+            (
+                f"{segments}",
+                f"{self.macs[segments] / self.macs[1]:.2%}",
+                f"{self.before[segments]:,.2f} ms",
+                f"{self.here[segments]:,.2f} ms",
+            )
+            for segments in self.macs
+        ]
 
     def __repr__(self) -> str:
-        """What it is, for those who do not see it, and what makes it."""
-        return (
-            f"Button that times a 3×3 of {CHANNELS} channels at {', '.join(map(str, SEGMENTS))}"
-            " segments: remeasure_button()"
-        )
+        lines = ["{:10}{:10}{:18}{}".format(*cells) for cells in (HEAD, *self.rows())]
+        return "\n".join([*lines, self.source])
 
-    def _repr_mimebundle_(self, **kwargs: object) -> dict[str, Any]:
-        picture = base64.b64encode(self.picture()).decode()
-        return super()._repr_mimebundle_(**kwargs) | {
-            "text/plain": repr(self),
-            "image/png": picture,
-        }
+    def _repr_html_(self) -> str:
+        lines = [_row("th", HEAD), *(_row("td", row) for row in self.rows())]
+        return f"<table>{''.join(lines)}</table><p>{html.escape(self.source)}</p>"
 
 
-def _time_and_share(times: Mapping[int, float], segments: int) -> tuple[str, str]:
-    if not times:
-        return "–", ""
-    return f"{times[segments]:,.2f} ms", f"{times[segments] / times[1]:.1%}"
+def _row(tag: str, cells: Sequence[str]) -> str:
+    return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
+
+
+def measure_segments(record: records.Record | None = None) -> SegmentTimes:
+    """Time a 3x3 of 728 channels at 1, 91, 364 and 728 segments on this machine, in some seconds,
+    with as many threads as torch is set to.
+
+    `record` is a segments_latency.json as it was read (None: the project's own), whose times stand
+    beside those.
+    """
+    record = records.read_record("segments_latency") if record is None else record
+    cases = records.over_segments(
+        record, channels=CHANNELS, side=SIDE, dtype="float32", mode="forward"
+    )
+    keys = [(segments, layout) for segments in SEGMENTS for layout in LAYOUTS]
+    with torch.no_grad():
+        functions = {key: _layer(*key, record["batch"]) for key in keys}
+        times = EFFORT.alternate(functions, CPU)
+    return SegmentTimes(
+        macs={n: cases[n]["macs"] for n in SEGMENTS},
+        before={n: records.milliseconds(cases[n]) for n in SEGMENTS},
+        here={n: min(times[n, layout].median for layout in LAYOUTS) for n in SEGMENTS},
+        source=f"{record['batch']} images of {SIDE}×{SIDE}, forward, fp32; measured before on"
+        f" {records.describe_machine(record)}",
+    )
+
+
+def _layer(segments: int, layout: str, batch: int) -> Function:
+    """A forward pass with the map, and the weights, in a layout."""
+    memory_format = LAYOUTS[layout]
+    conv = SegmentedConv2d(CHANNELS, CHANNELS, segments=segments).to(memory_format=memory_format)
+    x = torch.randn(batch, CHANNELS, SIDE, SIDE).contiguous(memory_format=memory_format)
+    return lambda: conv(x)

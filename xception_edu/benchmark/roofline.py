@@ -1,54 +1,64 @@
-"""The machine's ceilings: matrix products in fp32 and bf16, and copies.
+"""The roofline: what a machine can do at best, and how fast that lets a layer be.
 
-`ceilings`: `macs_per_second` by number type, `memory` and `cache` in bytes a second; `sizes` says
-of what. `ridge` is the intensity, in MACs a byte, from which on arithmetic and not memory is the
-limit.
+A layer of few multiply-accumulates (MACs) a byte waits for memory, one of many for arithmetic
+(Williams, Waterman and Patterson, 2009).
 """
 
-import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-import torch
-from tqdm import tqdm
+from xception_edu import checks
+from xception_edu.costs import Cost
 
-from xception_edu.benchmark import timing
-from xception_edu.benchmark.timing import Ceilings
-
-FILE = "roofline.json"
-PACKAGES = ()
+BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 
 
-def sizes_of(quick: bool, device: torch.device) -> dict[str, int]:
-    """What is multiplied and copied: more on a GPU, which smaller ones would not fill."""
-    large = (
-        {"side": 8192, "megabytes": 1024}
-        if device.type == "cuda"
-        else {"side": 2048, "megabytes": 256}
-    )
-    return (
-        {name: size // 4 for name, size in large.items()} | {"rounds": 3}
-        if quick
-        else large | {"rounds": 15}
-    )
+@dataclass(frozen=True, kw_only=True)
+class Roofline:
+    """Peak MACs per second by number type, and bandwidth in bytes per second.
+
+    `memory` is the bandwidth of copying what fits into no cache, reads and writes both counted;
+    `cache` that of copying what fits, for layers whose maps do.
+    """
+
+    macs_per_second: Mapping[str, float]
+    memory: float
+    cache: float
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> "Roofline":
+        """The one that a record was measured under, its part `ceilings`."""
+        return cls(**record["ceilings"])
+
+    def peak(self, dtype: str = "float32") -> float:
+        """Peak MACs per second in that number type; ValueError where it was not measured."""
+        checks.one_of("dtype", dtype, list(self.macs_per_second))
+        return self.macs_per_second[dtype]
+
+    def ridge(self, dtype: str = "float32") -> float:
+        """MACs a byte from which on arithmetic, and not memory, is the limit."""
+        return self.peak(dtype) / self.memory
+
+    def attainable(self, intensity: float, dtype: str = "float32") -> float:
+        """Attainable MACs per second at this intensity: min(peak, intensity x bandwidth)."""
+        moved = checks.number("intensity", intensity, at_least=0) * self.memory
+        return min(self.peak(dtype), moved)
+
+    def milliseconds(self, cost: Cost, *, batch: int = 1, dtype: str = "float32") -> float:
+        """Shortest time for a layer: of its arithmetic or of its traffic with memory, whichever
+        takes longer.
+        """
+        arithmetic = batch * cost.macs / self.peak(dtype)
+        moved = cost.bytes_moved(batch=batch, bytes_per_element=BYTES[dtype])
+        return 1e3 * max(arithmetic, moved / self.memory)
+
+    def as_record(self) -> dict[str, Any]:
+        """As plain data, for a record's `ceilings`, rounded to what can be believed."""
+        peaks = {dtype: _rounded(peak) for dtype, peak in self.macs_per_second.items()}
+        bandwidths = {"memory": _rounded(self.memory), "cache": _rounded(self.cache)}
+        return {"macs_per_second": peaks, **bandwidths}
 
 
-def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
-    """The ceilings and what they were measured with."""
-    sizes = sizes_of(quick, device)
-    found = timing.measure_ceilings(device=device, **sizes)
-    progress.update()
-    return {"ceilings": as_dict(found), "sizes": sizes, "ridge": ridge(found)}
-
-
-def as_dict(found: Ceilings) -> dict:
-    """Ceilings as plain data, rounded to what can be believed."""
-    return {
-        key: {k: float(f"{v:.4g}") for k, v in value.items()}
-        if isinstance(value, dict)
-        else float(f"{value:.4g}")
-        for key, value in dataclasses.asdict(found).items()
-    }
-
-
-def ridge(found: Ceilings) -> dict[str, float]:
-    """Where the roof bends: MACs a byte at which arithmetic takes as long as traffic."""
-    return {dtype: round(speed / found.memory, 2) for dtype, speed in found.macs_per_second.items()}
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")

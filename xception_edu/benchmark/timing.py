@@ -1,12 +1,13 @@
-"""How long a computation takes, how much memory it needs, and what the machine could do at best.
+"""How long a computation takes, and how much memory it needs.
 
 A time is a list of rounds, none left out: the median says what to expect, the quartiles how sure
-that is. Before the first round the function runs untimed (the first call finds kernels and memory).
-On a GPU, which works behind Python's back, rounds are timed by the device's own events. Two
-functions are compared in alternated rounds, so that a disturbance meets both.
+that is. Before the first round the function runs untimed, since the first call looks for kernels
+and memory. On a GPU, which runs behind Python's back, the device's own events time each round.
+Functions that are compared run in alternation, so that a slow moment meets all of them.
 """
 
 import contextlib
+import functools
 import json
 import math
 import os
@@ -15,7 +16,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,22 +25,22 @@ from torch import Tensor
 
 from xception_edu import checks
 from xception_edu.benchmark import machine
-from xception_edu.costs import Cost
 
 Function = Callable[[], object]
+Device = torch.device | str
 CPU = torch.device("cpu")
 Name = TypeVar("Name")
+FEWEST = 3  # rounds that are timed though the time is up
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds of every round in the order of measuring, how often the system interrupted each
-    (None: not told), and what `watch` found before each, if something was watched.
+    """Milliseconds of every round, in order, and how often the system preempted each (None: the
+    system does not tell).
     """
 
     milliseconds: tuple[float, ...]
     preemptions: tuple[int | None, ...] = ()
-    watched: tuple[float, ...] = ()
 
     @property
     def median(self) -> float:
@@ -57,39 +58,38 @@ class Timing:
         return first, third
 
     @property
-    def disturbed(self) -> int:
-        """Number of rounds that the system interrupted for something else. They count in the median
-        as all others do.
+    def preempted(self) -> int:
+        """Rounds in which the system gave the processor to another program. They count in the
+        median as all others do.
         """
-        return sum(bool(n) for n in self.preemptions)
+        return sum(bool(count) for count in self.preemptions)
 
     def __add__(self, other: "Timing") -> "Timing":
         """The rounds of both."""
-        columns = [field.name for field in fields(self)]
-        return Timing(*(getattr(self, column) + getattr(other, column) for column in columns))
+        return Timing(self.milliseconds + other.milliseconds, self.preemptions + other.preemptions)
 
     def record(self) -> dict[str, float | int]:
-        """As plain data: median_ms, q1_ms, q3_ms, rounds, disturbed."""
+        """As plain data: median_ms, q1_ms, q3_ms, rounds, preempted."""
         first, third = self.quartiles
-        times = {"median_ms": self.median, "q1_ms": first, "q3_ms": third}
-        return {k: round(v, 4) for k, v in times.items()} | {
+        return {
+            "median_ms": round(self.median, 4),
+            "q1_ms": round(first, 4),
+            "q3_ms": round(third, 4),
             "rounds": len(self.milliseconds),
-            "disturbed": self.disturbed,
+            "preempted": self.preempted,
         }
 
 
 def latency(
-    function: Function, *, rounds: int = 7, warmup: int = 1, threads: int | None = None, device=CPU
+    function: Function, *, rounds: int = 7, threads: int | None = None, device: Device = CPU
 ) -> Timing:
-    """Time of one call of `function`, over `rounds` calls after `warmup` untimed ones, with so many
-    CPU threads (None: as set).
+    """Time of one call of `function`, over `rounds` calls after an untimed one.
 
-    What the function raises comes through. Raises ValueError for rounds, warmup or threads that are
-    no positive integers.
+    `threads` is the number of CPU threads (None: as set). What the function raises comes through.
+    Raises ValueError for rounds or threads that are no positive integers.
     """
-    return alternate(
-        {"function": function}, rounds=rounds, warmup=warmup, threads=threads, device=device
-    )["function"]
+    times = alternate({"function": function}, rounds=rounds, threads=threads, device=device)
+    return times["function"]
 
 
 def alternate(
@@ -97,65 +97,101 @@ def alternate(
     *,
     rounds: int = 7,
     seconds: float = math.inf,
-    warmup: int = 1,
-    fill: float = 0.0,
-    watch: Callable[[], float] | None = None,
-    start: int = 0,
+    min_ms: float = 0.0,
     threads: int | None = None,
-    device=CPU,
+    device: Device = CPU,
 ) -> dict[Name, Timing]:
-    """Times of several functions, one after the other a round, so that load meets all alike.
+    """Times of several functions, by name, each called once a round.
 
-    What a function leaves behind it, in caches and in the allocator, the next one meets, and a
-    small convolution's time depends on that. So rounds differ in their order, and each function
-    comes right after each other one equally often, in as many rounds as there are functions (twice
-    as many, of an odd number); a measurement that goes on where another one of the same functions
-    ended has its number of rounds as `start`.
+    A function's time depends on what the one before it left in the caches. So the order within a
+    round is balanced (a Williams design): every function follows every other equally often, over n
+    rounds for an even number n of functions, over 2n for an odd one.
 
-    A function that takes less than `fill` milliseconds is called so often in a row that they are
-    filled, after an untimed call, and the round is the mean; how often, its last warm-up call says,
-    of two at least, since the first one is the slowest. `watch` is asked before every round. Other
-    arguments are those of `latency`; once `seconds` have passed, three rounds are enough. An error
-    names the function that raised it.
+    rounds: how many are timed, after one that is not.
+    seconds: the time after which three rounds are enough.
+    min_ms: the shortest round, in milliseconds; a function that takes less is called several times
+        in a row, and its round is the mean.
+    threads: the number of CPU threads (None: as set).
+    device: where the functions run; a GPU's own clock is read.
+
+    Raises ValueError for no functions and wrong numbers; what a function raises comes through with
+    a note that names it.
     """
     checks.integer("rounds", rounds)
-    warmup = max(checks.integer("warmup", warmup), 2 if fill else 1)
+    checks.number("seconds", min(seconds, 1e9), at_least=0)
+    checks.number("min_ms", min_ms, at_least=0)
     if not functions:
         raise ValueError("functions is empty, but must have a function to time")
-    once = _gpu_round if torch.device(device).type == "cuda" else _round
-    checks.number("seconds", min(seconds, 1e9), at_least=0)
-    checks.number("fill", fill, at_least=0)
+    time_calls = _time_on_gpu if torch.device(device).type == "cuda" else _time_on_cpu
     orders = _balanced_orders(list(functions))
-    times: dict[Name, list[tuple]] = {name: [] for name in functions}
-    calls = dict.fromkeys(functions, 1)
-    end = time.monotonic() + seconds
+    times: dict[Name, list[tuple[float, int | None]]] = {name: [] for name in functions}
     with pinned(threads):
-        for i in range(-warmup, rounds):
-            if i >= 3 and time.monotonic() > end:
+        calls = {
+            name: _calls_to_last(min_ms, name, function, time_calls)
+            for name, function in functions.items()
+        }
+        end = time.monotonic() + seconds
+        for i in range(rounds):
+            if i >= FEWEST and time.monotonic() > end:
                 break
-            watched = (watch(),) if watch else ()
-            for name in orders[(start + i) % len(orders)]:
-                try:
-                    measured = once(functions[name], calls[name])
-                except Exception as error:
-                    error.add_note(f"while timing {name!r}")
-                    raise
-                if i >= 0:
-                    times[name].append(measured + watched)
-                elif i == -1:
-                    calls[name] = max(1, math.ceil(fill / max(measured[0], 1e-3)))
+            for name in orders[i % len(orders)]:
+                with _named(name):
+                    times[name].append(time_calls(functions[name], calls[name]))
     return {name: Timing(*zip(*measured, strict=True)) for name, measured in times.items()}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How much time a benchmark gives to what it compares, as `alternate` takes it."""
+
+    rounds: int
+    seconds: float = math.inf
+    min_ms: float = 0.0
+
+    def alternate(self, functions: Mapping[Name, Function], device: Device) -> dict[Name, Timing]:
+        """Times of the functions, by name, with this effort."""
+        return alternate(
+            functions,
+            rounds=self.rounds,
+            seconds=self.seconds,
+            min_ms=self.min_ms,
+            device=device,
+        )
+
+
+TimeCalls = Callable[[Function, int], tuple[float, int | None]]
+
+
+def _calls_to_last(min_ms: float, name: object, function: Function, time_calls: TimeCalls) -> int:
+    """How many calls take `min_ms`, by the second one: the first, untimed, is the slowest."""
+    with _named(name):
+        milliseconds, _ = time_calls(function, 1)
+        if not min_ms:
+            return 1
+        milliseconds, _ = time_calls(function, 1)
+    return max(1, math.ceil(min_ms / max(milliseconds, 1e-3)))
+
+
+@contextlib.contextmanager
+def _named(name: object) -> Iterator[None]:
+    """What is raised inside gets a note that names the function."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"while timing {name!r}")
+        raise
+
+
 def _balanced_orders(names: Sequence[Name]) -> list[list[Name]]:
-    """A Williams design: orders of the names in which each of them comes right after each other one
-    equally often.
+    """A Williams design: orders of the names in which every one follows every other equally
+    often.
     """
     n = len(names)
     # 0, 1, n-1, 2, n-2: all differences, each once
     zigzag = [(k + 1) // 2 if k % 2 else (n - k // 2) % n for k in range(n)]
     rows = [[names[(place + i) % n] for place in zigzag] for i in range(n)]
-    rows += [row[::-1] for row in rows] if n % 2 else []
+    if n % 2:
+        rows += [row[::-1] for row in rows]
     random.Random(0).shuffle(rows)  # so that a few rounds are not all alike
     return rows
 
@@ -167,8 +203,8 @@ def ratio(a: Timing, b: Timing) -> float:
     return statistics.median(x / y for x, y in zip(a.milliseconds, b.milliseconds, strict=True))
 
 
-def _round(function: Function, calls: int) -> tuple[float, int | None]:
-    """Milliseconds of a call, the mean of so many; an untimed one comes before several."""
+def _time_on_cpu(function: Function, calls: int) -> tuple[float, int | None]:
+    """Mean milliseconds of so many calls, and preemptions; before several an untimed one comes."""
     if calls > 1:
         function()
     before, started = machine.preemptions(), time.perf_counter()
@@ -178,9 +214,10 @@ def _round(function: Function, calls: int) -> tuple[float, int | None]:
     return milliseconds, None if before is None or after is None else after - before
 
 
-def _gpu_round(function: Function, calls: int) -> tuple[float, None]:
+def _time_on_gpu(function: Function, calls: int) -> tuple[float, None]:
     """By events in the stream: they mark when the device, not Python, came past them."""
-    start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    event = functools.partial(torch.cuda.Event, enable_timing=True)
+    start, end = event(), event()
     if calls > 1:
         function()
     start.record()
@@ -193,8 +230,8 @@ def _gpu_round(function: Function, calls: int) -> tuple[float, None]:
 
 @contextlib.contextmanager
 def pinned(threads: int | None) -> Iterator[int]:
-    """Work with so many CPU threads inside, and with as many as before after it, errors included;
-    None leaves them.
+    """Inside, torch works with so many CPU threads (None: as set), and yields how many; after it,
+    errors included, with as many as before.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(before if threads is None else checks.integer("threads", threads))
@@ -219,7 +256,7 @@ def with_backward(
     return lambda: torch.autograd.grad(forward(), inputs, cotangent)
 
 
-def peak_memory(function: Function, *, device=CPU) -> int:
+def peak_memory(function: Function, *, device: Device = CPU) -> int:
     """Most bytes of tensors that were alive at once during one call, beyond those that were there
     before.
 
@@ -234,28 +271,31 @@ def peak_memory(function: Function, *, device=CPU) -> int:
         function()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
-    kinds = {
-        "activities": [torch.profiler.ProfilerActivity.CPU],
-        "profile_memory": True,
-        "acc_events": True,
-    }
-    with _without_announcements(), torch.profiler.profile(**kinds) as run:
-        function()
-    with tempfile.TemporaryDirectory() as folder:
-        run.export_chrome_trace(str(Path(folder) / "trace.json"))
-        events = json.loads((Path(folder) / "trace.json").read_text(encoding="utf-8"))[
-            "traceEvents"
-        ]
-    calls = sorted(
-        (e["ts"], e["args"]["Bytes"])
-        for e in events
-        if e["name"] == "[memory]" and e["args"]["Device Type"] == 0
-    )
     alive = peak = 0
-    for _, change in calls:
+    for change in _allocations(function):
         alive += change
         peak = max(peak, alive)
     return peak
+
+
+def _allocations(function: Function) -> list[int]:
+    """Bytes that the CPU's allocator gave out (or took back, then negative) during one call."""
+    cpu = [torch.profiler.ProfilerActivity.CPU]
+    with (
+        _without_announcements(),
+        torch.profiler.profile(activities=cpu, profile_memory=True, acc_events=True) as run,
+    ):
+        function()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trace.json"
+        run.export_chrome_trace(str(path))
+        events = json.loads(path.read_text(encoding="utf-8"))["traceEvents"]
+    calls = [
+        (event["ts"], event["args"]["Bytes"])
+        for event in events
+        if event["name"] == "[memory]" and event["args"]["Device Type"] == 0
+    ]
+    return [change for _, change in sorted(calls)]
 
 
 @contextlib.contextmanager
@@ -271,71 +311,3 @@ def _without_announcements() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ceilings:
-    """What a machine can do at best: multiply-accumulates a second by type of number, and bytes a
-    second.
-
-    `memory` is the speed of copying what fits into no cache, counting what is read and what is
-    written; `cache` of copying what fits, for layers whose maps do.
-    """
-
-    macs_per_second: dict[str, float]
-    memory: float
-    cache: float
-
-    def attainable(self, intensity: float, dtype: str = "float32") -> float:
-        """The roofline: the fewer of MACs a second that arithmetic allows and that memory allows,
-        at so many MACs a byte.
-        """
-        checks.one_of("dtype", dtype, list(self.macs_per_second))
-        return min(
-            self.macs_per_second[dtype],
-            checks.number("intensity", intensity, at_least=0) * self.memory,
-        )
-
-    def milliseconds(self, cost: Cost, *, batch: int = 1, dtype: str = "float32") -> float:
-        """Shortest time for a layer: of its arithmetic or of its traffic with memory, whichever
-        takes longer.
-        """
-        checks.one_of("dtype", dtype, list(self.macs_per_second))
-        moved = cost.bytes_moved(batch=batch, bytes_per_element=getattr(torch, dtype).itemsize)
-        return 1e3 * max(batch * cost.macs / self.macs_per_second[dtype], moved / self.memory)
-
-
-def measure_ceilings(
-    *,
-    side: int = 2048,
-    megabytes: int = 256,
-    rounds: int = 7,
-    threads: int | None = None,
-    device=CPU,
-) -> Ceilings:
-    """Measure them here and now: square matrix products of `side`, fp32 and bf16, and copies of so
-    many MiB and of 1/2 MiB.
-
-    On a GPU, whose caches are larger and whose work takes microseconds to begin, the last is of 16
-    MiB. A ceiling is what was reached once, so the fastest round counts.
-    """
-    checks.integer("side", side)
-    checks.integer("megabytes", megabytes)
-    functions: dict[str, Function] = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
-        functions[str(dtype).removeprefix("torch.")] = lambda a=a, b=b: a @ b
-    on_gpu = torch.device(device).type == "cuda"
-    sizes = {"memory": megabytes * 2**20, "cache": 2**24 if on_gpu else 2**19}
-    for name, size in sizes.items():
-        source, target = (torch.ones(size // 4, device=device) for _ in range(2))
-        functions[name] = lambda source=source, target=target: target.copy_(source)
-    times = alternate(
-        functions, rounds=rounds, warmup=2, fill=1 if on_gpu else 0, threads=threads, device=device
-    )
-    fastest = {name: min(timing.milliseconds) / 1e3 for name, timing in times.items()}
-    speeds = {name: 2 * size / fastest[name] for name, size in sizes.items()}
-    return Ceilings(
-        macs_per_second={name: side**3 / fastest[name] for name in ("float32", "bfloat16")},
-        **speeds,
-    )

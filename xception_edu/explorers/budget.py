@@ -4,11 +4,12 @@ count.
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from xception_edu.architectures import XceptionConfig
+from xception_edu.benchmark import records
 from xception_edu.budgets import TOLERANCE, costs_by_role, narrowest, width_for, width_near
 from xception_edu.costs import Cost, cost_of, total
-from xception_edu.explorers import measured
 from xception_edu.explorers.budget_panels import MIDDLE, Point, draw_blocks, draw_widths
 from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
 from xception_edu.specs import ConvSpec, Shape
@@ -84,17 +85,34 @@ def network_points(quantity: str, share: int) -> tuple[float, list[Point]]:
 # ---- measured milliseconds of one layer ----------------------------------------------------------
 
 
-def module_times(measurements: object) -> measured.ModuleTimes | None:
-    """Measured times of the middle flow's layer, or None where nothing was given and the
-    repository's are not there.
+@dataclass(frozen=True, kw_only=True)
+class ModuleTimes:
+    """Measured milliseconds of a layer of the middle flow."""
+
+    pointwise: float  # of its 1x1
+    spatial: dict[int, float]  # of its segmented 3x3, by the number of segments
+    source: str  # for how many images, on which machine
+
+
+def module_times(measurements: object) -> ModuleTimes | None:
+    """Measured times of the middle flow's layer, forward in float32; None unless the ends of the
+    spectrum were measured, or if nothing was given and the project's own records are not there.
     """
-    if measurements is None and not measured.available("segments_latency"):
+    if measurements is None and not records.are_there("segments_latency"):
         return None
-    record = measured.load(measurements, "segments_latency")["segments_latency"]
-    return measured.module_times(record, channels=MIDDLE, side=SIDE)
+    record = records.read_records(measurements, ["segments_latency"])["segments_latency"]
+    case = {"channels": MIDDLE, "side": SIDE, "dtype": "float32", "mode": "forward"}
+    one, cases = records.pointwise(record, **case), records.over_segments(record, **case)
+    if one is None or not {1, MIDDLE} <= set(cases):
+        return None
+    return ModuleTimes(
+        pointwise=one["median_ms"],
+        spatial={segments: records.milliseconds(row) for segments, row in cases.items()},
+        source=f"{record['batch']} images on {records.describe_machine(record)}",
+    )
 
 
-def module_points(share: int, times: measured.ModuleTimes) -> tuple[float, list[Point]]:
+def module_points(share: int, times: ModuleTimes) -> tuple[float, list[Point]]:
     """The same of milliseconds: the most channels with which a layer stays within them if its times
     grow as its MACs.
     """
@@ -102,7 +120,7 @@ def module_points(share: int, times: measured.ModuleTimes) -> tuple[float, list[
     return budget, [_module_point(segments, budget, times) for segments in times.spatial]
 
 
-def _module_point(segments: int, budget: float, times: measured.ModuleTimes) -> Point:
+def _module_point(segments: int, budget: float, times: ModuleTimes) -> Point:
     def parts(channels: int) -> dict[str, float]:
         """Milliseconds of the 1x1 and of the 3x3 at so many channels."""
         now, before = layer_costs(segments, channels), layer_costs(segments, MIDDLE)
@@ -142,10 +160,10 @@ def layer_costs(segments: int, channels: int) -> tuple[Cost, Cost]:
 # ---- the views -----------------------------------------------------------------------------------
 
 
-def _views(quantity: str, share: int, times: measured.ModuleTimes | None) -> list[View]:
+def _views(quantity: str, share: int, times: ModuleTimes | None) -> list[View]:
     if quantity == "milliseconds" and times is not None:
         budget, points = module_points(share, times)
-        said, source = f"{budget:,.2f} ms a layer", f"; {times.batch} images on {times.machine}"
+        said, source = f"{budget:,.2f} ms a layer", f"; {times.source}"
         caption = f"Channels, if times grow as MACs (measured at {MIDDLE})"
     else:
         budget, points = network_points(quantity, share)

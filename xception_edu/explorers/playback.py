@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from xception_edu.benchmark import records
 from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
-from xception_edu.explorers.measured import FOLDER
 from xception_edu.explorers.playback_panels import Run, draw_curves, draw_kernels
 
-RUN = FOLDER / "playback_digits.json"
+OWN = "playback_digits"  # the project's own record of a run
 RECORD = "`python experiments/record_playback.py` records one"
 MOST = 64  # kernels that are shown
 COLUMNS = (
@@ -61,12 +61,12 @@ def playback_explorer(
 
 def load(run: object = None) -> Run:
     """The run of a file or a dict, checked; ValueError that says what is wrong with it."""
-    if run is None and not RUN.is_file():
+    if run is None and not records.are_there(OWN):
         raise ValueError(
             f"run is None, but must be a file: no results lie beside this package, and {RECORD}"
         )
     if run is None or isinstance(run, str | os.PathLike):
-        run = _read(Path(RUN if run is None else run))
+        run = _read(records.path_of(OWN) if run is None else Path(run))
     if not isinstance(run, Mapping):
         raise ValueError(f"run is {run!r}, but must be a file or a dict: {RECORD}")
     for key in ("recipe", "layer", "epochs", "kernels"):

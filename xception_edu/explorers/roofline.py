@@ -1,13 +1,14 @@
 """Roofline and latency: why fewer multiplications are not always faster, with measurements of a
-machine (Q8, Q9).
+machine.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from xception_edu.explorers import measured
+from xception_edu.benchmark import records
+from xception_edu.benchmark.records import Record, rows_with
+from xception_edu.benchmark.roofline import Roofline
 from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
-from xception_edu.explorers.measured import Timed
-from xception_edu.explorers.roofline_panels import Chart, Layer, draw_latency, draw_roofline
+from xception_edu.explorers.roofline_panels import Chart, Layer, Timed, draw_latency, draw_roofline
 
 DTYPES = {"float32": "fp32, 4 bytes", "bfloat16": "bf16, 2 bytes"}
 MODES = {"forward": "forward", "training": "forward and backward"}
@@ -45,8 +46,8 @@ def roofline_explorer(
     FOLDER` wrote, or a dict with roofline, layers and segments_latency as read from there; None:
     the repository's own. ValueError for anything else.
     """
-    records = measured.load(measurements)
-    charts = charts_of(records)
+    measured = records.read_records(measurements)
+    charts = charts_of(measured)
     modules, dtypes, modes = (list(dict.fromkeys(key[i] for key in charts)) for i in range(3))
     choices = {
         "module": (
@@ -58,11 +59,12 @@ def roofline_explorer(
     }
     state = {"module": module or modules[0], "dtype": dtype or dtypes[0], "mode": mode or modes[0]}
     start = _first_stop(charts.get(tuple(state.values()))) if segments is None else segments
-    who, batch = measured.machine(records["segments_latency"]), records["segments_latency"]["batch"]
+    segments_latency = measured["segments_latency"]
+    source = f"{segments_latency['batch']} images on {records.describe_machine(segments_latency)}"
 
     def views(module: str, dtype: str, mode: str) -> list[View]:
         chart = charts[module, dtype, mode]
-        return [_view(point, chart, module, who, batch) for point in chart.points]
+        return [_view(point, chart, module, source) for point in chart.points]
 
     arguments = "" if measurements is None else ", measurements=measurements"
     if isinstance(measurements, str):
@@ -88,70 +90,86 @@ def _first_stop(chart: Chart | None) -> int:
 # ---- what was measured ---------------------------------------------------------------------------
 
 
-def charts_of(records: Mapping[str, Mapping]) -> dict[tuple[str, str, str], Chart]:
+def charts_of(measured: Mapping[str, Record]) -> dict[tuple[str, str, str], Chart]:
     """A chart for each map, number type and mode; of number types, those of which each map was
     measured in each mode.
     """
-    record, ceilings = records["segments_latency"], records["roofline"]["ceilings"]
+    record, roofline = measured["segments_latency"], Roofline.of(measured["roofline"])
     cases = record["cases"]
-    maps = list(dict.fromkeys((case["channels"], case["side"]) for case in cases))
-    modes = [mode for mode in MODES if measured.find(cases, mode=mode)]
+    modes = [mode for mode in MODES if rows_with(cases, mode=mode)]
     charts = {}
     for dtype in DTYPES:
-        every = [
-            {"channels": c, "side": side, "dtype": dtype, "mode": mode}
-            for c, side in maps
+        choices = [
+            {"channels": channels, "side": side, "dtype": dtype, "mode": mode}
+            for channels, side in records.maps_of(record)
             for mode in modes
         ]
-        if all(measured.find(cases, **case) for case in every):
-            for case in every:
-                module = f"{case['channels']}x{case['side']}"
-                charts[module, dtype, case["mode"]] = _chart(
-                    record, ceilings, records["layers"], case
-                )
+        if not all(rows_with(cases, **choice) for choice in choices):
+            continue
+        for choice in choices:
+            module = f"{choice['channels']}x{choice['side']}"
+            charts[module, dtype, choice["mode"]] = Chart(
+                roofline=roofline,
+                dtype=dtype,
+                layers=network_layers(measured["layers"], dtype),
+                points=points_over_segments(record, choice),
+                pointwise=_pointwise(record, choice),
+                passes=PASSES[choice["mode"]],
+            )
     if not charts:
         raise ValueError(
             "measurements has no number type with all maps in segments_latency, but must have one:"
-            f" {measured.MEASURE}"
+            f" {records.MEASURE}"
         )
     return charts
 
 
-def _chart(record: Mapping, ceilings: Mapping, layers: Mapping, case: dict) -> Chart:
-    points = measured.over_segments(record, **case)
-    passes, one = PASSES[case["mode"]], measured.pointwise(record, **case)
-    pointwise = one and Layer(
-        "", "pointwise", one["intensity"], passes * one["macs"] / one["median_ms"] * 1e3
-    )
-    peak = ceilings["macs_per_second"][case["dtype"]]
-    memory, cache = ceilings["memory"], max(ceilings["cache"], ceilings["memory"])
-    return Chart(
-        peak, memory, cache, network_layers(layers, case["dtype"]), points, pointwise, passes
-    )
+def points_over_segments(record: Record, choice: Mapping) -> list[Timed]:
+    """Each number of segments that was measured in a choice, ascending."""
+    points = []
+    for segments, case in records.over_segments(record, **choice).items():
+        layouts = rows_with(record["cases"], **choice, segments=segments)
+        every = [form["median_ms"] for row in layouts for form in row["forms"].values()]
+        points.append(
+            Timed(
+                segments=segments,
+                divides=case["divides"],
+                macs=case["macs"],
+                intensity=case["intensity"],
+                ms=records.milliseconds(case),
+                takes=case["forms"]["ours"]["takes"],
+                fastest=min(every),
+                slowest=max(every),
+            )
+        )
+    return points
 
 
-def network_layers(record: Mapping, dtype: str) -> list[Layer]:
+def _pointwise(record: Record, choice: Mapping) -> Layer | None:
+    """The 1x1 of a choice, if it was measured."""
+    row = records.pointwise(record, **choice)
+    if row is None:
+        return None
+    speed = PASSES[choice["mode"]] * row["macs"] / row["median_ms"] * 1e3
+    return Layer("", "pointwise", row["intensity"], speed)
+
+
+def network_layers(record: Record, dtype: str) -> list[Layer]:
     """Every layer with MACs at its largest batch; in float32 where nothing else was measured."""
     found = []
     for layer in record["layers"]:
-        rows = measured.find(layer["measurements"], dtype=dtype) or layer["measurements"]
-        row = max(rows, key=lambda row: row["batch"])
+        rows: Sequence[Record] = rows_with(layer["measurements"], dtype=dtype)
+        row = max(rows or layer["measurements"], key=lambda row: row["batch"])
         if row["macs"]:
-            found.append(
-                Layer(
-                    layer["network"],
-                    layer["kind"],
-                    row["intensity"],
-                    row["macs"] / row["median_ms"] * 1e3,
-                )
-            )
+            speed = row["macs"] / row["median_ms"] * 1e3
+            found.append(Layer(layer["network"], layer["kind"], row["intensity"], speed))
     return found
 
 
 # ---- the views -----------------------------------------------------------------------------------
 
 
-def _view(point: Timed, chart: Chart, module: str, who: str, batch: int) -> View:
+def _view(point: Timed, chart: Chart, module: str, source: str) -> View:
     first, number = chart.points[0], _count(point, module)
     fewer, faster = point.macs / first.macs, point.ms / first.ms
     bound = "memory" if chart.roof(point.intensity) < chart.peak else "arithmetic"
@@ -167,7 +185,7 @@ def _view(point: Timed, chart: Chart, module: str, who: str, batch: int) -> View
         stop=point.segments,
         short=f"{point.segments}",
         title=f"{number}: {against}",
-        note=f"Limited by {bound}. {batch} images on {who}",
+        note=f"Limited by {bound}. {source}",
         values=(
             f"{point.macs:,}",
             f"{point.intensity:,.1f}",

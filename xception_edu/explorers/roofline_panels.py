@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from xception_edu.benchmark.roofline import Roofline
 from xception_edu.explorers.engine.scene import Scene
-from xception_edu.explorers.measured import Timed
 
 WIDTH, HEIGHT = 390, 330  # pixels of a panel
 LEFT, RIGHT, TOP, BASE = 46, 380, 28, 268  # the axes' box in it
@@ -30,23 +30,53 @@ class Layer:
     speed: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class Timed:
+    """The 3x3 at one number of segments as measured: MACs of the batch, MACs a byte, and times in
+    milliseconds.
+    """
+
+    segments: int
+    divides: bool  # the channels
+    macs: int
+    intensity: float
+    ms: float  # of SegmentedConv2d, its maps laid out as is faster for it
+    takes: str  # the algorithm that it chose
+    fastest: float  # the extremes of all algorithms and layouts that were timed
+    slowest: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Chart:
-    """What the views of one choice share: the machine's ceilings, the layers, and the 3x3 at every
+    """What the views of one choice share: the machine's roofline, the layers, and the 3x3 at every
     number of segments.
     """
 
-    peak: float  # MACs a second of arithmetic
-    memory: float  # bytes a second, of what fits into no cache
-    cache: float  # bytes a second, of what fits; that of memory where no cache was seen
+    roofline: Roofline
+    dtype: str
     layers: Sequence[Layer]
     points: Sequence[Timed]
     pointwise: Layer | None
-    passes: int
+    passes: int  # how many forward passes a pass costs
+
+    @property
+    def peak(self) -> float:
+        """MACs a second of arithmetic."""
+        return self.roofline.peak(self.dtype)
+
+    @property
+    def memory(self) -> float:
+        """Bytes a second, of what fits into no cache."""
+        return self.roofline.memory
+
+    @property
+    def cache(self) -> float:
+        """Bytes a second, of what fits; that of memory where no cache was seen."""
+        return max(self.roofline.cache, self.roofline.memory)
 
     def roof(self, intensity: float) -> float:
-        """Most MACs a second at so many MACs a byte."""
-        return min(self.peak, intensity * self.memory)
+        """Attainable MACs a second at so many MACs a byte."""
+        return self.roofline.attainable(intensity, self.dtype)
 
     def attainable(self, point: Timed) -> float:
         """Milliseconds that the roof allows for a point."""

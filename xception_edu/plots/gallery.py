@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from xception_edu import architectures
 from xception_edu.architectures import ModuleConfig, XceptionConfig
+from xception_edu.benchmark import records
 from xception_edu.plots import (
     block_diagrams,
     cost_charts,
@@ -46,7 +47,7 @@ class Drawing(NamedTuple):
     @property
     def can_be_drawn(self) -> bool:
         """Whether its measurement is there, if it draws one."""
-        return not self.result or measured_charts.path_of(self.result).exists()
+        return not self.result or records.are_there(self.result)
 
 
 def measured(draw: Callable[..., object], result: str, *heading: str, **page: int) -> Drawing:
@@ -56,7 +57,7 @@ def measured(draw: Callable[..., object], result: str, *heading: str, **page: in
     usual = {"height": 370, "left": 54, "top": 120, "right": 62, "bottom": 48, "across": 108}
     return Drawing(
         draw,
-        partial(measured_charts.read_record, result),
+        partial(records.read_record, result),
         partial(style.charts, 1, 2, **usual | page),
         heading,
         result,
@@ -276,9 +277,11 @@ def figure(name: str, data: Any = None) -> Figure:
             return style.fit(page)
         width, height = page.get_size_inches() * style.DPI
         behind = style.in_pixels(page.add_axes((0, 0, 1, 1), zorder=-1), width, height)
-        pieces.heading(
-            behind, *drawing.heading, *([measured_charts.who(shown)] if drawing.result else [])
-        )
+        if drawing.result:
+            on = f"Measured on {records.describe_machine(shown)}."
+            pieces.heading(behind, *drawing.heading, on)
+        else:
+            pieces.heading(behind, *drawing.heading)
     return page
 
 

@@ -2,25 +2,27 @@
 time is spent on.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
+from xception_edu.benchmark.records import (
+    Record,
+    maps_of,
+    measured_at,
+    over_segments,
+    rows_with,
+)
 from xception_edu.plots import style
 from xception_edu.plots.measured_charts import (
     KINDS,
     LABEL,
     NETWORKS,
     label_ends,
-    maps_of,
-    measured_at,
-    over_segments,
     segments_axis,
     time_by_kind,
 )
 
-Record = Mapping[str, Any]
 WAYS = {  # forms of the benchmark: the layout in which the map comes, their name, and their line
     "loop": ("channels_last", "one a piece", {"color": style.QUIET, "linewidth": 1.0}),
     "grouped_channels_last": (
@@ -65,20 +67,16 @@ def times_of(record: Record, form: str, *, channels: int, side: int) -> dict[int
     """Milliseconds of a form by number of segments, forward in bf16, when the map comes in the
     layout that it wants.
     """
-    about = {
-        "channels": channels,
-        "side": side,
-        "dtype": "bfloat16",
-        "mode": "forward",
-        "layout": WAYS[form][0],
-    }
-    cases = [
-        case for case in record["cases"] if all(case[key] == value for key, value in about.items())
-    ]
-    return {
-        case["segments"]: case["forms"][form]["median_ms"]
-        for case in sorted(cases, key=lambda case: case["segments"])
-    }
+    cases = rows_with(
+        record["cases"],
+        channels=channels,
+        side=side,
+        dtype="bfloat16",
+        mode="forward",
+        layout=WAYS[form][0],
+    )
+    cases.sort(key=lambda case: case["segments"])
+    return {case["segments"]: case["forms"][form]["median_ms"] for case in cases}
 
 
 def draw_macs_beside_time_on_gpu(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:

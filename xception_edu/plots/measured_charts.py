@@ -5,21 +5,22 @@ Each `draw_` function takes the records that `python -m xception_edu benchmark` 
 read.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 from matplotlib.transforms import offset_copy
 
-from xception_edu.benchmark.machine import ROOT
+from xception_edu.benchmark.records import (
+    Record,
+    maps_of,
+    measured_at,
+    milliseconds,
+    over_segments,
+)
+from xception_edu.benchmark.roofline import Roofline
 from xception_edu.plots import style
-from xception_edu.plots.style import compressed
 
-Record = Mapping[str, Any]
-RESULTS = ROOT / "results"
 TYPES = {"float32": "fp32", "bfloat16": "bf16"}
 NETWORKS = {"xception": "Xception", "inception_v3": "Inception V3"}
 KINDS = {  # of layers: their color's concept, and their name
@@ -37,51 +38,7 @@ ROOF = {"color": style.INK, "linewidth": 1.4}
 LABEL = {"fontsize": style.SMALL, "textcoords": "offset points", "va": "center"}
 
 
-def read_record(name: str) -> Record:
-    """A record of the repository's results; FileNotFoundError where they are not, as in an
-    installed package.
-    """
-    record: Record = json.loads(path_of(name).read_text(encoding="utf-8"))
-    return record
-
-
-def path_of(name: str) -> Path:
-    """Where a record lies."""
-    return RESULTS / f"{name}.json"
-
-
-def who(record: Record) -> str:
-    """On what a record was measured, and whether that was only a first look."""
-    on = (
-        f"{record['machine']['processor']}, {record['threads']}"
-        f" thread{'s' * (record['threads'] > 1)}"
-    )
-    quick = ", a first look: few cases and rounds" if record["quick"] else ""
-    return f"Measured on {on if record['device'] == 'cpu' else record['device']}{quick}."
-
-
 # ---- over segments -------------------------------------------------------------------------------
-
-
-def maps_of(record: Record) -> list[tuple[int, int]]:
-    """Channels and side of the maps that were measured."""
-    return list(dict.fromkeys((case["channels"], case["side"]) for case in record["cases"]))
-
-
-def over_segments(record: Record, **wanted: object) -> dict[int, Record]:
-    """For each number of segments, ascending, the case of the layout in which SegmentedConv2d is
-    faster.
-    """
-    cases = [
-        case for case in record["cases"] if all(case[key] == value for key, value in wanted.items())
-    ]
-    cases.sort(key=lambda case: (case["segments"], -milliseconds(case)))
-    return {case["segments"]: case for case in cases}  # of two layouts the later, the faster, stays
-
-
-def milliseconds(case: Record) -> float:
-    """Time of SegmentedConv2d."""
-    return float(case["forms"]["ours"]["median_ms"])
 
 
 def draw_latency_beside_macs(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
@@ -120,7 +77,7 @@ def draw_intensity_over_segments(axes: Sequence[Axes], record: Record) -> Sequen
     """A panel a map: MACs for each byte of the 3x3 over its segments, and what the measured machine
     would need.
     """
-    peaks, memory = record["ceilings"]["macs_per_second"], record["ceilings"]["memory"]
+    roofline = Roofline.of(record)
     for ax, (channels, side) in zip(axes, maps_of(record), strict=True):
         ends = {}
         for dtype, name in TYPES.items():
@@ -134,7 +91,7 @@ def draw_intensity_over_segments(axes: Sequence[Axes], record: Record) -> Sequen
                     [*cases], [case["intensity"] for case in cases.values()], linewidth=1.8, **look
                 )
                 ends[name] = (channels, cases[channels]["intensity"])
-            ridge = peaks[dtype] / memory
+            ridge = roofline.ridge(dtype)
             ax.axhline(ridge, linewidth=1.2, linestyle=look["linestyle"], color=style.QUIET)
             ax.annotate(f"enough for {name}", (1, ridge), (2, 7), **LABEL)
         segments_axis(ax, channels, side, over_segments(record, channels=channels, side=side))
@@ -231,22 +188,14 @@ def label_ends(ax: Axes, ends: Mapping[str, tuple[float, float]]) -> None:
 # ---- layers of networks --------------------------------------------------------------------------
 
 
-def measured_at(record: Record, dtype: str = "float32") -> list[tuple[Record, Record]]:
-    """Each layer with its measurement at the largest batch."""
-    found = []
-    for layer in record["layers"]:
-        rows = [row for row in layer["measurements"] if row["dtype"] == dtype]
-        found.append((layer, max(rows, key=lambda row: row["batch"])))
-    return found
-
-
 def draw_roofline(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
     """A panel a network: MACs a second over MACs a byte, every layer a point under the machine's
     roof; float32.
 
     Layers without multiplications have no place here.
     """
-    peak, memory = record["ceilings"]["macs_per_second"]["float32"], record["ceilings"]["memory"]
+    roofline = Roofline.of(record)
+    peak, ridge = roofline.peak(), roofline.ridge()
     points = [(layer, row) for layer, row in measured_at(record) if row["macs"]]
     for ax, (network, name) in zip(axes, NETWORKS.items(), strict=True):
         for kind, (color, _) in KINDS.items():
@@ -262,8 +211,8 @@ def draw_roofline(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
             }
             ax.plot([row["intensity"] for row in some], speeds, "o", **look)
         low, high = (pick(row["intensity"] for _, row in points) for pick in (min, max))
-        low, high = min(low, peak / memory) / 1.5, max(high, peak / memory) * 1.5
-        ax.plot([low, peak / memory, high], [low * memory, peak, peak], **ROOF)
+        low, high = min(low, ridge) / 1.5, max(high, ridge) * 1.5
+        ax.plot([low, ridge, high], [low * roofline.memory, peak, peak], **ROOF)
         ax.set(xscale="log", yscale="log", xlim=(low, high))
         _no_minor_ticks(ax)
         ax.set_title(
@@ -331,26 +280,3 @@ def key_above(ax: Axes, entries: Sequence[tuple[str, str]]) -> None:
         ax.plot(0, 1, "o", color=style.COLORS[color], markersize=6, transform=place, clip_on=False)
         ax.annotate(word, (0, 1), (at + 7, 34), xycoords="axes fraction", **LABEL)
         at += 24 + 5.2 * len(word)
-
-
-# ---- for widgets ---------------------------------------------------------------------------------
-
-
-def table_picture(title: str, note: str, rows: Sequence[Sequence[str]]) -> bytes:
-    """PNG of a table, its first row the head, with a title above and a quiet note below."""
-    with style.context():
-        figure, ax = style.page()
-        style.in_pixels(ax, style.WIDTH, 24 * len(rows) + 70)
-        ax.text(12, 18, title, fontsize=style.TEXT, fontweight="bold", va="center")
-        for i, row in enumerate(rows):
-            for j, cell in enumerate(row):
-                ax.text(
-                    12 + 130 * j,
-                    48 + 24 * i,
-                    cell,
-                    fontsize=style.TEXT,
-                    color=style.INK if i else style.QUIET,
-                    va="center",
-                )
-        ax.text(12, 24 * len(rows) + 54, note, fontsize=style.SMALL, color=style.QUIET, va="center")
-        return compressed(style.fit(figure))

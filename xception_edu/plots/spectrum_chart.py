@@ -2,14 +2,13 @@
 between the two steps.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
+from xception_edu.benchmark.records import Record
 from xception_edu.plots import style
 
-Record = Mapping[str, Any]
 BETWEEN = {None: "none", "relu": "ReLU", "elu": "ELU"}
 
 

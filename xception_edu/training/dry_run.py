@@ -14,13 +14,13 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.optim.swa_utils import AveragedModel
 
 from xception_edu import architectures, costs
+from xception_edu.benchmark.devices import pick_device
 from xception_edu.data.augment import augment, prepare
 from xception_edu.data.load import load_dataset
 from xception_edu.data.order import seed_everything
 from xception_edu.measure import measured_cost
 from xception_edu.recipes.recipe import Recipe, averaging_hint, learning_rate, rate_rule
 from xception_edu.training import parallel
-from xception_edu.training.devices import pick_device
 from xception_edu.training.steps import autocast, loss_of, make_model, make_optimizer, train_step
 from xception_edu.xception import xception
 

@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from xception_edu.benchmark.devices import pick_device
 from xception_edu.data.augment import prepare
 from xception_edu.data.load import load_dataset
 from xception_edu.recipes.recipe import Recipe
 from xception_edu.training import metrics, parallel
 from xception_edu.training.checkpoints import Checkpoint, load_checkpoint
-from xception_edu.training.devices import pick_device
 from xception_edu.training.steps import autocast, loss_of
 from xception_edu.training.stopping import in_one_line
 from xception_edu.xception import Xception, xception

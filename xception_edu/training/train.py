@@ -30,12 +30,14 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
 from xception_edu import checks
+from xception_edu.benchmark import devices
 from xception_edu.benchmark.allocator import keep_freed_memory
+from xception_edu.benchmark.devices import pick_device
 from xception_edu.data.dataset import Images
 from xception_edu.data.load import load_dataset
 from xception_edu.data.order import seed_everything
 from xception_edu.recipes.recipe import Recipe, averaging_hint, learning_rate, rate_rule
-from xception_edu.training import devices, flags, parallel
+from xception_edu.training import flags, parallel
 from xception_edu.training.checkpoints import (
     checkpoint_path,
     load_newest,
@@ -43,7 +45,6 @@ from xception_edu.training.checkpoints import (
     save_checkpoint,
     state_tensors,
 )
-from xception_edu.training.devices import pick_device
 from xception_edu.training.evaluate import evaluate, images_at_once, trained_model
 from xception_edu.training.run_folder import (
     append_line,

@@ -1,8 +1,12 @@
-"""What a learner waits for: imports, explorers and their pictures, and whole notebooks.
+"""What a learner waits for: imports, explorers and their pictures, whole notebooks.
+
+Writes startup.json.
+
+    python experiments/startup.py [--quick] [--threads N] [--out DIR]
 
 `imports`: a row for each `statement`, run by a fresh Python, all in alternation: the times of the
 whole process, from its start to its end, and `times_as_long` as `import torch` alone takes. "pass"
-is Python itself. `disturbed` is of the process that waits, not of those that run. `explorers`: a
+is Python itself. `preempted` is of the process that waits, not of those that run. `explorers`: a
 row for each explorer, with the times of `make` (its table: every position, counted once) and of
 `picture` (the picture that a saved notebook keeps), in a process that has made one before. How fast
 it then moves in the browser is in explorer_latency.json. `notebooks`: a row for each notebook of
@@ -10,7 +14,6 @@ the course, run once from first to last cell by nbclient, the kernel's start inc
 which it may take BOUND.
 """
 
-import importlib
 import os
 import subprocess
 import sys
@@ -20,12 +23,21 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from xception_edu.benchmark import machine, timing
+from xception_edu import explorers
+from xception_edu.benchmark import command, machine, timing
 
 FILE = "startup.json"
 PACKAGES = ("matplotlib", "anywidget", "jupyterlab", "nbclient")
 TORCH = "import torch"
-MODULES = ("costs", "architectures", "layers", "xception", "train", "plots.gallery", "explorers")
+MODULES = (
+    "costs",
+    "architectures",
+    "layers",
+    "xception",
+    "training.train",
+    "plots.gallery",
+    "explorers",
+)
 STATEMENTS = (
     "pass",
     TORCH,
@@ -40,12 +52,8 @@ def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
     """All rows; a quick run has fewer rounds, two explorers and one notebook. On a GPU it is the
     same: nothing here uses it.
     """
-    # by name: measured, and used by no module
-    explorers = importlib.import_module("xception_edu.explorers")
-    names, notebooks = (
-        explorers.__all__[: 2 if quick else None],
-        sorted(NOTEBOOKS.glob("*.ipynb"))[: 1 if quick else None],
-    )
+    names = explorers.__all__[: 2 if quick else None]
+    notebooks = sorted(NOTEBOOKS.glob("*.ipynb"))[: 1 if quick else None]
     progress.reset(1 + len(names) + len(notebooks))
     record: dict = {
         "imports": imports(rounds=3 if quick else 9),
@@ -111,3 +119,7 @@ def run(path: Path) -> float:
     started = time.perf_counter()
     client.execute(env=environment())
     return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    raise SystemExit(command.program("startup", sys.modules[__name__]))

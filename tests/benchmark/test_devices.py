@@ -1,4 +1,6 @@
-"""What a GPU gave is in the metrics, where there is one; these tests run without."""
+"""Which device is picked, and what a GPU tells of itself, where there is one; these tests run
+without.
+"""
 
 import json
 import subprocess
@@ -8,7 +10,8 @@ import pytest
 import torch
 
 from tests.helpers.tiny import TINY
-from xception_edu.training import devices, train
+from xception_edu.benchmark import devices
+from xception_edu.training import train
 
 CUDA = torch.device("cuda", 1)
 
@@ -23,6 +26,23 @@ def card(monkeypatch):
         torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="1234-56")
     )
     return done
+
+
+@pytest.mark.parametrize("found", ["cuda", "mps", "xpu", None])
+def test_the_accelerator_that_torch_finds_is_picked_else_the_cpu(found, monkeypatch):
+    device = torch.device(found) if found else None
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda **_: device)
+    assert devices.pick_device() == torch.device(found or "cpu")
+    assert devices.pick_device("cpu") == torch.device("cpu")
+    here = f"cpu, {found}" if found else "cpu"
+    with pytest.raises(ValueError, match=rf"^device is 'abacus', but must be .* \({here}\): "):
+        devices.pick_device("abacus")
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", "meta:0", "", "xpu"])
+def test_a_device_that_is_not_here_is_refused(device):
+    with pytest.raises(ValueError, match="device is"):
+        devices.pick_device(device)
 
 
 def test_a_processor_has_nothing_to_say():

@@ -31,7 +31,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from xception_edu import architectures
-from xception_edu.benchmark import timing
+from xception_edu.benchmark import command, timing
 from xception_edu.costs import cost_of, total
 from xception_edu.layers import PointwiseConv2d, SegmentedConv2d
 from xception_edu.specs import ConvSpec, LinearSpec
@@ -55,8 +55,8 @@ def measure(*, quick: bool, device: torch.device, progress: tqdm) -> dict:
     """Every tool's numbers and times. Raises ValueError if a tool is not installed."""
     if missing_peers():
         raise ValueError(
-            f"counting needs {', '.join(missing_peers())}: run it with .venv-peers/bin/python,"
-            " after make .venv-peers/installed"
+            f"packages are missing: {', '.join(missing_peers())}; run this with"
+            " .venv-peers/bin/python, after make .venv-peers/installed"
         )
     said: dict[tuple[str, str], tuple[dict[str, int], timing.Function]] = {
         ("costs", "none"): by_hand()
@@ -269,3 +269,7 @@ def said_by_ptflops(
 
 
 TOOLS = {"torch": by_torch, "torchinfo": by_torchinfo, "fvcore": by_fvcore, "ptflops": by_ptflops}
+
+
+if __name__ == "__main__":
+    raise SystemExit(command.program("counting", sys.modules[__name__]))

@@ -1,5 +1,5 @@
-"""The device that trains, and what a GPU gave: its name, memory, and how busy it was. Of other
-devices nothing is said.
+"""The device that runs a model, and what a GPU tells of itself: name, memory, utilization. Other
+devices tell nothing.
 """
 
 import subprocess
@@ -13,11 +13,10 @@ def name(device: torch.device) -> dict[str, str]:
 
 
 def use(device: torch.device) -> dict[str, float]:
-    """The most GiB that tensors took since the last call, and the share of the last moments in
-    which the GPU was busy.
+    """The GPU's peak memory since the last call, and its utilization over the last sampling period.
 
-    "gpu_memory_gib" is what torch gave out; the driver shows more, since torch keeps what is given
-    back. "gpu_busy" is `utilization`, where that is known.
+    "gpu_memory_gib" is what torch gave to tensors; the driver shows more, since torch keeps what is
+    freed. "gpu_busy" is `utilization`, where that is known.
     """
     if device.type != "cuda":
         return {}
@@ -28,41 +27,36 @@ def use(device: torch.device) -> dict[str, float]:
 
 
 def utilization(device: torch.device) -> float | None:
-    """Share of the last second or less in which any kernel ran, as nvidia-smi says; None where it
-    does not.
+    """Share of nvidia-smi's last sampling period, a second or less, in which any kernel ran; None
+    where nvidia-smi does not say.
 
     It says nothing about how much of the GPU a kernel used: images a second times MACs an image do.
     """
-    # numbers may mean other GPUs there than here
+    # nvidia-smi's numbers may mean other GPUs than torch's
     card = f"--id=GPU-{torch.cuda.get_device_properties(device).uuid}"
     command = ["nvidia-smi", card, "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
     try:
-        return (
-            int(
-                subprocess.run(
-                    command, capture_output=True, text=True, timeout=10, check=True
-                ).stdout
-            )
-            / 100
-        )
+        run = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        return int(run.stdout) / 100
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
 
 
 def pick_device(device: str | None = None) -> torch.device:
-    """The device of that name, by default the GPU if torch sees one; ValueError if there is none
-    such.
+    """The device of that name, by default the accelerator that torch finds (CUDA, Apple's MPS,
+    Intel's XPU), else the CPU. ValueError where no tensor can be made on it.
     """
+    found = torch.accelerator.current_accelerator(check_available=True)
     if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return found or torch.device("cpu")
     try:
-        torch.empty(0, device=device)
-        if device == "meta":
+        torch.empty(1, device=device)
+        if torch.device(device).type == "meta":
             raise ValueError("it holds no values")
         return torch.device(device)
     except (RuntimeError, AssertionError, ValueError, NotImplementedError) as error:
-        there = "cpu, cuda" if torch.cuda.is_available() else "cpu"
+        here = f"cpu, {found.type}" if found else "cpu"
         reason = str(error).partition("\n")[0].partition(". ")[0]
         raise ValueError(
-            f"device is {device!r}, but must be one that is here ({there}): {reason}"
+            f"device is {device!r}, but must be one that is here ({here}): {reason}"
         ) from None

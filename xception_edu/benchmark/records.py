@@ -1,0 +1,178 @@
+"""Measured records: where they lie, and what is in them. [standard library only]
+
+A record is the JSON that a program measured and wrote into results/. An installed package carries a
+copy of them all; a learner's own come from the folder that `python -m xception_edu benchmark all
+--out FOLDER` wrote.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Record = Mapping[str, Any]
+REPOSITORY = Path(__file__).parents[2] / "results"
+INSTALLED = Path(__file__).parent / "records"  # of a wheel, whose build copies results/ there
+MEASURE = "`python -m xception_edu benchmark all --out FOLDER` measures this machine"
+# The parts that a reader needs, of the records that learners may measure themselves.
+PARTS = {
+    "roofline": ("ceilings",),
+    "layers": ("layers",),
+    "segments_latency": ("cases", "pointwise", "batch"),
+}
+
+
+# ---- where they lie ------------------------------------------------------------------------------
+
+
+def folder() -> Path:
+    """Where the project's own records lie: in the installed package, or in the repository."""
+    return INSTALLED if INSTALLED.is_dir() else REPOSITORY
+
+
+def path_of(name: str) -> Path:
+    """The file of one of the project's own records, such as "roofline" or "gpu/roofline"."""
+    return folder() / f"{name}.json"
+
+
+def are_there(*names: str) -> bool:
+    """Whether the project's own records of these names can be read."""
+    return all(path_of(name).is_file() for name in names)
+
+
+def read_record(name: str) -> Record:
+    """One of the project's own records; ValueError where there is none of that name."""
+    if not isinstance(name, str) or not are_there(name):
+        raise ValueError(
+            f"name is {name!r}, but must be one of the records that are here:"
+            f" {', '.join(_names()) or 'none, for they lie in the repository'}"
+        )
+    record: Record = json.loads(path_of(name).read_text(encoding="utf-8"))
+    return record
+
+
+def _names() -> list[str]:
+    """All records that are here, by name."""
+    paths = sorted(folder().rglob("*.json"))
+    return [path.relative_to(folder()).with_suffix("").as_posix() for path in paths]
+
+
+def read_records(measurements: object, names: Sequence[str] = tuple(PARTS)) -> dict[str, Record]:
+    """Records by name, from a learner's folder, a dict of records, or (None) the project's own.
+
+    Raises ValueError, which says what to do, where one is missing, is no JSON, or lacks a part.
+    """
+    if isinstance(measurements, Mapping):
+        found = {name: measurements.get(name) for name in names}
+    elif measurements is None or isinstance(measurements, str | os.PathLike):
+        root = folder() if measurements is None else Path(measurements)
+        found = {name: _read(root / f"{name}.json", measurements) for name in names}
+    else:
+        wanted = f"a folder, or a dict with {', '.join(names)}"
+        raise ValueError(f"measurements is {measurements!r}, but must be {wanted}: {MEASURE}")
+    return {name: _checked(name, record) for name, record in found.items()}
+
+
+def _read(path: Path, measurements: object) -> object:
+    if not path.is_file():
+        where = f"a folder with {path.name}"
+        if measurements is None:
+            where += ", for no results lie beside this package"
+        raise ValueError(
+            f"measurements is {measurements!r}, but must be {where}: {MEASURE}, then give"
+            " measurements=FOLDER"
+        )
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise ValueError(
+            f"measurements has {path.name}, which is no JSON, but must be as written: {MEASURE}"
+        ) from None
+
+
+def _checked(name: str, record: object) -> Record:
+    """The record, if it has every part that is read of it."""
+    for part in ("machine", "threads", "device", *PARTS[name]):
+        if not isinstance(record, Mapping) or part not in record:
+            raise ValueError(
+                f"measurements has no {part!r} in {name}, but must be as benchmark wrote it:"
+                f" {MEASURE}"
+            )
+    assert isinstance(record, Mapping)
+    return record
+
+
+# ---- what is in them -----------------------------------------------------------------------------
+
+
+def describe_machine(record: Record) -> str:
+    """What a record was measured on: the GPU's name, or the processor's and the number of threads;
+    and that it was a first look, if it was.
+    """
+    threads = record["threads"]
+    processor = record["machine"]["processor"]
+    on_cpu = f"{processor}, {threads} thread{'s' * (threads > 1)}"
+    first_look = " (a first look: few cases and rounds)" if record.get("quick") else ""
+    return (on_cpu if record["device"] == "cpu" else str(record["device"])) + first_look
+
+
+def rows_with(rows: Sequence[Record], **wanted: object) -> list[Record]:
+    """The rows that have these values, in their order."""
+    return [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
+
+
+def maps_of(record: Record) -> list[tuple[int, int]]:
+    """Channels and side of the maps in segments_latency."""
+    return list(dict.fromkeys((case["channels"], case["side"]) for case in record["cases"]))
+
+
+def over_segments(record: Record, **wanted: object) -> dict[int, Record]:
+    """For each number of segments, ascending, the case of segments_latency in the layout in which
+    SegmentedConv2d is faster.
+    """
+    cases = rows_with(record["cases"], **wanted)
+    cases.sort(key=lambda case: (case["segments"], -milliseconds(case)))
+    return {case["segments"]: case for case in cases}  # of two layouts the later, the faster, stays
+
+
+def milliseconds(case: Record) -> float:
+    """Time of SegmentedConv2d in a case of segments_latency."""
+    return float(case["forms"]["ours"]["median_ms"])
+
+
+def pointwise(record: Record, **wanted: object) -> Record | None:
+    """The row of the 1x1 in its faster layout, or None where it was not measured."""
+    rows = rows_with(record["pointwise"], **wanted)
+    return min(rows, key=lambda row: row["median_ms"], default=None)
+
+
+def measured_at(record: Record, dtype: str = "float32") -> list[tuple[Record, Record]]:
+    """Each row of layers with its measurement in `dtype` at the largest batch."""
+    found = []
+    for layer in record["layers"]:
+        rows = rows_with(layer["measurements"], dtype=dtype)
+        found.append((layer, max(rows, key=lambda row: row["batch"])))
+    return found
+
+
+# ---- writing one ---------------------------------------------------------------------------------
+
+
+def left_out(wanted: int, measured: int) -> dict[str, int]:
+    """What a record says if fewer cases were measured than were wanted."""
+    return {"left_out": wanted - measured} if measured < wanted else {}
+
+
+def as_json(record: Record) -> str:
+    """The record as JSON with a line for each of its parts, and for each row of a list: short to
+    read, small to keep.
+    """
+    parts = []
+    for key, value in record.items():
+        if isinstance(value, list):
+            rows = ",\n".join("  " + json.dumps(row) for row in value)
+            parts.append(f" {json.dumps(key)}: [\n{rows}\n ]")
+        else:
+            parts.append(f" {json.dumps(key)}: {json.dumps(value)}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
