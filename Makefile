@@ -6,7 +6,7 @@ TESTENV := OMP_NUM_THREADS=1 PYTHONHASHSEED=0 TQDM_DISABLE=1
 
 PEERS := .venv-peers/bin
 
-.PHONY: lab test peers parity benchmarks benchmarks-gpu notebooks figures site clean
+.PHONY: lab quick test peers parity benchmarks benchmarks-gpu notebooks figures site clean
 .DEFAULT_GOAL := lab
 
 .venv/installed: pyproject.toml constraints.txt
@@ -19,6 +19,13 @@ PEERS := .venv-peers/bin
 lab: .venv/installed
 	$(BIN)/jupyter trust notebooks/*.ipynb
 	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
+
+# A contributor's inner loop, within a minute: lint, types, the laws, and the tests of the heart.
+quick: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(TESTENV) $(BIN)/python -m pytest -q -n 2 tests/core tests/recipes tests/house/test_laws.py
 
 test: .venv/installed
 	$(BIN)/ruff check .

@@ -9,7 +9,6 @@ import copy
 import math
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -19,16 +18,7 @@ from torch.utils.flop_counter import flop_registry
 from torch.utils.module_tracker import ModuleTracker
 
 from xception_edu.costs import Cost
-from xception_edu.specs import (
-    ActivationSpec,
-    AddSpec,
-    BatchNormSpec,
-    ConvSpec,
-    LinearSpec,
-    PoolSpec,
-    Shape,
-    Spec,
-)
+from xception_edu.specs import Shape
 
 aten = torch.ops.aten
 # The operators that make a feature map out of feature maps: how many of their first arguments are
@@ -70,7 +60,6 @@ class _Counter(TorchDispatchMode):
         super().__init__()
         self.tracker = tracker
         self.layers: list[MeasuredLayer] = []
-        self.specs: list[tuple[Spec, Shape]] = []
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
@@ -91,7 +80,6 @@ class _Counter(TorchDispatchMode):
             module = max(self.tracker.parents - {"Global"}, key=len)
             operator = packet.__name__.removesuffix("_")
             self.layers.append(MeasuredLayer(module, operator, cost))
-            self.specs.append((_spec_of(operator, args), _shape_of(maps[0])))
         return out
 
 
@@ -120,24 +108,6 @@ def measured_layers(
     return layers
 
 
-def measured_specs(
-    model: nn.Module, shape: Shape | tuple[int, int, int]
-) -> list[tuple[Spec, Shape]]:
-    """What the model is, read off a run: `(spec, input shape)` pairs as `architectures` lists them,
-    for one image of `shape`.
-
-    A spec's name is the path of the innermost module that called the operator. Each run of a
-    SegmentedConv2d is a convolution of its own, so it comes back as one where its segments divide
-    its channels.
-    """
-    shadow, counter = _run(model, shape, "forward")
-    names = [_own_name(shadow, layer.name) for layer in counter.layers]
-    return [
-        (replace(spec, name=name), at)
-        for name, (spec, at) in zip(names, counter.specs, strict=True)
-    ]
-
-
 def _run(
     model: nn.Module, shape: Shape | tuple[int, int, int], method: str
 ) -> tuple[nn.Module, _Counter]:
@@ -152,42 +122,6 @@ def _run(
 
 def _own_name(model: nn.Module, tracked: str) -> str:
     return tracked.removeprefix(type(model).__name__).removeprefix(".")
-
-
-def _shape_of(x: torch.Tensor) -> Shape:
-    return Shape(*x.shape[1:], *(1,) * (4 - x.dim()))
-
-
-def _spec_of(operator: str, args: tuple) -> Spec:
-    """The spec of an operator of MAP_ARGUMENTS, or of LINEAR, from the arguments that it was called
-    with.
-    """
-    if operator == "convolution":
-        x, weight, bias, stride, padding, *_, groups = args
-        sizes = {"stride": tuple(stride), "padding": tuple(padding)}
-        return ConvSpec(
-            x.shape[1],
-            len(weight),
-            tuple(weight.shape[2:]),
-            segments=groups,
-            bias=bias is not None,
-            **sizes,
-        )
-    if "batch_norm" in operator:
-        return BatchNormSpec(args[0].shape[1], scale=args[1] is not None)
-    if "pool2d" in operator:
-        _, kernel, stride, padding, *more = (*args, [0])[: max(4, len(args))]
-        # ceil_mode, as `xception.max_pool` has it
-        over_the_end = operator.startswith("max") and more[-1:] == [True]
-        kind = "max" if operator.startswith("max") else "average"
-        return PoolSpec(
-            kind, kernel[0], stride=stride[0], padding="tensorflow" if over_the_end else padding[0]
-        )
-    if operator in ("addmm", "mm"):
-        return LinearSpec(args[-1].shape[0], args[-1].shape[1], bias=operator == "addmm")
-    if operator in ("relu", "elu"):
-        return ActivationSpec(operator)
-    return AddSpec() if operator == "add" else PoolSpec("global_average")
 
 
 def _own_tensors(module: nn.Module) -> Cost:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 
 from tests.helpers.configurations import without_memory, xception_configs
+from tests.helpers.measured_specs import measured_specs
 from xception_edu import architectures
 from xception_edu.architectures import VGGConfig, XceptionConfig
 from xception_edu.inception_v3 import inception_v3
-from xception_edu.measure import measured_specs
 from xception_edu.plots import gallery, style
 from xception_edu.specs import ConvSpec, LinearSpec, PoolSpec
 from xception_edu.vgg import vgg
