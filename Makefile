@@ -6,7 +6,7 @@ TESTENV := OMP_NUM_THREADS=1 PYTHONHASHSEED=0 TQDM_DISABLE=1
 
 PEERS := .venv-peers/bin
 
-.PHONY: lab quick test peers parity benchmarks benchmarks-gpu notebooks figures site clean
+.PHONY: lab test quick peers parity benchmarks benchmarks-gpu notebooks figures site clean
 .DEFAULT_GOAL := lab
 
 .venv/installed: pyproject.toml constraints.txt
@@ -36,6 +36,13 @@ test: .venv/installed
 		--nbval-sanitize-with tests/helpers/nbval_sanitize.cfg --nbval-cell-timeout 120 -n 2 --dist loadscope notebooks
 	$(TESTENV) $(BIN)/python -m xception_edu figures --out figures --check
 	$(MAKE) peers
+
+# Within a minute on two cores: lint, types, and what is claimed of the heart and of the house.
+quick: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(TESTENV) $(BIN)/python -m pytest -n 2 -m "not slow" tests/core tests/recipes tests/house
 
 .venv-peers/installed: tests/peers/requirements.txt tests/peers/requirements-no-deps.txt constraints.txt
 	test -x $(PEERS)/python || $(PYTHON) -m venv .venv-peers

@@ -44,6 +44,7 @@ def assert_counted_alike(layers, model, shape):
     assert measured_cost(model, shape) == total(layers)
 
 
+@pytest.mark.slow
 @given(xception_configs(), st.integers(30, 70), st.integers(30, 70))
 @settings(max_examples=30)
 def test_xception_with_any_dials(config, height, width):

@@ -72,6 +72,7 @@ def named_as_in_figure_5(pairs):
     return named
 
 
+@pytest.mark.slow
 @given(xception_configs())
 @settings(max_examples=20)
 def test_a_built_xception_is_the_list_of_layers(config):

@@ -118,6 +118,7 @@ def configurations(draw):
     return config, draw(sides), draw(sides)
 
 
+@pytest.mark.slow
 @given(configurations())
 @settings(max_examples=8, deadline=None)
 def test_hand_and_machine_agree_whatever_the_dials(case):
@@ -193,6 +194,7 @@ def test_the_smallest_images_work_and_smaller_ones_are_errors(variant):
 # ---- auxiliary tower -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_auxiliary_logits_come_when_asked_for_and_only_then(with_aux):
     images = random_images(1, 3, 299, 299)
@@ -203,11 +205,13 @@ def test_auxiliary_logits_come_when_asked_for_and_only_then(with_aux):
     assert torch.equal(both.logits, logits)
 
 
+@pytest.mark.slow
 def test_logits_are_the_one_return_type_in_training_too(with_aux):
     assert isinstance(with_aux.train()(random_images(2, 3, 80, 80)), torch.Tensor)
     with_aux.eval()
 
 
+@pytest.mark.slow
 def test_gradients_reach_every_parameter(with_aux):
     both = with_aux.train().forward_with_aux(random_images(2, 3, 299, 299))
     (both.logits.sum() + both.aux_logits.square().sum()).backward()
@@ -242,6 +246,7 @@ def test_average_pooling_divides_by_what_the_dial_says():
     assert counted[1, 1].item() == pytest.approx(1)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_the_padding_dial_reaches_every_average_pool():
     torch.manual_seed(0)

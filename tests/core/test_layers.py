@@ -130,6 +130,7 @@ def test_what_is_no_batch_of_such_channels_is_refused():
 FORMATS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", FORMATS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @given(

@@ -121,6 +121,7 @@ LAYOUT_COPIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "layout"), LAYOUT_COPIES)
 def test_no_layout_is_copied_on_the_way_but_where_it_pays(step, layout):
     """With values, and small: on the meta device torch does not say which layout an operator would

@@ -44,6 +44,7 @@ def test_batch_normalization_is_that_of_keras():
     assert {(m.eps, m.momentum) for m in norms} == {(1e-3, 0.01)}
 
 
+@pytest.mark.slow
 @given(xception_configs())
 @settings(max_examples=25)
 def test_any_configuration_runs_and_gives_logits(config):

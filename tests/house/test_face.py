@@ -68,6 +68,7 @@ def test_importing_the_face_costs_under_5_ms_more_than_python_itself():
     assert min(float(run(code)) for _ in range(7)) < 0.005
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMED_LIKE_THEIR_MODULE)
 def test_a_function_named_like_its_module_stays_a_function(name):
     importlib.import_module(f"xception_edu.{name}")

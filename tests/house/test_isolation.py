@@ -10,6 +10,7 @@ import pytest
 
 import xception_edu
 
+pytestmark = pytest.mark.slow
 PACKAGE = pathlib.Path(xception_edu.__file__).parent
 MODULES = sorted(
     ".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts) for p in PACKAGE.rglob("*.py")

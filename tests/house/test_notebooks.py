@@ -142,6 +142,7 @@ def ignore(notebook):
 FAULTS = [change_text, change_picture, drop_picture, strip, half_run, skip, ignore]
 
 
+@pytest.mark.slow
 def test_comparing_notebooks_sees_every_planted_fault(tmp_path):
     sources = ["print(2)", "from PIL import Image\nImage.new('L', (8, 8), 100)"]
     original = tmp_path / "original.ipynb"
@@ -187,6 +188,7 @@ def test_comparing_notebooks_sees_every_planted_fault(tmp_path):
     assert failed == {fault.__name__ for fault in FAULTS}, run.stdout
 
 
+@pytest.mark.slow
 def test_running_a_notebook_twice_gives_the_same_bytes(tmp_path):
     path = tmp_path / "widget.ipynb"
     source = "import ipywidgets\nipywidgets.VBox([ipywidgets.IntSlider(3), ipywidgets.Button()])"

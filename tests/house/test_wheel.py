@@ -12,6 +12,7 @@ import pytest
 from xception_edu.__main__ import COMMANDS
 from xception_edu.benchmark import machine
 
+pytestmark = pytest.mark.slow
 ROOT = pathlib.Path(__file__).parents[2]
 PACKAGE = ROOT / "xception_edu"
 KINDS = {".py", ".pyi", ".typed", ".js", ".css", ".safetensors", ".txt"}
