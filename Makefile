@@ -20,13 +20,6 @@ lab: .venv/installed
 	$(BIN)/jupyter trust notebooks/*.ipynb
 	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
-# A contributor's inner loop, within a minute: lint, types, the laws, and the tests of the heart.
-quick: .venv/installed
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(TESTENV) $(BIN)/python -m pytest -q -n 2 tests/core tests/recipes tests/house/test_laws.py
-
 test: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
