@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from tests.helpers.refusals import refused
 from tests.helpers.tiny import TINY_FLAGS
-from tests.house.test_cli import refused
 from xception_edu.__main__ import main
 from xception_edu.data.load import load_dataset
 from xception_edu.recipes import IMAGENET, PHOTOS

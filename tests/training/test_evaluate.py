@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from tests.helpers.refusals import refused
 from tests.helpers.tiny import MODEL, TINY
-from tests.house.test_cli import refused
 from xception_edu.__main__ import main
 from xception_edu.data.augment import prepare
 from xception_edu.recipes import JFT

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
+from tests.helpers.refusals import refused
 from tests.helpers.tiny import MODEL, TINY, TINY_FLAGS
-from tests.house.test_cli import refused
 from xception_edu.__main__ import main
 from xception_edu.data import builtin
 from xception_edu.data.augment import prepare
