@@ -1,17 +1,18 @@
-"""The paper's figures and whole networks as lists of layers for counting by hand; the dials come
-from `dials`.
+"""The paper's figures and whole networks as lists of layers, for counting by hand.
 
-A network here is a list of `(spec, input shape)` pairs. The torch networks read the same dials and
-nothing of this file: the structure is written down twice, so that agreement of the two counts
+A network here is a list of `(spec, input shape)` pairs. The torch networks read the same configs
+and nothing of this file: the structure is written down twice, so that agreement of the two counts
 proves something.
 """
 
+import itertools
 import re
 from dataclasses import replace
+from typing import Literal
 
 from xception_edu import checks
 
-# "X as X": the dials are part of this module's public names too.
+# "X as X": the configs are part of this module's public names too.
 from xception_edu.configs import ACTIVATIONS as ACTIVATIONS
 from xception_edu.configs import ORDERS as ORDERS
 from xception_edu.configs import InceptionV3Config as InceptionV3Config
@@ -52,15 +53,17 @@ def output_shape(layers: Layers) -> Shape:
 def regular_convolution(
     in_channels: int, out_channels: int, shape: Shape, *, kernel_size: int = 3
 ) -> Layers:
-    """The plain regular convolution, to hold beside one segment of the paper's module, which has a
-    1x1 before it.
+    """The plain regular convolution.
+
+    To hold beside one segment of the paper's module, which has a 1x1 before it.
     """
     return chain(shape, ConvSpec(in_channels, out_channels, kernel_size, name="regular"))
 
 
 def module(config: ModuleConfig, shape: Shape) -> Layers:
-    """The paper's module (Figures 3 and 4, or a separable convolution by `order`), on an input of
-    `shape`.
+    """The paper's module on an input of `shape`.
+
+    Figures 3 and 4, or a separable convolution, by `order`.
     """
     pointwise = ConvSpec(config.in_channels, config.out_channels, 1, name="pointwise")
     width = config.spatial_channels
@@ -80,8 +83,9 @@ def canonical_inception(
     widths: tuple[int, int, int, int] = (64, 64, 96, 64),
     reduced: tuple[int, int] = (48, 64),
 ) -> list[Layers]:
-    """Figure 1, the canonical Inception V3 module, as its four towers from left to right; outputs
-    are concatenated.
+    """Figure 1, the canonical Inception V3 module: its four towers from left to right.
+
+    Their outputs are concatenated.
 
     `widths` are the towers' outputs: 1x1; 1x1 then 3x3; 1x1 then two 3x3; 3x3 average pooling then
     1x1. `reduced` are the two 1x1 that lead into 3x3. By default all as in the network's second and
@@ -112,8 +116,9 @@ def canonical_inception(
 
 
 def simplified_inception(config: ModuleConfig, shape: Shape) -> list[Layers]:
-    """Figure 2: `segments` towers, each its own 1x1 and then a k x k, by the sizes that Figure 3's
-    segments have.
+    """Figure 2: `segments` towers, each its own 1x1 and then a k x k.
+
+    Their sizes are those of Figure 3's segments.
     """
     if config.order != "pointwise_first":
         raise ValueError(
@@ -140,8 +145,9 @@ def extreme_inception(in_channels: int, out_channels: int, shape: Shape) -> Laye
 
 
 def vgg(config: VGGConfig = VGGConfig()) -> Layers:
-    """A VGG-style stack: [3x3 convolution with bias, ReLU] a depth, 2x2 max pooling a stage, then
-    fully connected layers.
+    """A VGG-style stack of 3x3 convolutions, then fully connected layers.
+
+    A stage is `depth` times a 3x3 convolution with bias and its ReLU, then 2x2 max pooling.
     """
     shape = Shape(config.in_channels, config.input_size, config.input_size)
     layers: Layers = []
@@ -173,8 +179,9 @@ def _classifier(shape: Shape, fc_widths: tuple[int, ...], num_classes: int) -> L
 def xception(
     config: XceptionConfig = XceptionConfig(), input_size: int | tuple[int, int] = 299
 ) -> Layers:
-    """The whole network of Figure 5 for an input of `input_size` pixels, one side or (height,
-    width).
+    """The whole network of Figure 5.
+
+    `input_size` is the image's pixels, one side or (height, width).
 
     Layers stand in the order of the computation, a block's strided 1x1 projection after its two
     separable convolutions.
@@ -218,23 +225,22 @@ def _conv_bn(
 
 
 def _separable(config: XceptionConfig, name: str, shape: Shape, out_channels: int) -> Layers:
-    """A separable convolution, or what `segments`, `order` and `activation` make of it, and
-    its BN.
-    """
+    """A separable convolution, or what the config makes of it, and its BN."""
     width = shape.channels if config.order == "spatial_first" else out_channels
     segments = width if config.segments == "channels" else config.segments
-    dials = ModuleConfig(
+    inner = ModuleConfig(
         shape.channels, out_channels, segments, order=config.order, activation=config.activation
     )
-    named = [replace(spec, name=f"{name}_{spec.name}") for spec, _ in module(dials, shape)]
+    named = [replace(spec, name=f"{name}_{spec.name}") for spec, _ in module(inner, shape)]
     return chain(shape, *named, BatchNormSpec(out_channels, name=f"{name}_bn"))
 
 
 def _downsampling_block(
     config: XceptionConfig, name: str, shape: Shape, inner: int, out: int, *, leading_relu: bool
 ) -> Layers:
-    """[ReLU, Sep, ReLU, Sep, MaxPool 3x3/2], and beside it a strided 1x1 with BN where the network
-    is residual.
+    """[ReLU, Sep, ReLU, Sep, MaxPool 3x3/2].
+
+    Beside it a strided 1x1 with BN where the network is residual.
     """
     layers = chain(shape, ActivationSpec(name=f"{name}_relu1")) if leading_relu else []
     layers += _separable(config, f"{name}_sep1", shape, inner)
@@ -310,8 +316,9 @@ def _inception_c() -> list[Tower]:
 def inception_v3(
     config: InceptionV3Config = InceptionV3Config(), input_size: int | tuple[int, int] = 299
 ) -> Layers:
-    """Inception V3 for an input of `input_size` pixels, one side or (height, width), with its
-    auxiliary tower if so asked.
+    """Inception V3, with its auxiliary tower if so asked.
+
+    `input_size` is the image's pixels, one side or (height, width).
 
     Layers stand in the order of the computation: module by module, tower by tower, the auxiliary
     tower last. Concatenation is free. Raises ValueError where a side of the image is below
@@ -340,8 +347,9 @@ def inception_v3(
 
 
 def _auxiliary_tower(config: InceptionV3Config, shape: Shape) -> Layers:
-    """5x5 average pooling at stride 3, a 1x1, a 5x5 without padding, and a classifier of its own,
-    on the last 17x17 map.
+    """A classifier of its own on the last 17x17 map.
+
+    5x5 average pooling at stride 3, a 1x1, a 5x5 without padding, a fully connected layer.
     """
     layers = chain(shape, PoolSpec("average", 5, stride=3, name="aux_pool"))
     more, shape = _tower(config, "aux", output_shape(layers), [(128, 1), (768, 5, 1)])
@@ -356,10 +364,8 @@ def _side_by_side(
 ) -> tuple[Layers, Shape]:
     """Towers on one input: their layers, and the shape of their concatenated outputs."""
     built = [_tower(config, f"{name}_tower{i}", shape, steps) for i, steps in enumerate(towers, 1)]
-    channels = sum(out.channels for _, out in built)
-    return [layer for layers, _ in built for layer in layers], built[0][1]._replace(
-        channels=channels
-    )
+    shape = built[0][1]._replace(channels=sum(out.channels for _, out in built))
+    return list(itertools.chain.from_iterable(layers for layers, _ in built)), shape
 
 
 def _tower(
@@ -375,27 +381,16 @@ def _tower(
             layers += _unit(config, f"{name}_conv{i}", shape, *step)
             shape = output_shape(layers)
         else:
-            layers += [
-                layer
-                for j, end in enumerate(step)
-                for layer in _unit(config, f"{name}_conv{i + j}", shape, *end)
-            ]
+            for j, end in enumerate(step, i):
+                layers += _unit(config, f"{name}_conv{j}", shape, *end)
             shape = shape._replace(channels=sum(width for width, _ in step))
     return layers, shape
 
 
 def _pool(name: str, shape: Shape, step: str) -> Layers:
     stride = 2 if step.endswith("/2") else 1
-    return chain(
-        shape,
-        PoolSpec(
-            "max" if step.startswith("max") else "average",
-            3,
-            stride=stride,
-            padding=2 - stride,
-            name=name,
-        ),
-    )
+    kind: Literal["max", "average"] = "max" if step.startswith("max") else "average"
+    return chain(shape, PoolSpec(kind, 3, stride=stride, padding=2 - stride, name=name))
 
 
 def _unit(
@@ -406,8 +401,9 @@ def _unit(
     kernel: Pair,
     stride: int | None = None,
 ) -> Layers:
-    """Convolution, BN, ReLU; in the first Keras version convolution with bias, ReLU, BN. A stated
-    stride is unpadded.
+    """Convolution, BN, ReLU; a stated stride is unpadded.
+
+    In the first Keras version convolution with bias, ReLU, BN.
     """
     first_keras = config.variant == "paper_count"
     padding = None if stride is None else 0

@@ -1,5 +1,6 @@
-"""The dials of the networks: frozen, checked, and all that the lists of layers and the torch
-networks have in common.
+"""The configurations of the networks: frozen, checked, saved as JSON.
+
+They are all that the lists of layers and the torch networks have in common.
 """
 
 from dataclasses import KW_ONLY, dataclass
@@ -42,16 +43,18 @@ class ModuleConfig:
 
     @property
     def spatial_channels(self) -> int:
-        """Width of the segmented convolution, the most segments there can be: the 1x1 changes the
-        channel count.
+        """Width of the segmented convolution, and so the most segments there can be.
+
+        The 1x1 changes the channel count.
         """
         return self.out_channels if self.order == "pointwise_first" else self.in_channels
 
 
 @dataclass(frozen=True, kw_only=True)
 class VGGConfig:
-    """A VGG-style stack: stages of plain 3x3 convolutions, each stage closed by 2x2/2 max pooling;
-    defaults are VGG-16.
+    """A VGG-style stack; the defaults are VGG-16.
+
+    Stages of plain 3x3 convolutions, each closed by 2x2 max pooling at stride 2.
     """
 
     widths: tuple[int, ...] = (64, 128, 256, 512, 512)
@@ -174,8 +177,7 @@ class XceptionConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class InceptionV3Config:
-    """Dials of Inception V3 (Szegedy et al., arXiv 1512.00567), the network that the paper compares
-    with.
+    """Inception V3 (Szegedy et al., arXiv 1512.00567), which the paper compares with.
 
     variant "standard" is the network of the TensorFlow, Keras and torchvision releases.
     "paper_count" is the author's first Keras version (August 2016), whose trained parameters are
@@ -224,7 +226,8 @@ class InceptionV3Config:
 
     @property
     def smallest_input(self) -> int:
-        """Fewest pixels a side: what leaves one position for the last 3x3 window, or for the
-        auxiliary tower's 5x5.
+        """Fewest pixels a side.
+
+        They leave one position for the last 3x3 window, or for the auxiliary tower's 5x5.
         """
         return 299 if self.aux else 75

@@ -1,5 +1,4 @@
-"""Counted by hand: what a layer costs, from its spec and the shape that reaches it. Per image; no
-torch.
+"""Counted by hand: what a layer costs for one image, by its spec and the shape that reaches it.
 
 What is counted: multiply-accumulates (MACs) of convolutions and fully connected layers, as every
 counter does; padding counts as multiplied, as the hardware does it. Batch normalization,
@@ -9,6 +8,7 @@ count. Concatenation is free: towers write into their places of one map.
 
 import csv
 import io
+import itertools
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
@@ -30,8 +30,9 @@ Layers = Sequence[tuple[Spec, Shape]]  # each layer with the shape of its input
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What one layer, or a sum of layers, costs for one image. Counts of elements; the methods turn
-    them into bytes.
+    """What one layer, or a sum of layers, costs for one image.
+
+    Counts of elements; the methods turn them into bytes.
     """
 
     params: int = 0  # trained: weights, biases, BN scale and shift
@@ -54,14 +55,16 @@ class Cost:
         )
 
     def activation_bytes(self, *, batch: int = 1, bytes_per_element: int = 4) -> int:
-        """Bytes of all maps written: what training must keep, if nothing is shared or recomputed. 4
-        bytes is float32.
+        """Bytes of all maps written; 4 bytes an element is float32.
+
+        Training must keep as many if nothing is shared or recomputed.
         """
         return batch * self.activations * bytes_per_element
 
     def bytes_moved(self, *, batch: int = 1, bytes_per_element: int = 4) -> int:
-        """Fewest bytes between memory and processor: each input, weight, statistic and output once,
-        layer after layer.
+        """Fewest bytes between memory and processor.
+
+        Each input, weight, statistic and output once, layer after layer.
         """
         checks.integer("batch", batch)
         checks.integer("bytes_per_element", bytes_per_element)
@@ -70,8 +73,9 @@ class Cost:
         ) * bytes_per_element
 
     def intensity(self, *, batch: int = 1, bytes_per_element: int = 4) -> float:
-        """Arithmetic intensity, MACs per byte moved: low means that memory, not arithmetic, sets
-        the pace (0 for no bytes).
+        """Arithmetic intensity, MACs per byte moved; 0 for no bytes.
+
+        Where it is low, memory and not arithmetic sets the pace.
         """
         moved = self.bytes_moved(batch=batch, bytes_per_element=bytes_per_element)
         return batch * self.macs / moved if moved else 0.0
@@ -81,11 +85,12 @@ COUNTS = tuple(field.name for field in fields(Cost))
 
 
 def block_diagonal_weights(in_channels: int, out_channels: int, segments: int) -> int:
-    """Number of (input, output) channel pairs that are connected: sum of in_i * out_i over the
-    segments.
+    """Number of (input, output) channel pairs that are connected.
 
-    In closed form. With in = S*a + r and out = S*b + t, every piece has a * b pairs; the first r
-    pieces have one more input (b pairs each), the first t one more output (a pairs each), and the
+    The sum of in_i * out_i over the segments.
+
+    In closed form. With in = S*a + r and out = S*b + t, every segment has a * b pairs; the first r
+    have one more input (b pairs each), the first t one more output (a pairs each), and the
     first min(r, t) have both (1 pair each).
     """
     checks.segments(segments, in_channels, out_channels)
@@ -99,20 +104,28 @@ def _connected(in_channels: int, out_channels: int, segments: int) -> int:
 
 
 def cost_of(spec: Spec, shape: Shape) -> Cost:
-    """Cost of one layer on an input of `shape`, (channels, height, width); ValueError where the two
-    do not fit.
+    """Cost of one layer on an input of `shape`, (channels, height, width).
+
+    Raises ValueError where the two do not fit.
     """
-    return Cost(**dict(zip(COUNTS, _counts(spec, shape), strict=True)))
+    return _as_cost(_counts(spec, shape))
 
 
 def total(items: Iterable[Cost | tuple[Spec, Shape]]) -> Cost:
-    """Sum of the costs of layers, given as `(spec, input shape)` pairs, as Cost records, or
-    mixed.
+    """Sum of the costs of layers.
+
+    They are `(spec, input shape)` pairs, Cost records, or both.
     """
     # Plain numbers, column by column: a record for each layer would take as long again to make and
     # to check.
     rows = [astuple(item) if isinstance(item, Cost) else _counts(*item) for item in items]
-    return Cost(**dict(zip(COUNTS, map(sum, zip(*rows, strict=True)), strict=False)))
+    return _as_cost(map(sum, zip(*rows, strict=True))) if rows else Cost()
+
+
+def _as_cost(counts: Iterable[int]) -> Cost:
+    """A record of five counts, in the order of `COUNTS`."""
+    params, buffers, macs, inputs, activations = counts
+    return Cost(params=params, buffers=buffers, macs=macs, inputs=inputs, activations=activations)
 
 
 def _counts(spec: Spec, shape: Shape) -> tuple[int, int, int, int, int]:
@@ -182,8 +195,9 @@ def _record(cost: Cost) -> dict[str, int | float]:
 
 
 def report(name: str, layers: Layers) -> dict[str, object]:
-    """Costs of a network as plain data: `name`, `input`, `totals`, and `layers` with a row each, in
-    float32 at batch 1.
+    """Costs of a network as plain data, in float32 at batch 1.
+
+    `name`, `input`, `totals`, and `layers` with a row each.
 
     The keys say it all but for `bytes_moved` (the fewest bytes: every input, weight and output
     once) and `intensity` (MACs per byte moved).
@@ -216,8 +230,9 @@ def _csv_row(row: dict[str, object]) -> dict[str, object]:
 
 
 def as_csv(name: str, layers: Layers) -> str:
-    """`report` as CSV: a header, a row a layer, and a last row named `total`; shapes as
-    3x299x299.
+    """`report` as CSV: a header, a row a layer, and a last row named `total`.
+
+    Shapes are written 3x299x299.
     """
     data = report(name, layers)
     rows = [_csv_row(row) for row in data["layers"]]  # type: ignore[attr-defined]
@@ -242,16 +257,18 @@ def as_table(name: str, layers: Layers) -> str:
         for spec, shape in layers
     ]
     rows.append(("total", name, "", *_cells(total(layers))))
-    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
-    lines = [
-        "  ".join(
-            cell.ljust(w) if i < 3 else cell.rjust(w)
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in (header, *rows)
-    ]
+    table = (header, *rows)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = [_aligned(row, widths) for row in table]
     rule = "-" * max(map(len, lines))
     return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    """Cells as a line: the three columns of words from the left, those of numbers to the right."""
+    cells = zip(row, widths, strict=True)
+    words = [cell.ljust(width) for cell, width in itertools.islice(cells, 3)]
+    return "  ".join([*words, *(cell.rjust(width) for cell, width in cells)]).rstrip()
 
 
 def _cells(cost: Cost) -> tuple[str, ...]:

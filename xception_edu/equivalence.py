@@ -1,5 +1,6 @@
-"""One function in different clothes: weights carried from one form of the paper's module to
-another, output unchanged.
+"""One function in several forms: weights carried from one form of the paper's module to another.
+
+The output is unchanged.
 
 Figure 2 (towers) = Figure 3 (one 1x1, then pieces) = one grouped convolution, for every number of
 segments; a segmented convolution = a regular one with a block-diagonal weight; a stack of extreme
@@ -14,26 +15,29 @@ from xception_edu import checks
 from xception_edu.layers import (
     ExtremeInception,
     ReformulatedInception,
-    SegmentedConv2d,
     SegmentedInception,
     SeparableConv2d,
     SimplifiedInception,
 )
+from xception_edu.segmented_conv import SegmentedConv2d
 
 
 def _merged(states: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """State of one convolution + BN that does what several do side by side: everything lies along
-    the output channels.
+    """State of one convolution + BN that does what several do side by side.
+
+    Everything lies along the output channels.
     """
-    return {
-        k: states[0][k] if states[0][k].dim() == 0 else torch.cat([s[k] for s in states])
-        for k in states[0]
-    }
+    merged = {}
+    for name, first in states[0].items():
+        values = [state[name] for state in states]
+        merged[name] = first if first.dim() == 0 else torch.cat(values)  # a counter has no channels
+    return merged
 
 
 def towers_to_segments(towers: SimplifiedInception) -> ReformulatedInception:
-    """Figure 2 to Figure 3: the towers' 1x1 stacked into one large 1x1, their spatial convolutions
-    kept as the pieces.
+    """Figure 2 to Figure 3: the towers' 1x1 stacked into one large 1x1.
+
+    Their spatial convolutions become those of the segments.
     """
     arguments = towers.arguments
     module = ReformulatedInception(
@@ -52,8 +56,9 @@ def towers_to_segments(towers: SimplifiedInception) -> ReformulatedInception:
 
 
 def segments_to_grouped(pieces: ReformulatedInception) -> SegmentedInception:
-    """Figure 3 as drawn to Figure 3 as computed: the pieces' weights laid one after another are a
-    grouped convolution's.
+    """Figure 3 as drawn to Figure 3 as computed.
+
+    The segments' weights laid one after another are a grouped convolution's.
     """
     arguments = pieces.arguments
     module = SegmentedInception(
@@ -73,8 +78,9 @@ def segments_to_grouped(pieces: ReformulatedInception) -> SegmentedInception:
 
 
 def set_segment_weights(conv: SegmentedConv2d, weights: list[Tensor]) -> None:
-    """Give each segment its own kernel: `weights[i]` is (out of segment i, in of segment i,
-    k, k).
+    """Give each segment its own kernel.
+
+    `weights[i]` is (out of segment i, in of segment i, k, k).
     """
     if len(weights) != conv.segments:
         raise ValueError(
@@ -88,8 +94,9 @@ def set_segment_weights(conv: SegmentedConv2d, weights: list[Tensor]) -> None:
 
 
 def segmented_to_regular(conv: SegmentedConv2d) -> nn.Conv2d:
-    """The regular convolution with the block-diagonal weight that does what `conv` does, at the
-    regular one's cost.
+    """The regular convolution with the block-diagonal weight that does what `conv` does.
+
+    It has a regular convolution's cost.
     """
     regular = nn.Conv2d(
         conv.in_channels,
@@ -107,8 +114,9 @@ def segmented_to_regular(conv: SegmentedConv2d) -> nn.Conv2d:
 
 
 def regroup(stack: nn.Sequential) -> nn.Sequential:
-    """A stack of extreme modules (1x1 first), cut again: the first 1x1, then separable
-    convolutions, then the last 3x3.
+    """A stack of extreme modules (1x1 first), cut again into separable convolutions.
+
+    First the first 1x1, then separable convolutions, then the last 3x3.
 
     [P1 S1][P2 S2][P3 S3] and P1 [S1 P2][S2 P3] S3 are the same steps in the same order, which is
     why the paper calls the order unimportant once modules are stacked (Section 1.2). For one module
@@ -118,7 +126,9 @@ def regroup(stack: nn.Sequential) -> nn.Sequential:
     if not len(stack) or not all(_is_plain(module) for module in stack):
         needed = "ExtremeInception modules without batch_norm and activation"
         raise ValueError(f"stack is {stack}, but must be {needed}")
-    steps = [step for m in stack for step in (m.pointwise[0], m.spatial[0])]
+    steps = []
+    for module in stack:
+        steps += [module.pointwise[0], module.spatial[0]]
     regrouped = nn.Sequential(steps[0])
     for spatial, pointwise in zip(steps[1:-1:2], steps[2::2], strict=True):
         separable = SeparableConv2d(
@@ -137,8 +147,9 @@ def _is_plain(module: nn.Module) -> bool:
 
 
 def nearest_separable(conv: nn.Conv2d, depth_multiplier: int = 1) -> SeparableConv2d:
-    """The depthwise separable convolution whose composed kernel is closest to `conv`'s (least
-    squares), by truncated SVD.
+    """The depthwise separable convolution that is closest to `conv`.
+
+    Its composed kernel is closest by least squares, found by truncated SVD.
 
     A separable convolution gives output o and input c the kernel sum_m P[o, c, m] D[c, m], so for
     each input channel the (out, k*k) matrix of its kernels has rank `depth_multiplier` at most, and
@@ -160,10 +171,8 @@ def nearest_separable(conv: nn.Conv2d, depth_multiplier: int = 1) -> SeparableCo
         padding=conv.padding[0],  # type: ignore[arg-type]
         bias=conv.bias is not None,
     ).to(conv.weight)
-    # a matrix a channel
-    u, s, vh = torch.linalg.svd(
-        conv.weight.detach().transpose(0, 1).flatten(2), full_matrices=False
-    )
+    matrices = conv.weight.detach().transpose(0, 1).flatten(2)  # one a channel: (in, out, k*k)
+    u, s, vh = torch.linalg.svd(matrices, full_matrices=False)
     rank = min(depth_multiplier, s.shape[1])
     root = s[:, :rank].sqrt()
     with torch.no_grad():
@@ -179,8 +188,9 @@ def nearest_separable(conv: nn.Conv2d, depth_multiplier: int = 1) -> SeparableCo
 
 
 def composed_weight(separable: SeparableConv2d) -> Tensor:
-    """The (out, in, k, k) kernel of the regular convolution that a depthwise separable one (no
-    activation) amounts to.
+    """The (out, in, k, k) kernel that a depthwise separable convolution amounts to.
+
+    It must be without activation.
     """
     depthwise = separable.depthwise.dense_weight()  # (middle, in, k, k)
     return torch.einsum("om,mikl->oikl", separable.pointwise.weight[:, :, 0, 0], depthwise)

@@ -1,5 +1,6 @@
-"""Inception V3 (Szegedy et al., arXiv 1512.00567) in torch: the network that the paper builds on
-and compares with.
+"""Inception V3 (Szegedy et al., arXiv 1512.00567) in torch.
+
+The network that the paper builds on and compares with.
 
 Module names are those of the Inception papers (A at side 35, B at 17, C at 8, reductions between).
 Tensors are (N, C, H, W); shapes in comments are for a 299x299 image.
@@ -53,18 +54,20 @@ class ConvUnit(nn.Module):
         # torch's 0.01 is Keras' 0.99
         self.bn = nn.BatchNorm2d(out_channels, eps=config.bn_eps, momentum=0.01)
         if not config.bn_scale:
-            self.bn.weight = None  # no gamma: not in the state, not trained
+            self.bn.weight = None  # type: ignore[assignment]  # no gamma: not in the state
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) to (N, out_channels, H', W')."""
         if self.relu_before_bn:
-            return self.bn(F.relu(self.conv(x)))
+            y: Tensor = self.bn(F.relu(self.conv(x)))
+            return y
         return F.relu(self.bn(self.conv(x)))
 
 
 class InceptionA(nn.Module):
-    """Figure 1 at side 35, with one 5x5 where the figure draws a 3x3. Shape: (N, C, H, W) to (N,
-    224 + pool, H, W).
+    """Figure 1 at side 35, with one 5x5 where the figure draws a 3x3.
+
+    Shape: (N, C, H, W) to (N, 224 + pool, H, W).
     """
 
     def __init__(self, config: InceptionV3Config, channels: int, pool: int):
@@ -92,8 +95,9 @@ class InceptionA(nn.Module):
 
 
 class ReductionA(nn.Module):
-    """Side 35 to 17 by strides without padding. Shape: (N, C, H, W) to (N, 480 + C, (H - 1) // 2,
-    (W - 1) // 2).
+    """Side 35 to 17 by strides without padding.
+
+    Shape: (N, C, H, W) to (N, 480 + C, (H - 1) // 2, (W - 1) // 2).
     """
 
     def __init__(self, config: InceptionV3Config, channels: int):
@@ -112,8 +116,9 @@ class ReductionA(nn.Module):
 
 
 class InceptionB(nn.Module):
-    """Side 17: 7x7 convolutions as 1x7 and 7x1, `width` wide inside; `double` is where the tower
-    with two 7x7 starts.
+    """Side 17: 7x7 convolutions as 1x7 and 7x1, `width` wide inside.
+
+    `double` is where the tower with two 7x7 starts.
 
     Shape: (N, C, H, W) to (N, 768, H, W).
     """
@@ -150,8 +155,9 @@ class InceptionB(nn.Module):
 
 
 class ReductionB(nn.Module):
-    """Side 17 to 8 by strides without padding. Shape: (N, C, H, W) to (N, 512 + C, (H - 1) // 2, (W
-    - 1) // 2).
+    """Side 17 to 8 by strides without padding.
+
+    Shape: (N, C, H, W) to (N, 512 + C, (H - 1) // 2, (W - 1) // 2).
     """
 
     def __init__(self, config: InceptionV3Config, channels: int):
@@ -175,8 +181,9 @@ class ReductionB(nn.Module):
 
 
 class Fork(nn.Module):
-    """A 1x3 and a 3x1 side by side, the end of InceptionC's towers. Shape: (N, in_channels, H, W)
-    to (N, 768, H, W).
+    """A 1x3 and a 3x1 side by side, the end of InceptionC's towers.
+
+    Shape: (N, in_channels, H, W) to (N, 768, H, W).
     """
 
     def __init__(self, config: InceptionV3Config, in_channels: int):
@@ -216,8 +223,9 @@ class InceptionC(nn.Module):
 
 
 class AuxiliaryTower(nn.Module):
-    """A second classifier on the last map of side 17, to help training. Shape: (N, C, 17, 17) to
-    logits (N, num_classes).
+    """A second classifier on the last map of side 17, to help training.
+
+    Shape: (N, C, 17, 17) to logits (N, num_classes).
     """
 
     def __init__(self, config: InceptionV3Config, channels: int):
@@ -230,12 +238,14 @@ class AuxiliaryTower(nn.Module):
         """(N, C, 17, 17) to logits (N, num_classes)."""
         x = F.avg_pool2d(x, 5, stride=3)  # (N, 768, 5, 5)
         x = self.conv2(self.conv1(x))  # (N, 768, 1, 1)
-        return self.classifier(x.mean(dim=(2, 3)))
+        logits: Tensor = self.classifier(x.mean(dim=(2, 3)))
+        return logits
 
 
 class InceptionV3(nn.Module):
-    """The network with the dials of `config`. Shape: (N, in_channels, H, W) to logits (N,
-    num_classes).
+    """The network that `config` says.
+
+    Shape: (N, in_channels, H, W) to logits (N, num_classes).
 
     Sides of the maps at 299: 149, 147, 147, 73, 73, 71, 35 (A), 17 (B), 8 (C). `aux` is None
     without auxiliary tower.
@@ -267,8 +277,9 @@ class InceptionV3(nn.Module):
         self.apply(he_init)
 
     def forward_middle(self, x: Tensor) -> Tensor:
-        """Images (N, in_channels, H, W) to the last map of side 17, (N, 768, 17, 17), which the
-        auxiliary tower sees.
+        """Images (N, in_channels, H, W) to the last map of side 17, (N, 768, 17, 17).
+
+        The auxiliary tower sees this map.
         """
         self._check(x, smallest=75)
         x = self.conv1(x)  # (N, 32, 149, 149)
@@ -279,21 +290,21 @@ class InceptionV3(nn.Module):
         x = self.mixed2(self.mixed1(self.mixed0(x)))  # (N, 288, 35, 35)
         x = self.mixed3(x)  # (N, 768, 17, 17)
         x = self.mixed5(self.mixed4(x))
-        return self.mixed7(self.mixed6(x))
+        y: Tensor = self.mixed7(self.mixed6(x))
+        return y
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Images (N, in_channels, H, W) to the last feature map, (N, 2048, 8, 8)."""
         return self._forward_end(self.forward_middle(x))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Images (N, in_channels, H, W) to logits (N, num_classes), with or without auxiliary
-        tower.
-        """
+        """Images (N, in_channels, H, W) to logits (N, num_classes)."""
         return self._classify(self.forward_features(x))
 
     def forward_with_aux(self, x: Tensor) -> WithAux:
-        """Images (N, in_channels, H, W), 299 pixels a side or more, to both logits; ValueError
-        without auxiliary tower.
+        """Images (N, in_channels, H, W), 299 pixels a side or more, to both logits.
+
+        Raises ValueError without auxiliary tower.
         """
         if self.aux is None:
             raise ValueError(
@@ -305,10 +316,12 @@ class InceptionV3(nn.Module):
 
     def _forward_end(self, x: Tensor) -> Tensor:
         x = self.mixed8(x)  # (N, 1280, 8, 8)
-        return self.mixed10(self.mixed9(x))  # (N, 2048, 8, 8)
+        y: Tensor = self.mixed10(self.mixed9(x))  # (N, 2048, 8, 8)
+        return y
 
     def _classify(self, x: Tensor) -> Tensor:
-        return self.classifier(self.dropout(x.mean(dim=(2, 3))))
+        logits: Tensor = self.classifier(self.dropout(x.mean(dim=(2, 3))))
+        return logits
 
     def _check(self, x: Tensor, smallest: int) -> None:
         channels = self.config.in_channels
@@ -327,7 +340,8 @@ def inception_v3(
 
 
 def average_pool(x: Tensor, padding_counted: bool) -> Tensor:
-    """3x3 average pooling at stride 1, sides kept. At the border TensorFlow divides by what lies
-    inside, torchvision by 9.
+    """3x3 average pooling at stride 1, sides kept.
+
+    At the border TensorFlow divides by what lies inside, torchvision by 9.
     """
     return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=padding_counted)

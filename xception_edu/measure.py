@@ -6,9 +6,8 @@ formulas (torch.utils.flop_counter), halved, since those count a multiply-accumu
 """
 
 import copy
-import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import torch
@@ -42,8 +41,9 @@ LINEAR = aten.addmm  # (bias, input, weight)
 
 
 class MeasuredLayer(NamedTuple):
-    """One layer as the machine saw it: the module that ran it, torch's operator, and what it cost
-    for one image.
+    """One layer as the machine saw it, and what it cost for one image.
+
+    `name` is that of the module that ran it, `operator` torch's.
     """
 
     name: str
@@ -51,29 +51,30 @@ class MeasuredLayer(NamedTuple):
     cost: Cost
 
 
-class _Counter(TorchDispatchMode):
-    """Lists what every operator reads, writes and multiplies, with the innermost module that called
-    it.
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Lists what every operator reads, writes and multiplies.
+
+    Each with the innermost module that called it.
     """
 
     def __init__(self, tracker: ModuleTracker):
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.tracker = tracker
         self.layers: list[MeasuredLayer] = []
 
     def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         out = func(*args, **(kwargs or {}))
         packet = func.overloadpacket
         if packet is LINEAR or packet in MAP_ARGUMENTS:
             maps = args[1:2] if packet is LINEAR else args[: MAP_ARGUMENTS[packet]]
             written = out[0] if isinstance(out, tuple) else out
-            macs = (
-                flop_registry[packet](*args, **(kwargs or {}), out_val=out) // 2
-                if packet in flop_registry
-                else 0
-            )
+            macs = _macs(packet, args, kwargs or {}, out)
             cost = Cost(macs=macs, inputs=sum(m.numel() for m in maps), activations=written.numel())
             # Names nest, so the longest is the innermost; "Global" is the tracker's word for the
             # world around the model.
@@ -86,12 +87,11 @@ class _Counter(TorchDispatchMode):
 def measured_layers(
     model: nn.Module, shape: Shape | tuple[int, int, int], *, method: str = "forward"
 ) -> list[MeasuredLayer]:
-    """Every layer of the model in the order of the computation, in inference form, for one image of
-    `shape`.
+    """Every layer of the model in the order of the computation, for one image of `shape`.
 
-    `shape` is (channels, height, width). The runs of one SegmentedConv2d are one layer. The model
-    is left as it was. `method` is what to run, such as "forward_with_aux" of InceptionV3; what it
-    does not run is not counted.
+    The model is in inference form, and left as it was; `shape` is (channels, height, width). The
+    blocks of one SegmentedConv2d are one layer. `method` is what to run, such as
+    "forward_with_aux" of InceptionV3; what it does not run is not counted.
     """
     shadow, counter = _run(model, shape, method)
     unseen = dict(shadow.named_modules())
@@ -101,7 +101,7 @@ def measured_layers(
         # a module's parameters are counted with its first operator, however often it runs
         if name in unseen:
             cost += _own_tensors(unseen.pop(name))
-        # the next run of the same segmented convolution
+        # the next block of the same segmented convolution
         if layers and layers[-1][:2] == (name, operator):
             cost += layers.pop().cost
         layers.append(MeasuredLayer(name, operator, cost))
@@ -125,35 +125,33 @@ def _own_name(model: nn.Module, tracked: str) -> str:
 
 
 def _own_tensors(module: nn.Module) -> Cost:
-    """Parameters and buffers that hang on this module; those of a ParameterList count as its
-    owner's.
+    """Parameters and buffers that hang on this module.
+
+    Those of a ParameterList count as its owner's.
     """
-    owners = [
-        module,
-        *(child for child in module.children() if isinstance(child, nn.ParameterList)),
-    ]
-    params = sum(
-        math.prod(p.shape)
-        for owner in owners
-        for p in owner.parameters(recurse=False)
-        if p.requires_grad
-    )
-    buffers = [
-        b for name, b in module.named_buffers(recurse=False) if name != "num_batches_tracked"
-    ]  # a counter, not a statistic
-    return Cost(params=params, buffers=sum(math.prod(b.shape) for b in buffers))
+    lists = [child for child in module.children() if isinstance(child, nn.ParameterList)]
+    params = buffers = 0
+    for owner in (module, *lists):
+        trained = [p for p in owner.parameters(recurse=False) if p.requires_grad]
+        params += sum(p.numel() for p in trained)
+    for name, buffer in module.named_buffers(recurse=False):
+        if name != "num_batches_tracked":  # a counter, not a statistic
+            buffers += buffer.numel()
+    return Cost(params=params, buffers=buffers)
 
 
 def measured_cost(model: nn.Module, shape: Shape | tuple[int, int, int]) -> Cost:
-    """Cost of the whole model for one image of `shape`, (channels, height, width): the sum of its
-    measured layers.
+    """Cost of the whole model for one image of `shape`, (channels, height, width).
+
+    It is the sum of its measured layers.
     """
     return sum((layer.cost for layer in measured_layers(model, shape)), Cost())
 
 
 class OperatorCalls(NamedTuple):
-    """What a function asked of torch: calls of each operator, their MACs, and those that returned a
-    map in another layout.
+    """What a function asked of torch.
+
+    Calls of each operator, their MACs, and those that returned a map in another layout.
     """
 
     calls: Counter[str]
@@ -162,8 +160,9 @@ class OperatorCalls(NamedTuple):
 
 
 def operator_calls(function: Callable[[], object]) -> OperatorCalls:
-    """Count the operators that `function` runs, backward passes included. Views and empty tensors
-    cost nothing: not counted.
+    """Count the operators that `function` runs, backward passes included.
+
+    Views and empty tensors cost nothing and are not counted.
 
     Layouts are NCHW and channels_last: an operator that takes a map in one and returns it in the
     other has copied it. The counts are the same on every machine, and on the meta device without
@@ -174,15 +173,19 @@ def operator_calls(function: Callable[[], object]) -> OperatorCalls:
     return OperatorCalls(counter.calls, counter.macs, counter.layout_copies)
 
 
-class _Calls(TorchDispatchMode):
+class _Calls(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.calls: Counter[str] = Counter()
         self.macs = 0
         self.layout_copies: list[str] = []
 
     def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         out = func(*args, **(kwargs or {}))
         is_view = any(
@@ -193,45 +196,50 @@ class _Calls(TorchDispatchMode):
             self.calls[name] += 1
             self.macs += _macs(func.overloadpacket, args, kwargs or {}, out)
             results = out if isinstance(out, (tuple, list)) else [out]
-            layouts = [{layout for x in xs if (layout := _layout(x))} for xs in (args, results[:1])]
-            if layouts[0] and layouts[1] and layouts[0] != layouts[1]:
+            before, after = _layouts(args), _layouts(results[:1])
+            if before and after and before != after:
                 self.layout_copies.append(name)
         return out
 
 
-def _macs(operator: Any, args: tuple, kwargs: dict, out: Any) -> int:
-    """MACs of one call: torch's count, halved. Each gradient of a convolution, for map or weight,
-    costs what it does itself.
+def _macs(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> int:
+    """MACs of one call: torch's count, halved.
+
+    Each gradient of a convolution, for map or weight, costs what it does itself.
 
     torch (2.13) counts the weight's gradient as if groups were 1, for a depthwise convolution too
     many by a factor of channels.
     """
     if operator is aten.convolution_backward:
         gradient, _, weight, *_, wanted = args
-        return sum(wanted[:2]) * gradient.numel() * weight[0].numel()
-    return (
-        flop_registry[operator](*args, **kwargs, out_val=out) // 2
-        if operator in flop_registry
-        else 0
-    )
+        return int(sum(wanted[:2]) * gradient.numel() * weight[0].numel())
+    if operator not in flop_registry:
+        return 0
+    return int(flop_registry[operator](*args, **kwargs, out_val=out)) // 2
+
+
+def _layouts(values: Iterable[Any]) -> set[str]:
+    """The layouts of the maps among the values."""
+    return {layout for layout in map(_layout, values) if layout}
 
 
 def _layout(x: Any) -> str | None:
-    """The layout of a map; None for what is none, and where there is but one, of one channel or one
-    position.
+    """The layout of a map; None for what is no map.
+
+    None too where the two layouts are one: of one channel or one position.
     """
     if not isinstance(x, torch.Tensor) or x.dim() != 4:
         return None
-    is_nchw, is_channels_last = (
-        x.is_contiguous(),
-        x.is_contiguous(memory_format=torch.channels_last),
-    )
-    return None if is_nchw == is_channels_last else "nchw" if is_nchw else "channels_last"
+    is_nchw = x.is_contiguous()
+    if is_nchw == x.is_contiguous(memory_format=torch.channels_last):
+        return None
+    return "nchw" if is_nchw else "channels_last"
 
 
 def stage_shapes(model: nn.Module, shape: Shape | tuple[int, int, int]) -> list[tuple[str, Shape]]:
-    """Name and output shape of every stage that runs, in order, for one image of `shape`,
-    (channels, height, width).
+    """Name and output shape of every stage that runs, in order, for one image of `shape`.
+
+    `shape` is (channels, height, width).
 
     Stages are the model's direct children; an nn.Sequential's children count one by one. On the
     meta device, so without work; the model is left as it was. A vector of n features is (n, 1, 1).

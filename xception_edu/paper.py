@@ -1,5 +1,6 @@
-"""What the paper published: F. Chollet, Xception: Deep Learning with Depthwise Separable
-Convolutions, arXiv 1610.02357v3.
+"""What the paper published, each number with its section or table.
+
+F. Chollet, Xception: Deep Learning with Depthwise Separable Convolutions, arXiv 1610.02357v3.
 
 Each constant names its section or table. Nothing here is computed; what we count ourselves is held
 against it in tests.
@@ -25,8 +26,9 @@ IMAGENET_ACCURACY = {
 
 
 class FastEvalMAP(NamedTuple):
-    """MAP@100 on FastEval14k, in percent, of a network with and without two fully connected layers
-    of 4096 units.
+    """MAP@100 on FastEval14k, in percent.
+
+    Without and with two fully connected layers of 4096 units.
     """
 
     without_fc: float

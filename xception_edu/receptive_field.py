@@ -1,6 +1,4 @@
-"""Receptive fields by hand: how many pixels of the image one element of a map depends on. Standard
-library only.
-"""
+"""Receptive fields by hand: how many pixels of the image an element of a map depends on."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,8 +8,9 @@ from xception_edu.specs import AddSpec, ConvSpec, LinearSpec, PoolSpec, Shape, S
 
 
 class Field(NamedTuple):
-    """Pixels of the image that an element of a map sees, down and across; two neighbors' fields are
-    `jump` pixels apart.
+    """Pixels of the image that an element of a map sees, down and across.
+
+    Two neighbors' fields are `jump` pixels apart.
     """
 
     height: int = 1
@@ -19,12 +18,13 @@ class Field(NamedTuple):
     jump: int = 1
 
     def after(self, spec: Spec, shape: Shape) -> "Field":
-        """The field one layer on, where `shape` reaches it: each further row of the layer's window
-        adds one jump.
+        """The field one layer on, where `shape` reaches it.
+
+        Each further row of the layer's window adds one jump.
         """
         match spec:
             case ConvSpec():
-                (rows, columns), stride = spec.kernel_size, spec.stride[0]
+                (rows, columns), (stride, _) = spec.kernel_size, spec.stride  # type: ignore[misc]
             case PoolSpec(kind="max" | "average"):
                 rows, columns, stride = spec.kernel_size, spec.kernel_size, spec.stride
             case PoolSpec() | LinearSpec():  # the whole map
@@ -39,8 +39,9 @@ class Field(NamedTuple):
 
 
 def receptive_fields(layers: Sequence[tuple[Spec, Shape]]) -> list[Field]:
-    """The field after each layer of a network from `architectures`, in the order of its layers;
-    padding counts as pixels.
+    """The field after each layer of a network from `architectures`, in order.
+
+    Padding counts as pixels.
 
     Where towers or a projection stand side by side, each begins with its module's input, and the
     module ends with the widest.

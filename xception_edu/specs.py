@@ -20,8 +20,9 @@ class _Shape(NamedTuple):
 
 
 class Shape(_Shape):
-    """Shape of one image's feature map, (channels, height, width); a vector of n features is (n, 1,
-    1).
+    """Shape of one image's feature map, (channels, height, width).
+
+    A vector of n features is (n, 1, 1).
 
     Raises ValueError unless all three are integers of at least 1.
     """
@@ -51,9 +52,10 @@ class Shape(_Shape):
 
 
 def segment_sizes(channels: int, segments: int) -> list[int]:
-    """Sizes of `segments` contiguous pieces of `channels`, as equal as can be: with channels = q *
-    segments + r, the first r pieces have q + 1 channels and the others q (Section 1.2's channel
-    segments, for any integer).
+    """Channels of each of `segments` contiguous segments, as equal as can be.
+
+    With channels = q * segments + r, the first r have q + 1 channels and the others q (Section
+    1.2's channel segments, for any integer).
     """
     checks.integer("channels", channels)
     checks.integer("segments", segments, at_most=channels, because=f"channels is {channels}")
@@ -80,12 +82,11 @@ def _expect_channels(shape: Shape, channels: int, name: str = "in_channels") -> 
 
 @dataclass(frozen=True)
 class ConvSpec:
-    """Convolution over `segments` independent pieces of the channels: 1 is regular, in_channels is
-    depthwise (Section 1.2).
+    """Convolution over `segments` independent segments of the channels (Section 1.2).
 
-    Piece i of the output sees only piece i of the input. `kernel_size`, `stride` and `padding` are
-    one integer or (height, width); padding None is half the kernel, which keeps the sides at stride
-    1 and an odd kernel.
+    1 is regular, in_channels is depthwise; segment i of the output sees only segment i of the
+    input. `kernel_size`, `stride` and `padding` are one integer or (height, width); padding None is
+    half the kernel, which keeps the sides at stride 1 and an odd kernel.
     """
 
     in_channels: int
@@ -161,8 +162,9 @@ class LinearSpec:
 
 @dataclass(frozen=True)
 class PoolSpec:
-    """Max or average over a sliding window, or over the whole map (kind "global_average": kernel
-    and stride play no part).
+    """Max or average over a sliding window, or over the whole map.
+
+    Kernel and stride play no part where kind is "global_average".
 
     padding "tensorflow" is "same" as TensorFlow means it: ceil(side / stride) outputs, the odd
     pixel going to the end.
@@ -206,8 +208,9 @@ class PoolSpec:
 
 @dataclass(frozen=True)
 class BatchNormSpec:
-    """Batch normalization: a trained scale and shift a channel, and two statistics a channel that
-    are kept, not trained.
+    """Batch normalization: a trained scale and shift a channel.
+
+    Two statistics a channel are kept and not trained.
 
     scale=False leaves the scale (gamma) out, as TensorFlow and Keras do in Inception V3.
     """

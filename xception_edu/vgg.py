@@ -1,4 +1,5 @@
-"""VGG-style networks in torch: plain stacks of 3x3 convolutions, the other family of Section 2.
+"""VGG-style networks in torch: plain stacks of 3x3 convolutions (Section 2).
+
 Tensors are (N, C, H, W).
 """
 
@@ -9,8 +10,9 @@ from xception_edu.layers import he_init
 
 
 class VGG(nn.Module):
-    """Stages of [3x3 convolution, ReLU] closed by 2x2/2 max pooling, then fully connected layers;
-    VGG-16 by default.
+    """A VGG-style network; VGG-16 by default.
+
+    Stages of [3x3 convolution, ReLU], each closed by 2x2 max pooling, then fully connected layers.
 
     Shape: (N, in_channels, input_size, input_size) to logits (N, num_classes).
     """
@@ -41,7 +43,8 @@ class VGG(nn.Module):
             raise ValueError(
                 f"x has shape {tuple(x.shape)}, but must be (N, {', '.join(map(str, expected))})"
             )
-        return self.classifier(self.features(x).flatten(1))
+        logits: Tensor = self.classifier(self.features(x).flatten(1))
+        return logits
 
 
 def vgg(config: VGGConfig = VGGConfig()) -> VGG:

@@ -8,18 +8,14 @@ from torch.nn import functional as F
 
 from xception_edu import checks
 from xception_edu.configs import XceptionConfig
-from xception_edu.layers import (
-    PointwiseConv2d,
-    SegmentedConv2d,
-    SeparableConv2d,
-    activation_layer,
-    he_init,
-)
+from xception_edu.layers import SeparableConv2d, activation_layer, he_init
+from xception_edu.segmented_conv import PointwiseConv2d, SegmentedConv2d
 
 
 class SeparableConvBN(nn.Module):
-    """A SeparableConv of Figure 5 with its BN; the dials `segments`, `order` and `activation` act
-    here.
+    """A SeparableConv of Figure 5 with its BN.
+
+    The config's `segments`, `order` and `activation` act here.
 
     Shape: (N, in_channels, H, W) to (N, out_channels, H, W).
     """
@@ -27,7 +23,7 @@ class SeparableConvBN(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, config: XceptionConfig):
         super().__init__()
         if config.order == "spatial_first":
-            self.conv = SeparableConv2d(
+            self.conv: nn.Module = SeparableConv2d(
                 in_channels, out_channels, segments=config.segments, activation=config.activation
             )
         else:
@@ -41,12 +37,14 @@ class SeparableConvBN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) to (N, out_channels, H, W)."""
-        return self.bn(self.conv(x))
+        y: Tensor = self.bn(self.conv(x))
+        return y
 
 
 class DownsamplingBlock(nn.Module):
-    """[ReLU, Sep, ReLU, Sep, MaxPool 3x3/2] beside a strided 1x1: the three entry blocks and the
-    first exit block.
+    """[ReLU, Sep, ReLU, Sep, MaxPool 3x3/2] beside a strided 1x1.
+
+    The three entry blocks and the first exit block.
 
     Shape: (N, in_channels, H, W) to (N, out_channels, ceil(H/2), ceil(W/2)).
     """
@@ -102,8 +100,9 @@ class MiddleFlowBlock(nn.Module):
 
 
 class Xception(nn.Module):
-    """The network of Figure 5 with the dials of `config`. Shape: (N, in_channels, H, W) to logits
-    (N, num_classes).
+    """The network of Figure 5, as `config` says.
+
+    Shape: (N, in_channels, H, W) to logits (N, num_classes).
     """
 
     def __init__(self, config: XceptionConfig = XceptionConfig()):
@@ -151,7 +150,8 @@ class Xception(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Images (N, in_channels, H, W) to logits (N, num_classes)."""
         x = self.forward_features(x).mean(dim=(2, 3))
-        return self.classifier(self.dropout(self.fc(x)))
+        logits: Tensor = self.classifier(self.dropout(self.fc(x)))
+        return logits
 
 
 def xception(config: XceptionConfig = XceptionConfig()) -> Xception:
