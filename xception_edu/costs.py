@@ -11,7 +11,7 @@ import io
 import itertools
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass
 
 from xception_edu import checks
 from xception_edu.specs import (
@@ -81,9 +81,6 @@ class Cost:
         return batch * self.macs / moved if moved else 0.0
 
 
-COUNTS = tuple(field.name for field in fields(Cost))
-
-
 def block_diagonal_weights(in_channels: int, out_channels: int, segments: int) -> int:
     """Number of (input, output) channel pairs that are connected.
 
@@ -123,13 +120,13 @@ def total(items: Iterable[Cost | tuple[Spec, Shape]]) -> Cost:
 
 
 def _as_cost(counts: Iterable[int]) -> Cost:
-    """A record of five counts, in the order of `COUNTS`."""
+    """A record of five counts, in the order of Cost's fields."""
     params, buffers, macs, inputs, activations = counts
     return Cost(params=params, buffers=buffers, macs=macs, inputs=inputs, activations=activations)
 
 
 def _counts(spec: Spec, shape: Shape) -> tuple[int, int, int, int, int]:
-    """The five counts of one layer, in the order of `COUNTS`."""
+    """The five counts of one layer, in the order of Cost's fields."""
     if not isinstance(spec, Spec):
         raise ValueError(f"spec is {spec!r}, but must be one of the classes in xception_edu.specs")
     shape = Shape.of(shape)
