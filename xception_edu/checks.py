@@ -137,7 +137,7 @@ def pair(name: str, value: object, *, at_least: int = 1) -> tuple[int, int]:
 def segments(value: object, in_channels: int, out_channels: int) -> int:
     """Return `value` if the channels can be cut into so many segments, none of them empty.
 
-    More segments than output channels would leave input segments that no output sees, so the smaller
+    More segments than output channels would leave input segments that no output sees: the smaller
     count bounds both. ValueError otherwise.
     """
     channels = f"in_channels is {in_channels}, out_channels is {out_channels}"
