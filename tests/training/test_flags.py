@@ -198,9 +198,10 @@ def test_any_wrong_word_for_any_flag_is_one_short_line_that_names_it(
 @pytest.mark.parametrize("flag", ["--tensorboard", "--nesterov", "--model.residual"])
 def test_a_flag_of_true_or_false_may_stand_alone(flag):
     recipe, options = flags.parse(["--recipe", "digits", "--dry-run", flag, "--seed", "3"])
-    assert (options.dry_run, options.tensorboard, recipe.nesterov, recipe.model.residual) == (
-        True,
-    ) * 4
+    assert options.dry_run
+    assert options.tensorboard is (True if flag == "--tensorboard" else None)
+    assert recipe.nesterov
+    assert recipe.model.residual
     assert recipe == replace(DIGITS, seed=3)
 
 
