@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.helpers.refusals import refused
 from tests.helpers.tiny import TINY_FLAGS
-from tests.house.test_cli import refused
 from xception_edu.__main__ import main
 from xception_edu.fields import fields_of
 from xception_edu.recipes import DIGITS, PHOTOS
