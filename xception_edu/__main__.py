@@ -17,7 +17,7 @@ COMMANDS = {
     "figures": ("plots.command", "Draw every figure, or with --check say which file differs."),
     "notebooks": ("commands.notebooks", "Write the course's notebooks into a folder."),
     "lab": ("commands.lab", "Open the course in JupyterLab, on this computer only."),
-    "train": ("training.train", "Train a small Xception on real images."),
+    "train": ("training.command", "Train a small Xception on real images."),
     "evaluate": (
         "training.evaluate",
         "Top-1, top-5 and loss of a run's checkpoint on images that it was not trained on.",

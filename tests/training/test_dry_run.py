@@ -39,7 +39,9 @@ def test_it_says_what_would_be_and_writes_nothing(tmp_path, capsys):
     assert "steps: 20, 10 an epoch, 128 images each; --max-steps leaves the run after 7" in said
     assert "learning rate 0.2 for 128 images a step: by the rule linear, 0.1 x 128/64" in said
     assert re.search(r"memory: about .* weights, .* gradients, .* sgd state, .* activations", said)
-    assert re.search(r"time: about [\d.e+]+ \w+, [\d.e+]+ images/s", said)
+    assert re.search(
+        r"time: about \d+:\d\d:\d\d \(hours:minutes:seconds\), [\d.e+]+ images/s", said
+    )
     assert not list(tmp_path.iterdir())
 
 
@@ -100,12 +102,14 @@ def test_more_accumulation_needs_less_memory_by_activations_only():
     }
 
 
-def test_durations_and_bytes_are_said_for_a_reader():
-    assert [dry_run.duration(s) for s in (30, 600, 10_000, 1e6)] == [
-        "30 seconds",
-        "10 minutes",
-        "2.78 hours",
-        "11.6 days",
-    ]
+def test_a_step_is_measured_on_more_images_until_it_takes_long_enough(monkeypatch):
+    recipe = replace(PHOTOS, batch_size=12, accumulate=2, threads=1)
+    monkeypatch.setattr(dry_run, "MEASURED_SECONDS", float("inf"))
+    assert dry_run.measured_step(recipe, torch.device("cpu"))[0] == 6
+    monkeypatch.setattr(dry_run, "MEASURED_SECONDS", 1e-9)
+    assert dry_run.measured_step(recipe, torch.device("cpu"))[0] == 2
+
+
+def test_bytes_are_said_for_a_reader():
     assert [dry_run.gib(n) for n in (2**19, 3 * 2**29)] == ["0.5 MiB", "1.5 GiB"]
     assert dry_run.memory_of(torch.device("cpu")) > 2**28

@@ -86,6 +86,19 @@ class Shown(nn.Module):
         return x[:, 0, 0]
 
 
+def test_top1_and_top5_by_hand():
+    logits = torch.tensor([[90, 80, 70, 60, 50, 40, 30, 20]] * 4, dtype=torch.uint8)
+    images = logits[:, None, None].expand(4, 1, 8, 8).contiguous()
+    labels = torch.tensor([0, 1, 4, 5])  # first guess, among five, the fifth, not among five
+    for batch_size in (1, 3, 4, 250):
+        batches = zip(images.split(batch_size), labels.split(batch_size), strict=True)
+        found = evaluate(Shown(), batches, 8)
+        assert (found["top1"], found["top5"], found["images"]) == (0.25, 0.75, 4)
+        assert found["loss"] == pytest.approx(
+            F.cross_entropy(prepare(images, 8)[:, 0, 0], labels).item(), rel=1e-6
+        )
+
+
 def test_several_labels_have_map100_weighted_by_class_and_unlabeled_images_are_left_out():
     scores = torch.randint(
         256, (6, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)

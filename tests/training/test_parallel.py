@@ -23,7 +23,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 
 def torchrun(what, out, *options):
-    """Run tests/parallel_worker.py in two processes; what torchrun answered."""
+    """Run tests/helpers/parallel_worker.py in two processes; what torchrun answered."""
     command = [
         sys.executable,
         "-m",

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from tests.helpers.tiny import TINY
 from xception_edu.data.builtin import load_digits
 from xception_edu.training import train
+from xception_edu.training.evaluate import evaluate
 from xception_edu.training.steps import (
     loss_of,
     make_model,
@@ -34,6 +35,33 @@ def linear(dtype=torch.float64):
 def weights_after(model, images, labels, rate=0.5, **how):
     train_step(model, images, labels, torch.optim.SGD(model.parameters(), rate), **how)
     return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def test_a_step_of_plain_sgd_is_the_weights_minus_rate_times_gradient():
+    model, images, labels = (
+        nn.Sequential(nn.Flatten(), nn.Linear(4, 3)),
+        torch.rand(5, 1, 2, 2),
+        torch.tensor([0, 1, 2, 0, 1]),
+    )
+    loss = F.cross_entropy(model(images), labels)
+    gradients = torch.autograd.grad(loss, list(model.parameters()))
+    expected = [p - 0.5 * g for p, g in zip(model.parameters(), gradients, strict=True)]
+    returned = train_step(model, images, labels, torch.optim.SGD(model.parameters(), 0.5))
+    torch.testing.assert_close(returned, loss.detach())
+    torch.testing.assert_close(
+        [p.detach() for p in model.parameters()], [e.detach() for e in expected]
+    )
+
+
+def test_a_step_trains_even_after_an_evaluation():
+    model = make_model(TINY)
+    evaluate(model, [(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]))], 8)
+    assert not model.training
+    train_step(
+        model, torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 3]), make_optimizer(model, TINY)
+    )
+    assert model.training
+    assert model.bn1.num_batches_tracked == 1
 
 
 @given(st.sampled_from([2, 4, 8]))

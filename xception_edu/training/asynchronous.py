@@ -42,7 +42,7 @@ def train_stale(recipe: Recipe, data: Images, staleness: int, *, steps: int) -> 
         load(model, past[0])  # the oldest: what the worker read
         loss = loss_of(model.train()(images), labels, recipe.label_smoothing)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         load(model, past[-1])  # the newest: what the server has by now
         optimizer.step()
         losses.append(loss.item())

@@ -131,7 +131,8 @@ def evaluate_file(
     dataset = load_dataset(
         recipe, data or checkpoint.progress.get("data"), skip_corrupt=skip_corrupt
     ).to(chosen)
-    model = model_of(checkpoint).to(chosen, memory_format=torch.channels_last)
+    model = model_of(checkpoint)
+    model.to(chosen, memory_format=torch.channels_last)  # type: ignore[call-overload]
     started = time.perf_counter()
     found = evaluate(
         model,

@@ -195,7 +195,7 @@ def start(recipe: Recipe, out: Path, data: Images, device: torch.device) -> Run:
     model = model.to(device)
     average = None
     if recipe.polyak_decay:
-        ema = get_ema_multi_avg_fn(recipe.polyak_decay)
+        ema = get_ema_multi_avg_fn(recipe.polyak_decay)  # type: ignore[no-untyped-call]
         average = AveragedModel(model, multi_avg_fn=ema, use_buffers=True)
     net = parallel.distribute(model, device)
     if recipe.compile:

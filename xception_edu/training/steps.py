@@ -19,7 +19,8 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 def make_model(recipe: Recipe) -> Xception:
     """The recipe's network with He weights by its seed, on the CPU."""
     seed_everything(recipe.seed, "weights")
-    model = xception(recipe.model).to(memory_format=torch.channels_last)
+    model = xception(recipe.model)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = recipe.bn_momentum
@@ -118,7 +119,7 @@ def train_step(
         with parallel.sync_gradients(model, now=part == accumulate - 1):
             with autocast(images.device, precision):
                 loss = loss_of(model(x), y, label_smoothing) / accumulate
-            scaler.scale(loss).backward()
+            scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         losses.append(loss.detach())
     if clip_norm:
         scaler.unscale_(optimizer)

@@ -13,7 +13,6 @@ What a step is, is in steps.py; what a run is, and how it is saved, in run.py; s
 in parallel.py.
 """
 
-import argparse
 import os
 import signal
 import sys
@@ -24,17 +23,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
 from xception_edu import checks
 from xception_edu.benchmark import devices
-from xception_edu.benchmark.allocator import keep_freed_memory
 from xception_edu.benchmark.devices import pick_device
 from xception_edu.data.dataset import Images
 from xception_edu.data.load import load_dataset
 from xception_edu.recipes.recipe import Recipe
 from xception_edu.recipes.schedule import averaging_hint, rate_rule
-from xception_edu.training import flags, parallel
+from xception_edu.training import parallel
 from xception_edu.training.epoch_metrics import EpochMetrics
 from xception_edu.training.run import Run, start
 from xception_edu.training.run_folder import (
@@ -46,7 +44,7 @@ from xception_edu.training.run_folder import (
     truncate_metrics,
 )
 from xception_edu.training.steps import train_step, training_batch
-from xception_edu.training.stopping import Interrupted, deferred_signals, one_line_errors
+from xception_edu.training.stopping import Interrupted, deferred_signals
 from xception_edu.training.tensorboard import Events, is_wanted
 
 
@@ -218,68 +216,3 @@ def in_short(metrics: EpochMetrics) -> str:
     """A line of metrics for the progress bar."""
     text = f"epoch {metrics.epoch:.4g}, loss {metrics.loss:.4g}"
     return text if metrics.top1 is None else f"{text}, top1 {metrics.top1:.4g}"
-
-
-# ---- the command ---------------------------------------------------------------------------------
-
-
-def command(_: argparse.ArgumentParser, argv: Sequence[str]) -> int:
-    """Run `train` by its flags: exit status 0, or 128 and a signal's number; ValueError, of one
-    line, if anything is wrong.
-    """
-    rank = int(os.environ.get("RANK", "0"))
-    try:
-        with one_line_errors():
-            recipe, options = flags.parse(argv)
-            if options.dry_run:
-                from xception_edu.training import dry_run
-
-                print(
-                    dry_run.report(
-                        recipe,
-                        device=options.device,
-                        data=options.data,
-                        max_steps=options.max_steps,
-                    )
-                )
-                return 0
-            if pick_device(options.device).type == "cpu":
-                keep_freed_memory()
-            last = train(
-                recipe,
-                options.out,
-                resume=options.resume,
-                device=options.device,
-                data=options.data,
-                skip_corrupt=options.skip_corrupt,
-                max_steps=options.max_steps,
-                checkpoint_minutes=options.checkpoint_minutes,
-                tensorboard=options.tensorboard,
-            )
-    except Interrupted as stopped:
-        if rank == 0:
-            print(stopped, file=sys.stderr)
-        return 128 + stopped.signum
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    if rank == 0:
-        print(summary(last, options.out))
-    return 0
-
-
-def summary(last: dict[str, Any] | None, out: str) -> str:
-    """The last line of metrics in words, and where the rest is."""
-    if last is None:
-        return f"no epoch has ended; the run is in {out}, and --resume goes on"
-    if last["epoch"] % 1:
-        said = (
-            f"loss {last['loss']:.4f}, {last['images_per_second']} images/s after step"
-            f" {last['step']}"
-        )
-        return f"{said}, in the middle of an epoch; the run is in {out}, and --resume goes on"
-    good = (
-        f"{last['top1']:.2%} top-1 on validation images"
-        if "top1" in last
-        else f"loss {last['loss']:.4f}"
-    )
-    return f"{good} after epoch {last['epoch']}; all of it is in {out}"
