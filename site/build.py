@@ -97,7 +97,7 @@ def cover_of(notebooks):
     )
     for models, output in saved:
         data = output.get("data", {})
-        if VIEW in data and data["text/plain"].startswith("segments_explorer("):
+        if VIEW in data and data["text/plain"].startswith("xe.segments_explorer("):
             picture = _picture(data, output.metadata["image/png"])
             return _explorer("explorer-cover", models[data[VIEW]["model_id"]]["state"], picture)
     raise ValueError("notebooks have no segments explorer, but must have one for the front page")

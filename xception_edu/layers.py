@@ -39,12 +39,20 @@ def activation_layer(activation: str | None) -> nn.Module:
 class SeparableConv2d(nn.Module):
     """Depthwise k x k, then pointwise 1x1 (Section 1.2), without BN between the two.
 
-    There is no activation between them either unless asked for (Section 4.7). depth_multiplier is
-    the number of kernels a channel; from k*k on, the pair can be any regular convolution.
-    `segments` other than "channels" widens each k x k to a segment of several channels, along the
-    paper's spectrum.
+    There is no activation between them either unless asked for (Section 4.7).
 
     Shape: (N, in_channels, H, W) to (N, out_channels, H', W').
+
+    Args:
+        in_channels: of the input.
+        out_channels: of the 1x1.
+        kernel_size: k, odd.
+        depth_multiplier: kernels a channel; from k*k on, the pair can be any regular convolution.
+        segments: "channels", or how many pieces the k x k is cut into, along the paper's spectrum.
+        activation: between the two: None, "relu" or "elu".
+        stride: of the k x k.
+        padding: of the k x k; None: half the kernel.
+        bias: of the 1x1.
     """
 
     def __init__(
@@ -150,6 +158,14 @@ class SimplifiedInception(_Inception):
     """Figure 2: `segments` separate towers, each its own 1x1 and then its own k x k.
 
     Their outputs are concatenated.
+
+    Args:
+        in_channels: of the input.
+        out_channels: of the 1x1 and of the k x k.
+        kernel_size: k, odd.
+        segments: of the k x k, from 1 to `out_channels`.
+        batch_norm: whether BN follows both convolutions.
+        activation: what follows both, behind BN: None, "relu" or "elu".
     """
 
     def _build(self, arguments: InceptionArguments) -> None:
@@ -166,7 +182,16 @@ class SimplifiedInception(_Inception):
 
 
 class ReformulatedInception(_Inception):
-    """Figure 3, drawn as code: one large 1x1, then a k x k over each segment of its output."""
+    """Figure 3, drawn as code: one large 1x1, then a k x k over each segment of its output.
+
+    Args:
+        in_channels: of the input.
+        out_channels: of the 1x1 and of the k x k.
+        kernel_size: k, odd.
+        segments: of the k x k, from 1 to `out_channels`.
+        batch_norm: whether BN follows both convolutions.
+        activation: what follows both, behind BN: None, "relu" or "elu".
+    """
 
     def _build(self, arguments: InceptionArguments) -> None:
         self.sizes = segment_sizes(arguments.out_channels, arguments.segments)
@@ -181,7 +206,16 @@ class ReformulatedInception(_Inception):
 
 
 class SegmentedInception(_Inception):
-    """Figures 3 and 4 as one 1x1 and one SegmentedConv2d: the whole spectrum, by `segments`."""
+    """Figures 3 and 4 as one 1x1 and one SegmentedConv2d: the whole spectrum, by `segments`.
+
+    Args:
+        in_channels: of the input.
+        out_channels: of the 1x1 and of the k x k.
+        kernel_size: k, odd.
+        segments: of the k x k, from 1 to `out_channels`.
+        batch_norm: whether BN follows both convolutions.
+        activation: what follows both, behind BN: None, "relu" or "elu".
+    """
 
     def _build(self, arguments: InceptionArguments) -> None:
         self.pointwise = self._step(arguments.in_channels, arguments.out_channels, 1)
@@ -204,6 +238,13 @@ class ExtremeInception(SegmentedInception):
     """Figure 4: a 1x1, then one k x k a channel of its output.
 
     A separable convolution has the two the other way round.
+
+    Args:
+        in_channels: of the input.
+        out_channels: of the 1x1 and of the k x k.
+        kernel_size: k, odd.
+        batch_norm: whether BN follows both convolutions.
+        activation: what follows both, behind BN: None, "relu" or "elu".
     """
 
     def __init__(

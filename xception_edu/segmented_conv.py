@@ -56,9 +56,17 @@ class SegmentedConv2d(nn.Module):
     segments, at most three, is one of torch's grouped convolutions, with its own of `weights`:
     (out_channels of the block, in_channels of one segment, k, k).
 
-    Shape: (N, in_channels, H, W) to (N, out_channels, H', W'). `kernel_size`, `stride`, `padding`
-    are one integer or (height, width); padding None is half the kernel. Raises ValueError unless
-    segments is from 1 to the smaller channel count: a further segment would have no channel.
+    Shape: (N, in_channels, H, W) to (N, out_channels, H', W').
+
+    Args:
+        in_channels: of all segments together.
+        out_channels: of all segments together.
+        kernel_size: k, or (height, width).
+        segments: from 1, a regular convolution, to the smaller channel count, or ValueError: a
+            further segment would have no channel.
+        stride: of the kernel over the image, or (height, width).
+        padding: zeros on each side, or (height, width); None: half the kernel.
+        bias: whether a value is added to each output channel.
     """
 
     def __init__(
@@ -155,6 +163,12 @@ class PointwiseConv2d(nn.Conv2d):
     """A 1x1 convolution: at every `stride`-th position the same matrix over the channels.
 
     Shape: (N, in_channels, H, W) to (N, out_channels, ceil(H / stride), ceil(W / stride)).
+
+    Args:
+        in_channels: columns of the matrix.
+        out_channels: rows of the matrix.
+        stride: every which position is computed, along both sides.
+        bias: whether a value is added to each output channel.
     """
 
     def __init__(

@@ -47,6 +47,13 @@ class DownsamplingBlock(nn.Module):
     The three entry blocks and the first exit block.
 
     Shape: (N, in_channels, H, W) to (N, out_channels, ceil(H/2), ceil(W/2)).
+
+    Args:
+        in_channels: of the input.
+        inner_channels: of the first separable convolution.
+        out_channels: of the second one, and of the 1x1.
+        config: the network's dials: segments, activation, padding and BN among them.
+        leading_relu: whether it begins with a ReLU; the first block does not.
     """
 
     def __init__(

@@ -44,7 +44,8 @@ def test_a_notebook_with_every_explorer_is_small_and_has_them_all(every_explorer
         if output.output_type == "error"
     ]
     saved = explorers_of(notebook)
-    assert [repr(restored(state)).partition("(")[0] for state in saved] == NAMES
+    made = [repr(restored(state)).partition("(")[0] for state in saved]
+    assert made == [f"xe.{name}" for name in NAMES]
 
 
 def test_a_notebook_with_every_explorer_has_what_other_places_need(every_explorer):

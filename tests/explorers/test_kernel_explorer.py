@@ -352,7 +352,7 @@ def test_a_module_without_choices_is_shown_and_moves():
     before = made.view()
     made.position = 3
     assert made.view() != before
-    assert repr(made) == "kernel_explorer(position=3, module=module, picture=picture)"
+    assert repr(made) == "xe.kernel_explorer(position=3, module=module, picture=picture)"
 
 
 def test_any_output_channel_can_be_asked_for():

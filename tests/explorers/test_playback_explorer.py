@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+import xception_edu as xe
 from xception_edu.configs import XceptionConfig
 from xception_edu.explorers import playback, playback_explorer
 from xception_edu.recipes import DIGITS, Recipe
@@ -154,7 +155,7 @@ def test_a_file_and_what_is_in_it_are_the_same(tmp_path):
     path.write_text(json.dumps(RUN))
     explorers = [playback_explorer(run=run, epoch=2) for run in (path, str(path), RUN, None)]
     assert all(explorer.table["views"] == explorers[0].table["views"] for explorer in explorers)
-    again = eval(repr(explorers[1]), {"playback_explorer": playback_explorer})
+    again = eval(repr(explorers[1]), {"xe": xe})
     assert again.state() == {"epoch": 2, "show": "kernels"}
 
 

@@ -9,6 +9,7 @@ from itertools import product
 
 import pytest
 
+import xception_edu as xe
 from tests.helpers import recorded
 from xception_edu.benchmark import records as measured
 from xception_edu.benchmark.machine import ROOT
@@ -176,10 +177,7 @@ def test_a_folder_and_what_was_read_from_it_are_the_same(tmp_path):
         for given in (tmp_path, str(tmp_path), records())
     ]
     assert explorers[0].table["views"] == explorers[1].table["views"] == explorers[2].table["views"]
-    assert (
-        eval(repr(explorers[1]), {"roofline_explorer": roofline_explorer}).state()
-        == explorers[1].state()
-    )
+    assert eval(repr(explorers[1]), {"xe": xe}).state() == explorers[1].state()
 
 
 def test_only_what_was_measured_can_be_chosen():

@@ -13,6 +13,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
+import xception_edu as xe
 from tests.helpers.scene_explorers import SCENE_EXPLORERS
 from xception_edu import explorers
 from xception_edu.explorers.engine import scene_picture
@@ -173,7 +174,7 @@ def test_every_state_says_what_it_is(name):
 @every
 def test_the_line_of_code_makes_the_state_again(name):
     made = explorer(name)
-    names = dict(vars(explorers)) | SCENE_EXPLORERS[name].get("names", {})
+    names = {"xe": xe} | SCENE_EXPLORERS[name].get("names", {})
     for state in sample(made):
         go(made, state)
         if not SCENE_EXPLORERS[name]:

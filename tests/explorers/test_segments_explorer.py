@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import xception_edu as xe
 from tests.helpers.configurations import not_positive_integers
 from xception_edu.architectures import ORDERS, ModuleConfig, module, regular_convolution
 from xception_edu.costs import total
@@ -221,7 +222,7 @@ def test_arguments_out_of_bounds_are_refused_by_name(arguments, message):
 )
 def test_the_repr_is_the_line_of_code_that_makes_the_state(arguments):
     explorer = segments_explorer(**arguments)
-    again = eval(repr(explorer), {"segments_explorer": segments_explorer})
+    again = eval(repr(explorer), {"xe": xe})
     assert (again.state(), again.table) == (explorer.state(), explorer.table)
 
 
@@ -230,7 +231,7 @@ def test_a_saved_notebook_has_a_picture_and_no_address():
     data, metadata = explorer._repr_mimebundle_()
     assert (
         data["text/plain"]
-        == "segments_explorer(segments=5, channels=48, kernel_size=3, input_side=19,"
+        == "xe.segments_explorer(segments=5, channels=48, kernel_size=3, input_side=19,"
         ' order="pointwise_first")'
     )
     assert explorer.picture().startswith(b"\x89PNG")

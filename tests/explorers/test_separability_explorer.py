@@ -207,10 +207,8 @@ def test_a_separable_kernel_is_found_again():
     assert made.view()["values"][:2] == ["0.0%", "0.0%"]
     made.multiplier = 1
     assert made.view()["values"][0] != "0.0%"
-    assert (
-        repr(made)
-        == 'separability_explorer(multiplier=1, kernel="given", channel="typical", weight=weight)'
-    )
+    values = 'multiplier=1, kernel="given", channel="typical", weight=weight'
+    assert repr(made) == f"xe.separability_explorer({values})"
 
 
 def test_the_trained_kernel_says_how_it_was_trained():

@@ -17,6 +17,7 @@ from tests.helpers.run_notebooks import STATE, execute, normalized
 
 ROOT = pathlib.Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -32,7 +33,55 @@ def test_the_course_begins_with_notebooks_1_to_3_and_a_training():
 def test_cells_are_short_and_the_first_idea_comes_early(path):
     lines = [len(cell.source.splitlines()) for cell in code_cells(path)]
     assert statistics.median(lines) <= 4
-    assert lines[0] <= 20
+    assert max(lines) <= 12
+
+
+@each_notebook
+def test_the_first_cell_is_six_lines_of_imports_at_most(path):
+    first = code_cells(path)[0].source
+    assert len(first.splitlines()) <= 6
+    assert all(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.parse(first).body)
+    assert first.endswith("import xception_edu as xe")
+
+
+def within(node, kinds):
+    """Whether one of `kinds` stands inside of `node`."""
+    return any(isinstance(other, kinds) and other is not node for other in ast.walk(node))
+
+
+def dense(source):
+    """Expressions that say two things at once: a comprehension in a comprehension, or with two
+    loops; a conditional in a conditional; arguments out of a dictionary.
+    """
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        nested = isinstance(node, COMPREHENSIONS) and within(node, COMPREHENSIONS)
+        two_loops = isinstance(node, COMPREHENSIONS) and len(node.generators) > 1
+        conditionals = isinstance(node, ast.IfExp) and within(node, ast.IfExp)
+        unpacked = isinstance(node, ast.keyword) and node.arg is None
+        gathered = isinstance(node, ast.arguments) and node.kwarg is not None
+        if nested or two_loops or conditionals or unpacked or gathered:
+            found.append(ast.unparse(node))
+    return found
+
+
+@each_notebook
+def test_cells_say_one_thing_at_a_time(path):
+    for cell in code_cells(path):
+        assert not dense(cell.source)
+
+
+def test_what_is_dense_is_seen():
+    for source in (
+        "[[y for y in x] for x in z]",
+        "{k: sum(v for v in x) for k, x in z}",
+        "[y for x in z for y in x]",
+        "1 if a else 2 if b else 3",
+        "f(**how)",
+        "def f(**how):\n    pass",
+    ):
+        assert len(dense(source)) == 1, source
+    assert not dense("[x for x in z if x]\n1 if a else 2\nf(*those)\n[*x, *y]")
 
 
 @each_notebook

@@ -30,9 +30,11 @@ from xception_edu.plots import (
     gpu_charts,
     measured_charts,
     network_diagram,
+    pictures,
     spectrum_chart,
     style,
 )
+from xception_edu.plots.descriptions import WORDS
 from xception_edu.specs import AddSpec, Shape, segment_sizes
 
 ROOT = Path(__file__).parents[2]
@@ -417,6 +419,14 @@ def test_every_function_that_draws_is_in_the_gallery_under_its_name():
         if n.startswith("draw_")
     }
     assert {name: picture.draw for name, picture in gallery.FIGURES.items()} == functions
+
+
+def test_a_picture_says_what_the_gallery_says_of_it_or_what_it_is_told():
+    assert set(WORDS) == set(gallery.FIGURES)
+    assert all(len(words) > 60 and words.endswith(".") for words in WORDS.values())
+    name = "draw_figure_4_extreme_inception"
+    assert repr(pictures.show(name)) == f"Picture: {WORDS[name]}"
+    assert repr(pictures.show(name, words="A picture.")) == "Picture: A picture."
 
 
 def test_an_unknown_figure_is_an_error():

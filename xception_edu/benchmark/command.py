@@ -138,7 +138,14 @@ def run_benchmark(
     threads: int | None = None,
     device: torch.device = timing.CPU,
 ) -> dict:
-    """One benchmark's record, in the shape that the package's docstring says."""
+    """One benchmark's record, in the shape that the package's docstring says.
+
+    Args:
+        name: of the benchmark.
+        quick: a first look: few cases and rounds.
+        threads: the number of CPU threads; None: as set.
+        device: what is measured.
+    """
     checks.one_of("name", name, list(BENCHMARKS))
     command = f"python -m xception_edu benchmark {name}"
     return record_of(

@@ -43,11 +43,18 @@ def measure_roofline(
     threads: int | None = None,
     device: torch.device | str = timing.CPU,
 ) -> Roofline:
-    """Measure this machine's peaks: products of square matrices of `side`, in fp32 and bf16, and
-    copies of `megabytes` MiB (`memory`) and of 1/2 MiB (`cache`).
+    """Measure this machine's peaks: products of square matrices, in fp32 and bf16, and copies of
+    large (`memory`) and of small arrays (`cache`).
 
-    On a GPU, whose caches are larger and whose work takes microseconds to begin, the small copy is
-    of 16 MiB. A peak is what was reached once, so the fastest of the rounds counts.
+    The small ones are of 1/2 MiB; on a GPU, whose caches are larger and whose work takes
+    microseconds to begin, of 16 MiB. A peak is what was reached once, so the fastest round counts.
+
+    Args:
+        side: of the matrices.
+        megabytes: of the large arrays, in MiB.
+        rounds: how many products and copies are timed.
+        threads: the number of CPU threads; None: as set.
+        device: what is measured.
     """
     checks.integer("side", side)
     checks.integer("megabytes", megabytes)

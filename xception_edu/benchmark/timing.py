@@ -83,10 +83,16 @@ class Timing:
 def latency(
     function: Function, *, rounds: int = 7, threads: int | None = None, device: Device = CPU
 ) -> Timing:
-    """Time of one call of `function`, over `rounds` calls after an untimed one.
+    """Time of one call of a function, over several calls after an untimed one.
 
-    `threads` is the number of CPU threads (None: as set). What the function raises comes through.
-    Raises ValueError for rounds or threads that are no positive integers.
+    Raises ValueError for rounds or threads that are no positive integers; what the function raises
+    comes through.
+
+    Args:
+        function: is called without arguments.
+        rounds: how many calls are timed.
+        threads: the number of CPU threads; None: as set.
+        device: where the function runs; a GPU's own clock is read.
     """
     times = alternate({"function": function}, rounds=rounds, threads=threads, device=device)
     return times["function"]
@@ -107,15 +113,17 @@ def alternate(
     round is balanced (a Williams design): every function follows every other equally often, over n
     rounds for an even number n of functions, over 2n for an odd one.
 
-    rounds: how many are timed, after one that is not.
-    seconds: the time after which three rounds are enough.
-    min_ms: the shortest round, in milliseconds; a function that takes less is called several times
-        in a row, and its round is the mean.
-    threads: the number of CPU threads (None: as set).
-    device: where the functions run; a GPU's own clock is read.
-
     Raises ValueError for no functions and wrong numbers; what a function raises comes through with
     a note that names it.
+
+    Args:
+        functions: by the names under which their times are returned.
+        rounds: how many are timed, after one that is not.
+        seconds: the time after which three rounds are enough.
+        min_ms: the shortest round, in milliseconds; a function that takes less is called several
+            times in a row, and its round is the mean.
+        threads: the number of CPU threads; None: as set.
+        device: where the functions run; a GPU's own clock is read.
     """
     checks.integer("rounds", rounds)
     checks.number("seconds", min(seconds, 1e9), at_least=0)

@@ -29,6 +29,12 @@ def augment(images: Tensor, recipe: Recipe, *, rank: int = 0, world_size: int = 
     come from torch's global generator of the CPU, so that every device sees the same ones; and each
     process draws those of the whole batch and takes its own, so that several processes see what one
     would.
+
+    Args:
+        images: from -1 to 1, as `prepare` makes them.
+        recipe: says how far they are moved, mirrored, colored and erased.
+        rank: which of the processes this one is.
+        world_size: how many processes share the batch.
     """
     n, size = len(images), images.shape[-1]
     rows = slice(rank * n, (rank + 1) * n)

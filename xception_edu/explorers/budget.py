@@ -34,13 +34,15 @@ def budget_explorer(
     """Which width does each number of segments get for the same budget, side by side, in a network
     built like Xception?
 
-    `quantity` is what the budget is of: "params" or "macs" of the whole network (299x299), or
-    measured "milliseconds" of one layer of the middle flow, where segment counts were timed.
-    `share` is the budget in percent of what Xception itself takes: 25, 50, 100 or 200. `segments`
-    is 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64 or 728, which stands for one a channel; of
-    milliseconds, those that were measured. `measurements` is a folder, or a dict, as
-    `roofline_explorer` takes it; None: those of the repository, if it is there. ValueError for
-    anything else.
+    ValueError for wrong arguments.
+
+    Args:
+        segments: 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64 or 728, which stands for one a channel;
+            of milliseconds, those that were measured.
+        quantity: what the budget is of: "params" or "macs" of the whole network (299x299), or
+            measured "milliseconds" of one layer of the middle flow.
+        share: the budget in percent of what Xception itself takes: 25, 50, 100 or 200.
+        measurements: a folder or a dict, as `roofline_explorer` takes it; None: the project's own.
     """
     times = module_times(measurements)
     quantities = {"params": "Parameters", "macs": "MACs"} | (

@@ -53,12 +53,17 @@ def kernel_explorer(
     """A convolution at work on a picture, position by position: every product, colored by segment,
     and what they add up to.
 
-    `module` is any SegmentedConv2d or nn.Conv2d of at most 12 input and 24 output channels, with
-    zero padding and dilation 1; without one, six edge detectors and blurs with `segments` in 1, 2,
-    3, 6. `picture` is an array (height, width) or (height, width, channels), bytes or floats, or an
-    image file; it is reduced to a grid of at most 20 pixels a side, less where many products need
-    the room. `position` counts the output pixels row by row from 1 (None: the middle one);
-    `channel` is "all" or an output channel from 1. ValueError for anything else.
+    ValueError for wrong arguments.
+
+    Args:
+        module: any SegmentedConv2d or nn.Conv2d of at most 12 input and 24 output channels, with
+            zero padding and dilation 1; None: six edge detectors and blurs.
+        picture: an array (height, width) or (height, width, channels), bytes or floats, or an image
+            file; it is reduced to a grid of at most 20 pixels a side, less where many products need
+            the room.
+        position: counts the output pixels row by row from 1; None: the middle one.
+        segments: 1, 2, 3 or 6, where no `module` is given.
+        channel: "all", or an output channel from 1.
     """
     if module is not None and segments is not None:
         raise ValueError(

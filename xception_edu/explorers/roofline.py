@@ -40,11 +40,16 @@ def roofline_explorer(
     """The roofline of a measured machine with every layer of Xception and Inception V3, and the
     paper's 3x3 over its segments.
 
-    `segments` is one of those that were measured; `module` the map, "728x19" (channels and side) or
-    "128x56"; `dtype` "float32" or "bfloat16"; `mode` "forward" or "training", as far as they were
-    measured. `measurements` is the folder into which `python -m xception_edu benchmark all --out
-    FOLDER` wrote, or a dict with roofline, layers and segments_latency as read from there; None:
-    the repository's own. ValueError for anything else.
+    What was not measured cannot be shown: ValueError for that, as for other wrong arguments.
+
+    Args:
+        segments: one of the numbers of segments that were measured.
+        module: the map, "728x19" (channels and side) or "128x56".
+        dtype: "float32" or "bfloat16".
+        mode: "forward" or "training".
+        measurements: the folder into which `python -m xception_edu benchmark all --out FOLDER`
+            wrote, or a dict with roofline, layers and segments_latency as read from there; None:
+            the project's own.
     """
     measured = records.read_records(measurements)
     charts = charts_of(measured)

@@ -195,9 +195,17 @@ def segments_explorer(
 
     Shows the wiring, the weight matrix with its blocks, and parameters, MACs, activations, bytes
     and intensity for one image in float32, beside the plain regular convolution and the separable
-    one. `segments` is any integer from 1 to `channels`; a value that is not among its choices
-    becomes one of them. Choices: channels from 2 to 64, odd kernel sizes from 1 to 15, input sides
-    from 1 to 299 pixels, at most 6 of each. ValueError for anything else.
+    one. A value that is not among its choices becomes one of them. ValueError for wrong arguments.
+
+    Args:
+        segments: any integer from 1 to `channels`.
+        channels: of the input and of the output.
+        kernel_size: the k of the k x k.
+        input_side: height and width of the input, in pixels.
+        order: "pointwise_first", the paper's module, or "spatial_first", the separable convolution.
+        channel_choices: what the explorer offers: from 2 to 64, at most 6.
+        kernel_choices: odd sizes from 1 to 15, at most 6.
+        side_choices: from 1 to 299 pixels, at most 6.
     """
     channels, channel_choices = _choices(
         "channels", channels, "channel_choices", channel_choices, (2, MOST_CHANNELS), 48
@@ -234,7 +242,7 @@ def segments_explorer(
         if value != own
     )
     table = compute(channel_choices, kernel_choices, side_choices) | {
-        "call": ["segments_explorer(", f"{rest})"],
+        "call": ["xe.segments_explorer(", f"{rest})"],
         "controls": [{"name": "segments", "label": "Segments"}, *dials],
         "columns": [list(column) for column in COLUMNS],
     }

@@ -46,11 +46,14 @@ def separability_explorer(
     """A regular convolution's weight and its best approximation by a separable one, as the depth
     multiplier grows.
 
-    `weight` is an array or tensor (out, in, k, k), k from 2 to 5; without one, a kernel of a
-    trained network is shown. `multiplier` is from 1 to k*k, where a separable convolution can be
-    any regular one; `kernel` is "trained" ("given" for your own weight) or "random", of the same
-    size; `channel` says at which input channel to look: the "easiest" to approximate with one
-    kernel, a "typical" or the "hardest" one. ValueError for anything else.
+    ValueError for wrong arguments.
+
+    Args:
+        weight: an array or tensor (out, in, k, k), k from 2 to 5; None: a trained network's.
+        multiplier: from 1 to k*k, where a separable convolution can be any regular one.
+        kernel: "trained" ("given" for your own weight) or "random", of the same size.
+        channel: at which input channel to look: the "easiest" to approximate with one kernel, a
+            "typical" or the "hardest" one.
     """
     own, words = ("trained", "trained") if weight is None else ("given", "yours")
     given = trained_kernel() if weight is None else regular(weight)

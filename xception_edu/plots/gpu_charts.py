@@ -66,6 +66,12 @@ def draw_ways_on_gpu(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
 def times_of(record: Record, form: str, *, channels: int, side: int) -> dict[int, float]:
     """Milliseconds of a form by number of segments, forward in bf16, when the map comes in the
     layout that it wants.
+
+    Args:
+        record: of segments_latency on a GPU.
+        form: of the convolution: "dense", "loop", "grouped_nchw" or "grouped_channels_last".
+        channels: of the map.
+        side: height and width of the map.
     """
     cases = rows_with(
         record["cases"],

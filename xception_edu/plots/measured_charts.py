@@ -139,6 +139,12 @@ def gains_of_half_precision(
 ) -> dict[int, float]:
     """Times as fast in bfloat16 as in float32, by number of segments; empty where only one of them
     was measured.
+
+    Args:
+        record: of segments_latency.
+        channels: of the map.
+        side: height and width of the map.
+        mode: "forward" or "training".
     """
     single, half = (
         over_segments(record, channels=channels, side=side, mode=mode, dtype=dtype)

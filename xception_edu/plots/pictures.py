@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from xception_edu.plots import gallery, style
+from xception_edu.plots.descriptions import WORDS
 
 
 class Picture:
@@ -35,16 +36,25 @@ class Picture:
         return file.getvalue(), {"width": width, "height": height}
 
 
-def show(name: str, data: object = None, *, words: str) -> Picture:
-    """A figure of the gallery, from its own data or from `data`; `words` say what it shows."""
-    return Picture(gallery.figure(name, data), words)
+def show(name: str, data: object = None, *, words: str = "") -> Picture:
+    """A figure of the gallery, from its own data or from `data`.
+
+    `words` say what it shows, where that is not what the gallery says of it. ValueError for a name
+    that the gallery does not have.
+    """
+    return Picture(gallery.figure(name, data), words or WORDS[name])
 
 
 def show_images(
     images: Sequence[np.ndarray], titles: Sequence[str], *, words: str, columns: int = 4
 ) -> Picture:
-    """Images side by side, (H, W, 3) in color or (H, W) as grey, each from its own darkest to its
-    own brightest value.
+    """Images side by side, each from its own darkest to its own brightest value.
+
+    Args:
+        images: arrays (H, W, 3), shown in color, or (H, W), shown in gray.
+        titles: what stands above each.
+        words: what is to be seen, for those who do not see it.
+        columns: how many images a row has.
     """
     rows = -(-len(images) // columns)
     cell = style.WIDTH / columns
@@ -73,6 +83,13 @@ def show_lines(
     """Lines over `x`, which has a tick at every value, from zero upward.
 
     Each bears its name where it begins; or, where several begin at one point, at its end.
+
+    Args:
+        x: the places of the points, all of which get a tick.
+        lines: a value for each place, by the line's name; at most four lines.
+        title: what the values are.
+        x_label: what the places are.
+        words: what is to be seen, for those who do not see it.
     """
     apart = len({y[0] for y in lines.values()}) == len(lines)
     at, side, shift = (0, "left", 8) if apart else (-1, "right", -8)

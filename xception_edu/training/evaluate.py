@@ -45,6 +45,13 @@ def evaluate(
     top1 and top5: the model's first guess, or one of its first five, is right: the image's label,
     or one of its labels. Where images have several, also map100, with the classes' weights, over
     the images that have any. Each rank evaluates its batches, and all get the numbers of all.
+
+    Args:
+        model: is set to eval mode.
+        batches: of (uint8 images, labels), as a data set gives them.
+        image_size: the side to which images are prepared.
+        precision: of convolutions and matrix products: "fp32", "bf16" or "fp16".
+        class_weights: one for each class, for map100.
     """
     model.eval()
     parallel.broadcast_buffers(model)

@@ -57,17 +57,15 @@ def import_weights(
     """Xception or Inception V3 in eval mode with the weights of a file.
 
     Its keys tell which network it is, and whose file: Keras' and timm's of both, Cadene's of
-    Xception, torchvision's of Inception V3 (with timm's names), or our own.
+    Xception, torchvision's of Inception V3 (with timm's names), or our own. BN's counters of
+    batches may be missing, and optimizer state in Keras files is passed over; every other key must
+    fit.
 
-    `config` None reads the config from the file: our own safetensors carry it; else sizes, classes
-    and the auxiliary tower come from names and shapes, the rest are the defaults of that library.
+    Where the file does not carry the config, as our own safetensors do, sizes, classes and the
+    auxiliary tower come from names and shapes, the rest are the defaults of that library.
     Xception: Keras has padding "tensorflow" and BN epsilon 1e-3, timm "symmetric" and 1e-5.
     Inception V3: Keras has no gamma in BN and does not count the padding of average pools,
     torchvision and timm have both.
-
-    `include_top=False` leaves classifiers (the auxiliary tower's too) at their initial weights,
-    whether the file has them or not. BN's counters of batches may be missing, and optimizer state
-    in Keras files is passed over; every other key must fit.
 
     Torchvision's `transform_input` is no weight, and our network has no such step: it takes what
     theirs takes behind it. For torchvision's published weights, and Keras', those are images from
@@ -76,6 +74,13 @@ def import_weights(
 
     Raises ValueError that names the file and, by name, all missing, unexpected and mis-shaped
     weights.
+
+    Args:
+        path: the file of weights.
+        config: the network's config; None: that of the file.
+        source: whose file it is; None: its keys tell.
+        include_top: False leaves classifiers (the auxiliary tower's too) at their initial weights,
+            whether the file has them or not.
     """
     if source is not None:
         checks.one_of("source", source, SOURCES)
@@ -237,9 +242,15 @@ def save_weights(
 ) -> None:
     """Write a .safetensors file, under our names or timm's.
 
-    Ours come with the config in the metadata; for timm's see `timm_state_dict`. `half` stores the
-    weights of convolutions and classifiers in 16 bits (fp16); biases and BN, which are few, keep
-    32. `notes` are further words for the metadata.
+    Ours come with the config in the metadata; for timm's see `timm_state_dict`.
+
+    Args:
+        model: the network whose weights are written.
+        path: the file, which is overwritten if it is there.
+        names: "ours" or "timm".
+        half: stores the weights of convolutions and classifiers in 16 bits (fp16); biases and BN,
+            which are few, keep 32.
+        notes: further words for the metadata.
     """
     from safetensors.torch import save
 

@@ -121,10 +121,13 @@ def _trained(path: Path) -> Classifier:
 def predict(
     model: nn.Module, images: Tensor, top: int = 5, *, multi_label: bool = False
 ) -> list[list[tuple[int, float]]]:
-    """For each of (N, 3, H, W) images the likeliest classes first, as (index, probability).
+    """For each image the likeliest classes first, as (index, probability).
 
-    The probabilities of an image add up to 1, except of a `multi_label` network, where each is by
-    itself.
+    Args:
+        model: any network that classifies.
+        images: (N, 3, H, W), as `preprocess` makes them.
+        top: how many classes are given for each.
+        multi_label: the probabilities of an image are each by itself, and do not add up to 1.
     """
     logits = model(images)
     probabilities = logits.sigmoid() if multi_label else logits.softmax(dim=1)

@@ -111,7 +111,7 @@ def scene_explorer(
         for n, (label, o) in choices.items()
     ]
     table |= {
-        "call": [f"{call}(", f"{arguments})"],
+        "call": [f"xe.{call}(", f"{arguments})"],
         "controls": [{"name": name, "label": slider[1]}, *dials],
         "columns": [list(column) for column in columns],
         "palette": palette(),
