@@ -1,5 +1,5 @@
-"""What each process of tests/training/test_parallel.py does: train in float64, and perhaps die or be told to
-stop.
+"""What each process of tests/training/test_parallel.py does: train in float64, and perhaps die or
+be told to stop.
 
 torchrun --nproc-per-node 2 -m tests.helpers.parallel_worker WHAT OUT
 """
