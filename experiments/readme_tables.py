@@ -354,7 +354,7 @@ def training() -> str:
         )
         notes.append(f"`{record['measured_by']}`")
     note = f"Mean ± sample standard deviation over the seeds; {', '.join(notes)}."
-    return markdown(("recipe", "top-1 on held-out images", "seeds", "a run takes"), rows, note)
+    return markdown(("recipe", "top-1 on validation images", "seeds", "a run takes"), rows, note)
 
 
 def headline() -> str:

@@ -66,7 +66,7 @@ def record(recipe: Recipe, folder: pathlib.Path) -> dict:
 
 
 def first_guesses(model: nn.Module, recipe: Recipe) -> float:
-    """Share of the held-out images whose label is the model's first guess."""
+    """Share of the validation images whose label is the model's first guess."""
     data = load_dataset(recipe)
     return evaluate(model, data.validation_batches(500), recipe.image_size)["top1"]
 

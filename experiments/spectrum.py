@@ -8,7 +8,7 @@ all of them the parameters of the depthwise one within 0.5 % (`params`, `macs`, 
 are then nearly the same, too. `same_widths`: regular convolutions at the widths of the depthwise
 network, which is what swapping one kind for the other compares. `between`: the depthwise network
 with an activation between the two steps of a separable convolution (Section 4.7). Every row has
-`top1` of the held-out images by seed, its `mean` and sample standard deviation `std`.
+`top1` of the validation images by seed, its `mean` and sample standard deviation `std`.
 
 Every run is a process with one core; finished ones are kept in --runs, and what was interrupted
 goes on when called again.
@@ -76,7 +76,7 @@ def row(model: XceptionConfig) -> dict:
 
 
 def run(job: tuple[Recipe, Path, str | None]) -> float:
-    """Train one network from beginning to end, or go on; its share of held-out images that are
+    """Train one network from beginning to end, or go on; its share of validation images that are
     right.
     """
     recipe, folder, data = job

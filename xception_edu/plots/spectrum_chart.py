@@ -13,7 +13,7 @@ BETWEEN = {None: "none", "relu": "ReLU", "elu": "ELU"}
 
 
 def draw_spectrum(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
-    """Two panels of results/spectrum.json: held-out images that are right, a dot a seed; mean and
+    """Two panels of results/spectrum.json: validation images that are right, a dot a seed; mean and
     standard deviation.
     """
     segments = [
