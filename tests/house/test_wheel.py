@@ -9,6 +9,7 @@ import zipfile
 
 import pytest
 
+from tests.helpers.run_notebooks import execute
 from xception_edu.__main__ import COMMANDS
 from xception_edu.benchmark import machine
 
@@ -100,17 +101,29 @@ def test_costs_are_counted(alone):
     assert "22,855,952" in alone("-m", "xception_edu", "costs", "xception").stdout
 
 
-def test_every_explorer_moves_and_every_record_is_read(alone):
+def test_every_explorer_is_drawn_and_records_are_read(alone):
     code = """
 import xception_edu as xe
 from xception_edu import explorers
 for name in explorers.__all__:
-    print(name, len(getattr(xe, name)().table))
+    print(name, len(getattr(xe, name)().picture()))
 print(xe.read_record("gpu/roofline")["device"])
 """
-    *made, device = alone("-c", code).stdout.splitlines()
-    assert len(made) == 9
+    *drawn, device = alone("-c", code).stdout.splitlines()
+    assert len(drawn) == 9
     assert "NVIDIA" in device
+
+
+def test_every_figure_is_drawn_byte_for_byte(alone, tmp_path):
+    alone("-m", "xception_edu", "figures", "--out", "figures")
+    drawn = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert drawn == {path.name for path in (ROOT / "figures").iterdir()}
+    for name in drawn:
+        if name.endswith(".svg"):
+            same = (tmp_path / "figures" / name).read_bytes() == (
+                ROOT / "figures" / name
+            ).read_bytes()
+            assert same, name
 
 
 def test_a_photograph_is_predicted_by_the_shipped_weights(alone):
@@ -146,3 +159,9 @@ def test_the_course_is_written_and_a_learners_changes_stay(alone, tmp_path):
     assert changed.read_text() == "mine"
     assert alone(*arguments, "--force").stderr == ""
     assert changed.read_bytes() == (ROOT / "notebooks" / names[2]).read_bytes()
+
+
+def test_a_notebook_runs_with_nothing_beside_it(alone, tmp_path):
+    """The one that reads records and starts processes."""
+    alone("-m", "xception_edu", "notebooks", "--out", "course")
+    execute(tmp_path / "course" / "09_from_one_gpu_to_sixty.ipynb")
