@@ -247,3 +247,14 @@ def test_running_a_notebook_twice_gives_the_same_bytes(tmp_path):
     first, second = normalized(execute(path)), normalized(execute(path))
     assert first == second
     assert "IntSliderModel" in first
+
+
+def test_one_picture_alone_depends_on_the_processor():
+    asking = [
+        (path.stem, cell.source)
+        for path in NOTEBOOKS
+        for cell in code_cells(path)
+        if "picture_tolerance" in cell.metadata
+    ]
+    assert [name for name, _ in asking] == ["07_train_it_step_by_step"]
+    assert '{"loss": losses}' in asking[0][1]
