@@ -15,9 +15,9 @@ from PIL import Image
 
 # root mean square over pixels, of 255: the versions are pinned, so a picture may hardly differ
 TOLERANCE = 0.5
-# The most that a cell may ask for by its metadata `picture_tolerance`, with a reason: the curve of a
-# training's first steps is another on each kind of processor (10.0 between SSE4 and AVX-512); a
-# curve that tells something else differs by 18 or more.
+# The most that a cell may ask for by its metadata `picture_tolerance`: the curve of a training's
+# first steps is another on each kind of processor (by 10.0 between SSE4 and AVX-512), and a curve
+# that tells something else differs by 18 or more.
 MOST_TOLERANCE = 12.0
 ARTIFACTS = pathlib.Path("test-artifacts")
 FORBIDDEN = (
