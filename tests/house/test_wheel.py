@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -16,6 +17,7 @@ from xception_edu.benchmark import machine
 pytestmark = pytest.mark.slow
 ROOT = pathlib.Path(__file__).parents[2]
 PACKAGE = ROOT / "xception_edu"
+LINK = "xception_edu/benchmark/records"  # to results/
 KINDS = {".py", ".pyi", ".typed", ".js", ".css", ".safetensors", ".txt"}
 
 
@@ -63,6 +65,7 @@ def test_the_wheel_has_the_package_the_course_the_records_and_nothing_else(wheel
         text=True,
         check=True,
     ).stdout.split()
+    committed.remove(LINK)
     expected = {name for name in committed if (ROOT / name).exists()}
     expected |= {f"xception_edu/notebooks/{p.name}" for p in ROOT.glob("notebooks/*.ipynb")}
     expected |= {
@@ -77,7 +80,17 @@ def test_the_wheel_has_the_package_the_course_the_records_and_nothing_else(wheel
 
 def test_the_repository_has_neither_course_nor_records_twice():
     assert not (PACKAGE / "notebooks").exists()
-    assert not (PACKAGE / "benchmark" / "records").exists()
+    entry = ["git", "ls-files", "--stage", LINK]
+    mode = subprocess.run(entry, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert mode.startswith("120000 "), "a symbolic link, or nothing"
+
+
+def test_a_copy_of_the_packages_folder_has_the_records(tmp_path):
+    if not (ROOT / LINK).is_dir():
+        pytest.skip("git made no symbolic links here")
+    shutil.copytree(PACKAGE, tmp_path / "xception_edu")
+    for record in (ROOT / "results").rglob("*.json"):
+        assert (tmp_path / LINK / record.relative_to(ROOT / "results")).is_file(), record
 
 
 def test_the_wheel_is_under_12_megabytes(wheel):

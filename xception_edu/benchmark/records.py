@@ -13,7 +13,9 @@ from typing import Any
 
 Record = Mapping[str, Any]
 REPOSITORY = Path(__file__).parents[2] / "results"
-INSTALLED = Path(__file__).parent / "records"  # of a wheel, whose build copies results/ there
+# Of a wheel, whose build copies results/ there. In the repository it is a link to results/, so that
+# a copy of the package's folder has them too.
+INSTALLED = Path(__file__).parent / "records"
 MEASURE = "`python -m xception_edu benchmark all --out FOLDER` measures this machine"
 # The parts that a reader needs, of the records that learners may measure themselves.
 PARTS = {
@@ -28,7 +30,7 @@ PARTS = {
 
 def folder() -> Path:
     """Where the project's own records lie: in the installed package, or in the repository."""
-    return INSTALLED if INSTALLED.is_dir() else REPOSITORY
+    return INSTALLED if INSTALLED.is_dir() and not INSTALLED.is_symlink() else REPOSITORY
 
 
 def path_of(name: str) -> Path:
