@@ -8,6 +8,9 @@ modules = a stack of separable convolutions, cut at other places. Last, what is 
 near: the closest separable convolution to a given regular one.
 """
 
+from collections.abc import Iterable
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -20,6 +23,11 @@ from xception_edu.layers import (
     SimplifiedInception,
 )
 from xception_edu.segmented_conv import SegmentedConv2d
+
+
+def _sequences(modules: Iterable[nn.Module]) -> list[nn.Sequential]:
+    """The entries of a ModuleList, which torch types as any Module, as what they are here."""
+    return [cast("nn.Sequential", module) for module in modules]
 
 
 def _merged(states: list[dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -49,8 +57,9 @@ def towers_to_segments(towers: SimplifiedInception) -> ReformulatedInception:
         activation=arguments.activation,
     )
     module = module.to(next(towers.parameters())).train(towers.training)
-    module.pointwise.load_state_dict(_merged([tower[0].state_dict() for tower in towers.towers]))
-    for piece, tower in zip(module.spatial, towers.towers, strict=True):
+    steps = _sequences(towers.towers)
+    module.pointwise.load_state_dict(_merged([tower[0].state_dict() for tower in steps]))
+    for piece, tower in zip(module.spatial, steps, strict=True):
         piece.load_state_dict(tower[1].state_dict())
     return module
 
@@ -72,8 +81,10 @@ def segments_to_grouped(pieces: ReformulatedInception) -> SegmentedInception:
     module = module.to(next(pieces.parameters())).train(pieces.training)
     module.pointwise.load_state_dict(pieces.pointwise.state_dict())
     conv, norm, _ = module.spatial
-    set_segment_weights(conv, [piece[0].weight for piece in pieces.spatial])
-    norm.load_state_dict(_merged([piece[1].state_dict() for piece in pieces.spatial]))
+    steps = _sequences(pieces.spatial)
+    weights = [cast("nn.Conv2d", piece[0]).weight for piece in steps]
+    set_segment_weights(cast("SegmentedConv2d", conv), weights)
+    norm.load_state_dict(_merged([piece[1].state_dict() for piece in steps]))
     return module
 
 
@@ -126,17 +137,18 @@ def regroup(stack: nn.Sequential) -> nn.Sequential:
     if not len(stack) or not all(_is_plain(module) for module in stack):
         needed = "ExtremeInception modules without batch_norm and activation"
         raise ValueError(f"stack is {stack}, but must be {needed}")
-    steps = []
-    for module in stack:
-        steps += [module.pointwise[0], module.spatial[0]]
-    regrouped = nn.Sequential(steps[0])
-    for spatial, pointwise in zip(steps[1:-1:2], steps[2::2], strict=True):
+    modules = [cast("ExtremeInception", module) for module in stack]
+    pointwises = [cast("nn.Conv2d", module.pointwise[0]) for module in modules]
+    spatials = [cast("SegmentedConv2d", module.spatial[0]) for module in modules]
+    regrouped = nn.Sequential(pointwises[0])
+    for spatial, pointwise in zip(spatials[:-1], pointwises[1:], strict=True):
         separable = SeparableConv2d(
             spatial.in_channels, pointwise.out_channels, spatial.kernel_size[0]
         )
-        separable.depthwise, separable.pointwise = spatial, pointwise
+        separable.depthwise = spatial
+        separable.add_module("pointwise", pointwise)  # torch's own 1x1, not a PointwiseConv2d
         regrouped.append(separable)
-    return regrouped.append(steps[-1])
+    return regrouped.append(spatials[-1])
 
 
 def _is_plain(module: nn.Module) -> bool:

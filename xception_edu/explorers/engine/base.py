@@ -5,6 +5,7 @@ picture for saved notebooks.
 import base64
 import json
 from importlib import resources
+from typing import Any
 
 import anywidget
 import traitlets as t
@@ -52,7 +53,7 @@ class TableExplorer(anywidget.AnyWidget):
         return self.source("css")
 
     @t.observe("table")
-    def _send_table(self, change):
+    def _send_table(self, change: dict[str, Any]) -> None:
         self._table = json.dumps(change["new"], ensure_ascii=False, separators=(",", ":"))
 
     def state(self) -> dict[str, int | str]:
@@ -74,14 +75,13 @@ class TableExplorer(anywidget.AnyWidget):
     def __repr__(self) -> str:
         """The line of code that makes this explorer in this state."""
         before, after = self.table["call"]
-        return (
-            before
-            + ", ".join(f"{name}={json.dumps(value)}" for name, value in self.state().items())
-            + after
-        )
+        dials = ", ".join(f"{name}={json.dumps(value)}" for name, value in self.state().items())
+        return f"{before}{dials}{after}"
 
-    def _repr_mimebundle_(self, **kwargs):
-        data, metadata = super()._repr_mimebundle_(**kwargs)
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        assert bundle is not None  # only a widget without a view has none
+        data, metadata = bundle
         picture = base64.b64encode(self.picture()).decode()
         data = {**data, "text/plain": repr(self), "image/png": picture}
         return data, {**metadata, "image/png": {"width": self.picture_width}}

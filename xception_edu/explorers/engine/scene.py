@@ -8,6 +8,7 @@ one concept in one color.
 
 import base64
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from xception_edu import checks
 from xception_edu.plots import style
@@ -36,7 +37,7 @@ class Scene:
 
     def __init__(self, width: int, height: int):
         self.width, self.height = width, height
-        self.shapes: list[list] = []
+        self.shapes: list[list[Any]] = []
 
     def rect(
         self,
@@ -144,7 +145,7 @@ def _tenths(value: object) -> object:
     return value
 
 
-def shared_start(drawings: Iterable[list[list]]) -> int:
+def shared_start(drawings: Iterable[list[list[Any]]]) -> int:
     """How many shapes all drawings begin with: what stands still while the slider moves."""
     first, *others = drawings
     count = len(first)

@@ -5,6 +5,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import traitlets as t
 
@@ -40,31 +41,36 @@ class SceneExplorer(TableExplorer):
 
     @property
     def _slider(self) -> str:
-        return self.table["controls"][0]["name"]
+        name: str = self.table["controls"][0]["name"]
+        return name
 
     def _key(self) -> str:
         return key({c["name"]: getattr(self, c["name"]) for c in self.table["controls"][1:]})
 
-    def _check_choice(self, proposal):
-        self.check_option(proposal["trait"].name, proposal["value"])
-        return proposal["value"]
+    def _check_choice(self, proposal: dict[str, Any]) -> object:
+        value: object = proposal["value"]
+        self.check_option(proposal["trait"].name, value)
+        return value
 
-    def _check_stop(self, proposal):
-        check_stop(self._slider, proposal["value"], self.table["stops"][self._key()])
-        return proposal["value"]
+    def _check_stop(self, proposal: dict[str, Any]) -> object:
+        value: object = proposal["value"]
+        check_stop(self._slider, value, self.table["stops"][self._key()])
+        return value
 
-    def _stay_on_a_stop(self, change):
+    def _stay_on_a_stop(self, change: dict[str, Any]) -> None:
         value = getattr(self, self._slider)
         if value is not None:  # as shell.js does: the nearest one below
             stops = self.table["stops"][self._key()]
             setattr(self, self._slider, max((s for s in stops if s <= value), default=stops[0]))
 
-    def view(self) -> dict[str, object]:
+    def view(self) -> dict[str, Any]:
         """What is shown now: a row of the table."""
         key = self._key()
-        return self.table["views"][key][self.table["stops"][key].index(getattr(self, self._slider))]
+        stop = self.table["stops"][key].index(getattr(self, self._slider))
+        row: dict[str, Any] = self.table["views"][key][stop]
+        return row
 
-    def shapes(self) -> list[list[list]]:
+    def shapes(self) -> list[list[list[Any]]]:
         """The shapes of each panel, as they are painted now."""
         stills = self.table["stills"][self._key()]
         return [
@@ -123,7 +129,9 @@ def _widget_class(slider: str, choices: tuple[str, ...]) -> type[SceneExplorer]:
     """SceneExplorer with a trait for each control: of no type of traitlets', since the table says
     what is right.
     """
-    members = {name: t.TraitType(None).tag(sync=True) for name in (slider, *choices)}
+    members: dict[str, Any] = {
+        name: t.TraitType(None).tag(sync=True) for name in (slider, *choices)
+    }
     members["_stop_is_checked"] = t.validate(slider)(SceneExplorer._check_stop)
     if choices:
         members["_choices_are_checked"] = t.validate(*choices)(SceneExplorer._check_choice)
@@ -145,11 +153,11 @@ def check_stop(name: str, value: object, stops: Sequence[int]) -> None:
 
 def tabulate(
     choices: Mapping[str, tuple[str, Mapping[object, str]]], views: Callable[..., Sequence[View]]
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Every view as plain data, under the key of its choices; what all views of a key begin with is
     kept once, in `stills`.
     """
-    table: dict[str, dict] = {"stops": {}, "views": {}, "stills": {}}
+    table: dict[str, Any] = {"stops": {}, "views": {}, "stills": {}}
     for options in product(*(options for _, options in choices.values())):
         chosen = dict(zip(choices, options, strict=True))
         rows, where = views(**chosen), key(chosen)
@@ -164,7 +172,7 @@ def tabulate(
     return table
 
 
-def _row(view: View, shared: Sequence[int]) -> dict[str, object]:
+def _row(view: View, shared: Sequence[int]) -> dict[str, Any]:
     shapes = [scene.shapes[count:] for scene, count in zip(view.scenes, shared, strict=True)]
-    words = {"short": view.short, "title": view.title, "note": view.note}
+    words: dict[str, Any] = {"short": view.short, "title": view.title, "note": view.note}
     return words | {"values": list(view.values), "alts": list(view.alts), "shapes": shapes}

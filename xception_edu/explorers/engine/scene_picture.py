@@ -4,7 +4,8 @@ explorers/scene.py has the shapes.
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -31,8 +32,8 @@ LEVELS = 35  # of a cell's opacity, above none
 
 
 def png(
-    view: Mapping[str, object],
-    shapes: Sequence[Sequence[list]],
+    view: Mapping[str, Any],
+    shapes: Sequence[Sequence[list[Any]]],
     panels: Sequence[tuple[int, int]],
     columns: Sequence[tuple[str, str]],
     palette: Mapping[str, str],
@@ -45,8 +46,8 @@ def png(
 
 
 def draw(
-    view: Mapping[str, object],
-    shapes: Sequence[Sequence[list]],
+    view: Mapping[str, Any],
+    shapes: Sequence[Sequence[list[Any]]],
     panels: Sequence[tuple[int, int]],
     columns: Sequence[tuple[str, str]],
     palette: Mapping[str, str],
@@ -68,10 +69,10 @@ def draw(
             colors,
         )
     for i, ((label, unit), value) in enumerate(zip(columns, view["values"], strict=True)):
-        x = MARGIN + i * (style.WIDTH - 2 * MARGIN) / len(columns)
-        ax.text(x, bottom + 14, label, fontsize=style.SMALL, color=style.QUIET, va="center")
-        ax.text(x, bottom + 31, value, fontsize=style.MEDIUM, fontweight="bold", va="center")
-        ax.text(x, bottom + 47, unit, fontsize=style.SMALL, color=style.QUIET, va="center")
+        left = MARGIN + i * (style.WIDTH - 2 * MARGIN) / len(columns)
+        ax.text(left, bottom + 14, label, fontsize=style.SMALL, color=style.QUIET, va="center")
+        ax.text(left, bottom + 31, value, fontsize=style.MEDIUM, fontweight="bold", va="center")
+        ax.text(left, bottom + 47, unit, fontsize=style.SMALL, color=style.QUIET, va="center")
     note = "One position. Run the cell to move the slider."
     ax.text(
         style.WIDTH - MARGIN,
@@ -98,14 +99,25 @@ def places(panels: Sequence[tuple[int, int]]) -> tuple[list[tuple[int, int]], in
     return corners, y + row
 
 
-def paint(ax: Axes, shapes: Sequence[list], colors: Mapping[str, str]) -> Axes:
+def paint(ax: Axes, shapes: Sequence[list[Any]], colors: Mapping[str, str]) -> Axes:
     """Paint the shapes in order on axes that are measured in pixels, y counting downward."""
     for order, (kind, *values) in enumerate(shapes):
         PAINTERS[kind](ax, colors, order, *values)
     return ax
 
 
-def _rect(ax, colors, order, color, x, y, width, height, opacity, edge):
+def _rect(
+    ax: Axes,
+    colors: Mapping[str, str],
+    order: int,
+    color: str,
+    x: float,
+    y: float,
+    width: float,
+    height: float,
+    opacity: float,
+    edge: str,
+) -> None:
     edge = colors[edge] if edge else "none"
     ax.add_artist(
         Rectangle(
@@ -121,7 +133,16 @@ def _rect(ax, colors, order, color, x, y, width, height, opacity, edge):
     )
 
 
-def _line(ax, colors, order, color, runs, width, opacity, dash):
+def _line(
+    ax: Axes,
+    colors: Mapping[str, str],
+    order: int,
+    color: str,
+    runs: Sequence[Sequence[float]],
+    width: float,
+    opacity: float,
+    dash: bool,
+) -> None:
     points = [np.reshape(run, (-1, 2)) for run in runs]
     dashes = (0, (5, 4)) if dash else "solid"
     ax.add_artist(
@@ -136,7 +157,14 @@ def _line(ax, colors, order, color, runs, width, opacity, dash):
     )
 
 
-def _area(ax, colors, order, color, run, opacity):
+def _area(
+    ax: Axes,
+    colors: Mapping[str, str],
+    order: int,
+    color: str,
+    run: Sequence[float],
+    opacity: float,
+) -> None:
     ax.add_artist(
         Polygon(
             np.reshape(run, (-1, 2)),
@@ -148,7 +176,16 @@ def _area(ax, colors, order, color, run, opacity):
     )
 
 
-def _dot(ax, colors, order, color, x, y, radius, edge):
+def _dot(
+    ax: Axes,
+    colors: Mapping[str, str],
+    order: int,
+    color: str,
+    x: float,
+    y: float,
+    radius: float,
+    edge: str,
+) -> None:
     ax.add_artist(
         Circle(
             (x, y),
@@ -160,8 +197,21 @@ def _dot(ax, colors, order, color, x, y, radius, edge):
     )
 
 
-def _text(ax, colors, order, color, x, y, words, size, anchor, bold, halo, up):
-    turned = {"rotation": 90, "rotation_mode": "anchor"} if up else {}
+def _text(
+    ax: Axes,
+    colors: Mapping[str, str],
+    order: int,
+    color: str,
+    x: float,
+    y: float,
+    words: str,
+    size: str,
+    anchor: str,
+    bold: bool,
+    halo: bool,
+    up: bool,
+) -> None:
+    turned: dict[str, Any] = {"rotation": 90, "rotation_mode": "anchor"} if up else {}
     label = ax.text(
         x,
         y,
@@ -178,7 +228,18 @@ def _text(ax, colors, order, color, x, y, words, size, anchor, bold, halo, up):
         label.set_path_effects(style.halo())
 
 
-def _cells(ax, colors, order, names, x, y, pitch, columns, codes, levels):
+def _cells(
+    ax: Axes,
+    colors: Mapping[str, str],
+    order: int,
+    names: Sequence[str],
+    x: float,
+    y: float,
+    pitch: float,
+    columns: int,
+    codes: str,
+    levels: str,
+) -> None:
     side = pitch - (1 if pitch > 4 else 0)
     squares = [
         Rectangle((x + i % columns * pitch, y + i // columns * pitch), side, side)
@@ -193,7 +254,16 @@ def _cells(ax, colors, order, names, x, y, pitch, columns, codes, levels):
     )
 
 
-def _image(ax, colors, order, data, x, y, width, height):
+def _image(
+    ax: Axes,
+    colors: Mapping[str, str],
+    order: int,
+    data: str,
+    x: float,
+    y: float,
+    width: float,
+    height: float,
+) -> None:
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"))
     ax.imshow(
         pixels,
@@ -204,11 +274,21 @@ def _image(ax, colors, order, data, x, y, width, height):
     )
 
 
-def _click(ax, colors, order, stop, x, y, width, height, words):
+def _click(
+    ax: Axes,
+    colors: Mapping[str, str],
+    order: int,
+    stop: int,
+    x: float,
+    y: float,
+    width: float,
+    height: float,
+    words: str,
+) -> None:
     """Nothing to see: a picture cannot be clicked."""
 
 
-PAINTERS = {
+PAINTERS: dict[str, Callable[..., None]] = {
     "rect": _rect,
     "line": _line,
     "area": _area,
