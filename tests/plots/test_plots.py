@@ -410,6 +410,7 @@ def test_every_function_that_draws_is_in_the_gallery_under_its_name():
         depth_profiles,
         gpu_charts,
         measured_charts,
+        rooms,
         spectrum_chart,
     )
     functions = {
