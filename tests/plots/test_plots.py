@@ -31,6 +31,7 @@ from xception_edu.plots import (
     measured_charts,
     network_diagram,
     pictures,
+    rooms,
     spectrum_chart,
     style,
 )
