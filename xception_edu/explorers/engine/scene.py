@@ -32,6 +32,9 @@ def palette() -> dict[str, str]:
     }
 
 
+COLOR_NAMES = (*THEME, *palette())
+
+
 class Scene:
     """Shapes on a page of `width` x `height` pixels, in the order in which they are painted."""
 
@@ -112,7 +115,7 @@ class Scene:
         codes = "".join(LEVELS[names.index(color)] for color in colors)
         levels = "".join(LEVELS[round(strength * (len(LEVELS) - 1))] for strength in strengths)
         for name in names:
-            checks.one_of("color", name, (*THEME, *palette()))
+            checks.one_of("color", name, COLOR_NAMES)
         self.shapes.append(
             ["cells", names, _tenths(x), _tenths(y), _tenths(pitch), columns, codes, levels]
         )
@@ -130,7 +133,7 @@ class Scene:
         self.shapes.append(["click", stop, *map(_tenths, (x, y, width, height)), words])
 
     def _add(self, kind: str, color: str, *values: object) -> None:
-        checks.one_of("color", color, (*THEME, *palette()))
+        checks.one_of("color", color, COLOR_NAMES)
         self.shapes.append([kind, color, *map(_tenths, values)])
 
 
