@@ -6,11 +6,11 @@ import functools
 import re
 
 import torch
-from peers import define_torchvision_operators
 from sklearn.datasets import load_sample_images
 from torch import nn
 from torch.nn import functional as F
 
+from experiments.peers import define_torchvision_operators
 from xception_edu.configs import InceptionV3Config
 from xception_edu.inception_v3 import ConvUnit, InceptionV3, inception_v3
 

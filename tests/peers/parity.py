@@ -17,7 +17,10 @@ from types import SimpleNamespace
 
 import inception_peers
 import torch
-from peers import (
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from experiments.peers import (
     SIZES,
     calibrate,
     keras_logits,
@@ -26,9 +29,6 @@ from peers import (
     timm_xception,
     with_config,
 )
-from torch import Tensor, nn
-from torch.nn import functional as F
-
 from xception_edu import layers
 from xception_edu import xception as network
 from xception_edu.configs import InceptionV3Config, XceptionConfig

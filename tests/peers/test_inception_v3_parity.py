@@ -8,8 +8,8 @@ default weights the wrong pooling would go unseen.
 import pytest
 import torch
 from inception_peers import calibrated, keras_twin, photographs, torchvision_twin
-from peers import SIZES, keras_logits
 
+from experiments.peers import SIZES, keras_logits
 from xception_edu.configs import InceptionV3Config
 from xception_edu.inception_v3 import inception_v3
 

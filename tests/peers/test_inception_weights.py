@@ -5,9 +5,9 @@ says what theirs says.
 import pytest
 import torch
 from inception_peers import calibrated, keras_twin, photographs
-from peers import define_torchvision_operators, keras_logits
 from test_inception_v3_parity import TOLERANCE, difference
 
+from experiments.peers import define_torchvision_operators, keras_logits
 from xception_edu.configs import InceptionV3Config
 from xception_edu.weights.export import fold_batchnorm
 from xception_edu.weights.load import import_weights

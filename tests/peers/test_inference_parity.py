@@ -4,9 +4,9 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from peers import calibrate, define_torchvision_operators, photographs
 from PIL import Image
 
+from experiments.peers import calibrate, define_torchvision_operators, photographs
 from xception_edu.architectures import XceptionConfig
 from xception_edu.weights.export import export_onnx
 from xception_edu.weights.predict import class_names, preprocess

@@ -5,7 +5,8 @@ own.
 import pytest
 import torch
 from parity import FAULT_SIZE, FAULTS, TIMM_DIALS, TOLERANCE, compare, difference
-from peers import (
+
+from experiments.peers import (
     SIZES,
     calibrate,
     keras_logits,
@@ -14,7 +15,6 @@ from peers import (
     timm_xception,
     with_config,
 )
-
 from xception_edu.weights.load import import_weights, save_weights
 from xception_edu.xception import Xception
 
