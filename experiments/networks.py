@@ -64,7 +64,7 @@ class Contender:
         order = [
             sys.executable,
             "-m",
-            "benchmarks.contender",
+            "experiments.contender",
             json.dumps([who, form, mode, dtype, batch, device]),
         ]
         self.process = subprocess.Popen(
