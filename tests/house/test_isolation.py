@@ -39,9 +39,11 @@ STANDARD_LIBRARY_ONLY = [
         "architectures",
         "costs",
         "budgets",
+        "receptive_field",
         "conv_algorithms",
         "recipes",
         "recipes.recipe",
+        "recipes.schedule",
         "benchmark.machine",
         "benchmark.records",
         "benchmark.roofline",
@@ -49,7 +51,6 @@ STANDARD_LIBRARY_ONLY = [
         "training.scaling",
     )
 ]
-MODELS = ["layers", "xception", "inception_v3", "vgg"]
 
 
 def loaded_by(statement):

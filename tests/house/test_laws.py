@@ -4,9 +4,12 @@ import ast
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from xception_edu import explorers
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "xception_edu").rglob("*.py"))
@@ -40,6 +43,11 @@ FAULTS = {
     "specs in a network": ("xception.py", "from xception_edu import specs", "two countings"),
     "an architecture in costs": ("costs.py", "from xception_edu import architectures", "pairs"),
     "torch in a plot": ("plots/style.py", "import torch", "never import torch"),
+    "a measuring module in an explorer": (
+        "explorers/walk.py",
+        "from xception_edu.benchmark import machine",
+        "never import torch",
+    ),
     "an explorer in the engine": (
         "explorers/engine/base.py",
         "from xception_edu.explorers import walk",
@@ -82,6 +90,21 @@ def test_a_broken_law_is_seen(copied, file, line, law):
     broken = [entry for entry in words.split("\n\n") if "BROKEN" in entry]
     assert status == 1, words
     assert any(law in " ".join(entry.split()) for entry in broken), words
+
+
+def forbidden(words):
+    """What the contract whose name has these words forbids."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    return {name for c in contracts if words in c["name"] for name in c["forbidden_modules"]}
+
+
+def test_the_laws_name_every_module_that_they_forbid():
+    room = {path.stem for path in (ROOT / "xception_edu/benchmark").glob("*.py")}
+    others = room - {"__init__", "records", "roofline"}
+    assert {f"xception_edu.benchmark.{name}" for name in others} <= forbidden("never import torch")
+    names = {name.removesuffix("_explorer") for name in explorers.__all__}
+    assert {f"xception_edu.explorers.{name}" for name in names} == forbidden("knows no explorer")
 
 
 def loads_by_name(path):
