@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import xception_edu
+from xception_edu.plots.descriptions import WORDS
 from xception_edu.plots.rooms import PLAN
 
 PACKAGE = Path(xception_edu.__file__).parent
@@ -27,3 +28,12 @@ def test_what_is_counted_by_hand_knows_no_torch():
     assert not any(map(imports_torch, (*PLAN.by_hand, PLAN.shared)))
     assert sum(map(imports_torch, PLAN.by_machine)) >= len(PLAN.by_machine) - 1  # but the rules
     assert imports_torch(PLAN.joined)
+
+
+def test_its_description_counts_what_it_shows():
+    words = WORDS["draw_rooms"]
+    numbers = {6: "six", 7: "seven", 8: "Eight"}
+    assert f"{numbers[len(PLAN.by_hand)]} files count by hand" in words
+    assert f"and {numbers[len(PLAN.by_machine)]} by machine" in words
+    assert f"{numbers[len(PLAN.rooms)]} rooms" in words
+    assert f"share {PLAN.shared} and meet in {PLAN.joined}" in words
