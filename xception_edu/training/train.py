@@ -55,6 +55,7 @@ def train(
     resume: bool = False,
     device: str | None = None,
     data: str | None = None,
+    images: Images | None = None,
     skip_corrupt: bool = False,
     max_steps: int | None = None,
     checkpoint_minutes: float = 10.0,
@@ -69,6 +70,7 @@ def train(
         resume: go on with the run that is in `out`.
         device: such as "cpu" or "cuda"; by default the GPU if there is one.
         data: file, folder or name on the hub, for load_dataset; a resumed run knows its own.
+        images: a data set that is there already, instead of the one at `data`.
         skip_corrupt: leave out images that cannot be read, and count them.
         max_steps: save and leave the run after so many steps in all, with a line of metrics about
             the epoch so far.
@@ -97,7 +99,9 @@ def train(
         elif parallel.rank() == 0:
             check_free(out)
         parallel.check_parts(recipe.batch_size, recipe.accumulate)
-        dataset = load_dataset(recipe, data, skip_corrupt=skip_corrupt).to(chosen)
+        if images is None:
+            images = load_dataset(recipe, data, skip_corrupt=skip_corrupt)
+        dataset = images.to(chosen)
         run = start(recipe, out, dataset, chosen)
         run.facts = {"data": data, "classes": list(dataset.classes)}
         if resume:

@@ -1,0 +1,1 @@
+"""Sweeps: many runs of one plan, which is written down before they begin, and what they support."""
