@@ -48,6 +48,7 @@ STANDARD_LIBRARY_ONLY = [
         "benchmark.records",
         "benchmark.roofline",
         "benchmark.allocator",
+        "sweep.plan",
         "training.scaling",
     )
 ]

@@ -46,6 +46,7 @@ PLAN = Plan(
         "data": "images, found and decoded",
         "recipes": "trainings by name",
         "training": "the loop that is taught",
+        "sweep": "many, and what they say",
         "weights": "anyone's, and predictions",
         "benchmark": "times, kept as records",
         "plots": "the figures",

@@ -20,7 +20,7 @@ from xception_edu.sweep.plan import Job, Plan, jobs, merged, read_plan, with_poi
 from xception_edu.sweep.workers import Worker, workers
 from xception_edu.training.run_folder import read_metrics, write_atomically
 
-POLL_SECONDS = 2.0  # between two looks at how far the runs are
+POLL_SECONDS = 5.0  # between two looks at how far the runs are
 
 
 @dataclass
@@ -37,11 +37,15 @@ class Sweep:
     seeds: tuple[int, ...]
     widths: Mapping[str, float] = field(default_factory=dict)  # those that only measuring finds
     lines: dict[str, dict[str, Any]] = field(default_factory=dict)  # by the keys of their jobs
+    # what `jobs` found when there were so many lines: it takes a while, and is asked often
+    _jobs: tuple[int, list[Job]] | None = None
 
     @property
     def jobs(self) -> list[Job]:
         """Every run of the plan that is known so far, in its order."""
-        return jobs(self.plan, self.lines, self.widths)
+        if self._jobs is None or self._jobs[0] != len(self.lines):
+            self._jobs = len(self.lines), jobs(self.plan, self.lines, self.widths)
+        return self._jobs[1]
 
     def wants(self, job: Job) -> bool:
         """Whether a run is among those that are asked for, or chooses the rate of one that is."""

@@ -13,7 +13,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from xception_edu.benchmark.allocator import keep_freed_memory
 from xception_edu.sweep.plan import Job
+from xception_edu.sweep.run import run_job
 
 
 @dataclass
@@ -69,9 +71,6 @@ def workers(count: int, data: str | None, device: str | None) -> Iterator[list[W
 
 def serve(pipe: Connection, data: str | None, device: str | None, parent: int) -> None:
     """Run one job after the other, until there are no more or the parent is gone."""
-    from xception_edu.benchmark.allocator import keep_freed_memory
-    from xception_edu.sweep.run import run_job
-
     os.environ["TQDM_DISABLE"] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent stops its workers
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
