@@ -9,7 +9,7 @@
 To read the library, begin at its top, in this order: `paper`, `specs`, `configs`, `architectures`,
 `costs` (counted by hand, standard library only); `layers`, `equivalence`, `xception`,
 `inception_v3`, `vgg` (torch); `measure`, where the two countings meet. The rooms behind them:
-`data`, `recipes`, `training`, `weights`, `benchmark`, `plots`, `explorers`.
+`data`, `recipes`, `training`, `sweep`, `weights`, `benchmark`, `plots`, `explorers`.
 
 Importing the package loads nothing: a name of `__all__` is found on its first use.
 """
