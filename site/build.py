@@ -22,6 +22,8 @@ from nbconvert import HTMLExporter
 from nbconvert.preprocessors import Preprocessor
 from pygments.formatters import HtmlFormatter
 
+from xception_edu.commands.questions import QUESTIONS
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 STATE, VIEW = (
@@ -125,7 +127,7 @@ def body_of(notebook, exporter, out):
     it links to come along.
     """
     body, _ = exporter.from_notebook_node(notebook)
-    body = re.sub(r'href="([0-9]{2}_\w+)\.ipynb', r'href="\1.html', body)
+    body = re.sub(r'href="([0-9]{2}b?_\w+|guide)\.ipynb', r'href="\1.html', body)
     for name in set(re.findall(r'href="\.\./([^"#]+)', body)):
         (out / "files" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, out / "files" / name)
@@ -172,6 +174,7 @@ def build(notebooks, out, repository=None, *, with_api=True):
         shutil.copyfile(HERE / name, out / name)
     (out / "site.css").write_text(styles(), encoding="utf-8")
     known = {"titles": titles, "words": words, "lab": LAB, "binder": _binder(repository)}
+    known["questions"] = [one for one in QUESTIONS if one.notebook in titles]
     known["api"] = api_pages.FRONT if with_api else None
     names = list(titles)
     for i, (path, notebook) in enumerate(read.items()):

@@ -25,9 +25,12 @@ _NAMES = {
     "benchmark.command": "run_benchmark",
     "benchmark.devices": "pick_device",
     "benchmark.peaks": "measure_roofline",
-    "benchmark.records": "maps_of measured_at over_segments read_record",
+    "benchmark.records": (
+        "describe_machine maps_of measured_at over_segments read_record times_as_fast"
+    ),
     "benchmark.remeasure": "measure_segments",
     "benchmark.timing": "alternate latency peak_memory ratio",
+    "commands.questions": "question",
     "configs": "InceptionV3Config ModuleConfig VGGConfig XceptionConfig",
     "costs": "Cost block_diagonal_weights cost_of total",
     "data.augment": "augment prepare",
@@ -54,7 +57,7 @@ _NAMES = {
     "recipes.schedule": "learning_rate rate_rule",
     "segmented_conv": "PointwiseConv2d SegmentedConv2d",
     "specs": (
-        "ActivationSpec AddSpec BatchNormSpec ConvSpec LinearSpec PoolSpec Shape segment_sizes"
+        "ActivationSpec AddSpec BatchNormSpec ConvSpec LinearSpec PoolSpec Shape kind segment_sizes"
     ),
     "training.checkpoints": "load_newest",
     "training.evaluate": "evaluate",

@@ -7,15 +7,18 @@ from xception_edu import recipes as recipes
 from xception_edu.benchmark.command import run_benchmark as run_benchmark
 from xception_edu.benchmark.devices import pick_device as pick_device
 from xception_edu.benchmark.peaks import measure_roofline as measure_roofline
+from xception_edu.benchmark.records import describe_machine as describe_machine
 from xception_edu.benchmark.records import maps_of as maps_of
 from xception_edu.benchmark.records import measured_at as measured_at
 from xception_edu.benchmark.records import over_segments as over_segments
 from xception_edu.benchmark.records import read_record as read_record
+from xception_edu.benchmark.records import times_as_fast as times_as_fast
 from xception_edu.benchmark.remeasure import measure_segments as measure_segments
 from xception_edu.benchmark.timing import alternate as alternate
 from xception_edu.benchmark.timing import latency as latency
 from xception_edu.benchmark.timing import peak_memory as peak_memory
 from xception_edu.benchmark.timing import ratio as ratio
+from xception_edu.commands.questions import question as question
 from xception_edu.configs import InceptionV3Config as InceptionV3Config
 from xception_edu.configs import ModuleConfig as ModuleConfig
 from xception_edu.configs import VGGConfig as VGGConfig
@@ -81,6 +84,7 @@ from xception_edu.specs import ConvSpec as ConvSpec
 from xception_edu.specs import LinearSpec as LinearSpec
 from xception_edu.specs import PoolSpec as PoolSpec
 from xception_edu.specs import Shape as Shape
+from xception_edu.specs import kind as kind
 from xception_edu.specs import segment_sizes as segment_sizes
 from xception_edu.training.checkpoints import load_newest as load_newest
 from xception_edu.training.evaluate import evaluate as evaluate

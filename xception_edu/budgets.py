@@ -13,6 +13,7 @@ from xception_edu import checks
 from xception_edu.architectures import role_of, stage_of, xception
 from xception_edu.configs import XceptionConfig
 from xception_edu.costs import Cost, cost_of, total
+from xception_edu.specs import kind
 
 TOLERANCE = 0.005
 _DECIMALS = 5  # of the width multipliers that are tried
@@ -23,13 +24,14 @@ Size = int | tuple[int, int]
 
 @lru_cache(maxsize=2048)
 def costs_by_role(config: XceptionConfig, input_size: Size = 299) -> dict[str, Cost]:
-    """Cost of the separable layers' 1x1 ("pointwise") and k x k ("spatial"), and the "rest".
+    """Cost of all 1x1 ("pointwise"), the strided ones on the skips included, of the separable
+    layers' k x k ("spatial"), and of the "rest".
 
     One middle block counts for all: they are alike.
     """
     costs: dict[str, list[Cost]] = {"pointwise": [], "spatial": [], "rest": []}
     for spec, shape in xception(replace(config, middle_blocks=1), input_size):
-        role = role_of(spec.name)
+        role = "pointwise" if kind(spec) == "pointwise" else role_of(spec.name)
         times = config.middle_blocks if stage_of(spec.name) == "middle" else 1
         costs[role if role in costs else "rest"] += [cost_of(spec, shape)] * times
     return {role: total(of_role) for role, of_role in costs.items()}

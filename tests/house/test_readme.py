@@ -4,9 +4,9 @@ import pathlib
 import re
 import shlex
 
-import nbformat
 import pytest
 
+from tests.helpers.course import COURSE, minutes
 from xception_edu import __main__
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -23,23 +23,15 @@ def test_it_is_short():
 def test_who_it_is_for_and_how_long_it_takes_come_first():
     first = "\n".join(TEXT.splitlines()[:16])
     assert "students, teachers and engineers" in first
-    assert "**six hours** in all, and half an hour for the slider" in first
-
-
-def minutes(path):
-    """What a notebook takes: 200 words a minute, half a minute a code cell, 6 s a line of it."""
-    cells = nbformat.read(path, 4).cells
-    words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
-    lines = [len(cell.source.splitlines()) for cell in cells if cell.cell_type == "code"]
-    return words / 200 + len(lines) / 2 + sum(lines) / 10
+    assert "**seven hours** in all, and half an hour for the slider" in first
 
 
 def test_the_course_takes_as_long_as_it_says():
-    times = [minutes(path) for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
-    assert len(times) == 10
+    times = [minutes(path) for path in COURSE]
+    assert len(times) == 11
     assert 8 <= min(times) < max(times) <= 65
-    assert 20 <= times[2] <= 32
-    assert 5.3 * 60 <= sum(times) <= 6.5 * 60
+    assert 25 <= times[2] <= 36
+    assert 6.4 * 60 <= sum(times) <= 7.6 * 60
 
 
 def test_the_tree_names_what_is_there():

@@ -149,6 +149,26 @@ def pointwise(record: Record, **wanted: object) -> Record | None:
     return min(rows, key=lambda row: row["median_ms"], default=None)
 
 
+def times_as_fast(
+    record: Record, *, channels: int, side: int, dtype: str, mode: str = "forward"
+) -> float:
+    """A regular 3x3's time over that of a depthwise 3x3 and a 1x1, each in its faster layout.
+
+    Args:
+        record: segments_latency, of any machine.
+        channels: how many go in, and as many come out.
+        side: height and width of the maps.
+        dtype: "float32" or "bfloat16".
+        mode: "forward" or "training".
+    """
+    case = {"channels": channels, "side": side, "dtype": dtype, "mode": mode}
+    cases, after = over_segments(record, **case), pointwise(record, **case)
+    if after is None or not {1, channels} <= set(cases):
+        raise ValueError(f"record has no times of both ends for {case}, but must have them")
+    regular, depthwise = (milliseconds(cases[segments]) for segments in (1, channels))
+    return regular / (depthwise + float(after["median_ms"]))
+
+
 def measured_at(record: Record, dtype: str = "float32") -> list[tuple[Record, Record]]:
     """Each row of layers with its measurement in `dtype` at the largest batch."""
     found = []

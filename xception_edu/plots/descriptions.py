@@ -1,4 +1,9 @@
-"""What the figures of the gallery show, in words, for those who do not see them."""
+"""What the gallery's figures and the notebooks' pictures show, in words, for those who do not see
+them.
+
+They stand here and not in the notebooks' cells, where they would say what is to be seen before the
+reader has guessed it.
+"""
 
 WORDS = {
     "draw_figure_1_canonical_inception": (
@@ -14,7 +19,7 @@ WORDS = {
         " concatenated to 12 channels."
     ),
     "draw_figure_4_extreme_inception": (
-        "One 1x1 to 12 channels, then one 3x3 for each of the 12 channels, concatenated."
+        "One 1x1 to several channels, then one 3x3 for each of them, concatenated."
     ),
     "draw_figure_5_xception": (
         "Three columns: an entry flow of two convolutions and three blocks, a middle block"
@@ -71,5 +76,58 @@ WORDS = {
     "draw_rooms": (
         "The package: six files count by hand and seven by machine; they share configs and meet in"
         " measure. Nine rooms lie behind."
+    ),
+}
+
+# Of what `show_images` and `show_lines` draw in the notebooks, by the name given there.
+PICTURES = {
+    "cat_edges": (
+        "A cat; beside it in light, where brightness changes sideways: whiskers, eyes, ears."
+    ),
+    "four_kernels": (
+        "Four gray cats: vertical edges, horizontal edges, blurred, and fur, bright where red."
+    ),
+    "a_kernel_per_channel": (
+        "A column for each color: its channel, its own 3x3 kernel, and what that makes of it:"
+        " vertical edges, horizontal edges, a blur."
+    ),
+    "mixed_by_a_1x1": (
+        "A cat's eye: in relief from the side, in relief from above, and as edges alone."
+    ),
+    "both_orders": (
+        "The photograph; its third output in both orders: sharp edges; a blur, bright where red."
+    ),
+    "what_a_relu_loses": (
+        "Edges of both signs, white and black on gray; the white ones; the black, shown white."
+    ),
+    "distance_over_multiplier": (
+        "Two falling lines: random from above 0.8, upscaler from about 0.4; zero from m = 9 on."
+    ),
+    "enlarged_photographs": (
+        "The cat's eye four times: sharp; in squares at m = 1; smooth at m = 5 and m = 9."
+    ),
+    "four_photographs": (
+        "Four square photographs: a cat, an astronaut, a cup of coffee, a rocket on its pad."
+    ),
+    "digits": "Eight handwritten digits of 8 by 8 pixels, each with its label above it.",
+    "augmented_digits": (
+        "The same eight digits at 16 by 16 pixels, each a little shifted, turned and zoomed."
+    ),
+    "kernels_and_gradients": (
+        "Eight kernels of 3 by 3 random weights in gray; below each its gradient, as large."
+    ),
+    "first_losses": (
+        "A line that falls, with small rises, from about 2.5 to below 1 within twenty steps."
+    ),
+    "imagenet_staircase": (
+        "A staircase of twenty ever lower steps, from 0.045 to less than a third in 40 epochs."
+    ),
+    "cat_and_coffee": "Two photographs, a cat's face and a cup of coffee, with their labels.",
+    "workers_and_networks": (
+        "Three rising lines over 1 to 60 workers: on Ethernet to 10, on 100 Gb to 40, inside one"
+        " machine to 59."
+    ),
+    "late_gradients": (
+        "Three lines over lateness 0 to 16: the smallest rate flat; the largest from best to worst."
     ),
 }

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from xception_edu import checks
 from xception_edu.plots import gallery, style
-from xception_edu.plots.descriptions import WORDS
+from xception_edu.plots.descriptions import PICTURES, WORDS
 
 
 class Picture:
@@ -45,15 +46,33 @@ def show(name: str, data: object = None, *, words: str = "") -> Picture:
     return Picture(gallery.figure(name, data), words or WORDS[name])
 
 
+def words_of(name: str, words: str, titles: Sequence[str]) -> str:
+    """What a picture shows: `words`, or what `descriptions` says of its name, or else its titles.
+
+    ValueError for a name that has no description.
+    """
+    if words or not name:
+        return words or "; ".join(title for title in titles if title)
+    checks.one_of("name", name, list(PICTURES))
+    return PICTURES[name]
+
+
 def show_images(
-    images: Sequence[np.ndarray], titles: Sequence[str], *, words: str, columns: int = 4
+    images: Sequence[np.ndarray],
+    titles: Sequence[str],
+    *,
+    name: str = "",
+    words: str = "",
+    columns: int = 4,
 ) -> Picture:
     """Images side by side, each from its own darkest to its own brightest value.
 
     Args:
         images: arrays (H, W, 3), shown in color, or (H, W), shown in gray.
         titles: what stands above each.
-        words: what is to be seen, for those who do not see it.
+        name: whose description in `descriptions` says what is to be seen, for those who do not
+            see it.
+        words: that description itself, of a picture of yours.
         columns: how many images a row has.
     """
     rows = -(-len(images) // columns)
@@ -74,11 +93,17 @@ def show_images(
                 interpolation="nearest" if max(image.shape) < 64 else "antialiased",
             )
             ax.set_title(title, fontsize=style.TEXT)
-    return Picture(figure, words, sharpness=1)
+    return Picture(figure, words_of(name, words, titles), sharpness=1)
 
 
 def show_lines(
-    x: Sequence[float], lines: dict[str, Sequence[float]], *, title: str, x_label: str, words: str
+    x: Sequence[float],
+    lines: dict[str, Sequence[float]],
+    *,
+    title: str,
+    x_label: str,
+    name: str = "",
+    words: str = "",
 ) -> Picture:
     """Lines over `x`, which has a tick at every value, from zero upward.
 
@@ -89,13 +114,15 @@ def show_lines(
         lines: a value for each place, by the line's name; at most four lines.
         title: what the values are.
         x_label: what the places are.
-        words: what is to be seen, for those who do not see it.
+        name: whose description in `descriptions` says what is to be seen, for those who do not
+            see it.
+        words: that description itself, of a picture of yours.
     """
     apart = len({y[0] for y in lines.values()}) == len(lines)
     at, side, shift = (0, "left", 8) if apart else (-1, "right", -8)
     with style.context():
         figure, ax = style.charts(1, 1, height=300, left=50, top=44, right=24, bottom=46)
-        for color, (name, y) in zip(
+        for color, (label, y) in zip(
             ("spatial", "pointwise", "pooling", "residual"), lines.items(), strict=False
         ):
             ax.plot(
@@ -103,9 +130,9 @@ def show_lines(
             )
             place = {"xytext": (shift, 6), "textcoords": "offset points", "ha": side}
             ax.annotate(
-                name, (x[at], y[at]), fontsize=style.TEXT, path_effects=style.halo(), **place
+                label, (x[at], y[at]), fontsize=style.TEXT, path_effects=style.halo(), **place
             )
         ax.set_title(title, loc="left", fontsize=style.TEXT, pad=14)
         ax.set(xlabel=x_label, xticks=x)
         ax.set_ylim(0, 1.1 * max(max(y) for y in lines.values()))
-    return Picture(figure, words)
+    return Picture(figure, words_of(name, words, [title]))
