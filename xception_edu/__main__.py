@@ -17,7 +17,7 @@ COMMANDS = {
     "figures": ("plots.command", "Draw every figure, or with --check say which file differs."),
     "notebooks": ("commands.notebooks", "Write the course's notebooks into a folder."),
     "lab": ("commands.lab", "Open the course in JupyterLab, on this computer only."),
-    "train": ("training.command", "Train a small Xception on real images."),
+    "train": ("commands.train", "Train a small Xception on real images."),
     "sweep": ("sweep.command", "Run a plan of many trainings, and go on where it was left."),
     "evaluate": (
         "training.evaluate",

@@ -16,14 +16,20 @@ SMALL_SET = 2**30  # bytes of images that are kept in memory, on the device
 
 
 def load_dataset(
-    recipe: Recipe, path: str | os.PathLike[str] | None = None, *, skip_corrupt: bool = False
+    recipe: Recipe,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    skip_corrupt: bool = False,
+    any_classes: bool = False,
 ) -> Images:
     """The recipe's data set: images that come with packages, or those at `path`.
 
     `path` is a folder, a file or a name on the hub. Files whose images are cropped at random, or
     are more than SMALL_SET bytes, are decoded step by step (a FileSet), streams are read as they
     come (a Stream); all others are kept in memory. With `skip_corrupt` unreadable images are left
-    out. ValueError if the images, their number or their classes do not fit the recipe.
+    out; with `any_classes` the recipe's number of classes is not asked for, since the classifier
+    will be made for those that there are. ValueError if the images, their number or their classes
+    do not fit the recipe.
     """
     if path is not None and recipe.dataset in ("digits", "photos"):
         raise ValueError(
@@ -43,12 +49,13 @@ def load_dataset(
         raise ValueError(
             "data is missing, but must say where the images are, such as --data FOLDER"
         )
-    _check_fit(recipe, data, recipe.dataset if path is None else os.fspath(path))
+    where = recipe.dataset if path is None else os.fspath(path)
+    _check_fit(recipe, data, where, any_classes)
     return data
 
 
-def _check_fit(recipe: Recipe, data: Images, where: str) -> None:
-    facts = {"num_classes": len(data.classes)}
+def _check_fit(recipe: Recipe, data: Images, where: str, any_classes: bool) -> None:
+    facts = {} if any_classes else {"num_classes": len(data.classes)}
     if isinstance(data, Dataset):
         facts["in_channels"] = data.train_images.shape[1]
     for name, fact in facts.items():

@@ -18,6 +18,7 @@ from xception_edu.recipes.schedule import (
 __all__ = [
     "CIFAR10",
     "DIGITS",
+    "FINETUNE",
     "IMAGEFOLDER",
     "IMAGENET",
     "IMAGENET_MODERN",
@@ -135,6 +136,37 @@ IMAGEFOLDER = Recipe(
     random_saturation=0.3,
     random_flip=True,
     center_crop=0.875,
+)
+
+# Your own photographs and somebody's trained Xception, which is how most people use one. First the
+# base is frozen, and a classifier learns on its features, which are computed once; then, if
+# --unfreeze says so, more of the network learns at a small rate. BN keeps the statistics of its
+# training, as Keras' guide to transfer learning advises: a few small batches of a new kind would
+# overwrite what millions of images have given them, and every layer behind them with it.
+# python -m xception_edu train --recipe finetune --init imagenet --data DATA --out runs/mine
+# python -m xception_edu train --recipe finetune --init imagenet --data DATA --out runs/mine2 \
+# --unfreeze exit
+# What it reaches, and in which time: results/finetune.json.
+FINETUNE = Recipe(
+    name="finetune",
+    dataset="imagefolder",
+    image_size=160,  # a quarter of the MACs of 299; the weights saw 299
+    model=XceptionConfig(dropout=0.2),  # its other fields are those of the weights
+    init="imagenet",
+    head_epochs=30,
+    head_learning_rate=3e-3,
+    unfreeze="none",
+    bn_statistics="fixed",
+    batch_size=32,
+    reference_batch_size=32,
+    optimizer="adamw",
+    learning_rate=3e-5,
+    weight_decay=1e-2,
+    epochs=5,
+    warmup_epochs=1.0,
+    random_crop_area=0.5,
+    random_flip=True,
+    color_jitter=0.2,
 )
 
 # ImageNet as the paper trained it (Section 4.3), as far as the paper says. torchrun
@@ -263,5 +295,6 @@ IMAGENET_MODERN = Recipe(
 )
 
 RECIPES = {
-    r.name: r for r in (DIGITS, PHOTOS, CIFAR10, IMAGEFOLDER, IMAGENET, JFT, IMAGENET_MODERN)
+    r.name: r
+    for r in (DIGITS, PHOTOS, CIFAR10, IMAGEFOLDER, FINETUNE, IMAGENET, JFT, IMAGENET_MODERN)
 }

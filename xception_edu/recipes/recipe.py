@@ -17,6 +17,8 @@ DecayBy = Literal["epochs", "images"]
 RateRule = Literal["none", "linear", "sqrt"]
 L2 = Literal["decay", "loss"]
 Precision = Literal["fp32", "bf16", "fp16"]
+Unfreeze = Literal["none", "exit", "all"]
+BnStatistics = Literal["batch", "fixed"]
 Fill = Literal["black", "reflection"]
 Resampling = Literal["bilinear", "bicubic"]
 
@@ -126,6 +128,28 @@ class Recipe:
         "share of a new batch in BN's running statistics; the paper's 0.01 is for long runs",
         SHARE,
     ] = 0.1
+    init: Annotated[
+        str | None,
+        "weights that the network begins with, a name or a file; null: random ones by the seed. "
+        "The network is that of the weights, with a new classifier",
+    ] = None
+    head_epochs: Annotated[
+        int,
+        "passes in which only the classifier learns, on features of the frozen base computed once",
+        NOT_NEGATIVE,
+    ] = 0
+    head_learning_rate: Annotated[
+        float, "of those passes, at their start; it falls along half a cosine", POSITIVE
+    ] = 1e-3
+    unfreeze: Annotated[
+        Unfreeze,
+        "what learns after that, for `epochs`: none: nothing more; exit: the exit flow; all",
+    ] = "all"
+    bn_statistics: Annotated[
+        BnStatistics,
+        "what BN normalizes with in training: each batch's own mean and variance, or fixed: "
+        "those of the weights it began with",
+    ] = "batch"
     random_crop_area: Annotated[
         float,
         "augmentation: smallest share of the image's area that a random crop keeps; "
@@ -197,7 +221,12 @@ class Recipe:
         if not isinstance(self.model, XceptionConfig):
             raise ValueError(f"model is {checks.shown(self.model)}, but must be an XceptionConfig")
         fields.check(self)
-        for rules in (self._rules_of_data(), self._rules_of_augmentation(), self._rules_of_steps()):
+        for rules in (
+            self._rules_of_data(),
+            self._rules_of_augmentation(),
+            self._rules_of_steps(),
+            self._rules_of_weights(),
+        ):
             for name, right in rules:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, but must be {right}")
 
@@ -235,6 +264,20 @@ class Recipe:
             yield "label_smoothing", "0 where labels is 'many'"
         if self.l2 == "loss" and self.optimizer == "adamw":
             yield "l2", "'decay' for adamw, which decays weights apart from the gradient"
+
+    def _rules_of_weights(self) -> Iterator[tuple[str, str]]:
+        """Fields about the weights at the start that do not fit, each with what would be right."""
+        if self.init is None:
+            if self.head_epochs:
+                yield "head_epochs", "0 where init is None: features of random weights say little"
+            if self.unfreeze != "all":
+                yield "unfreeze", "'all' where init is None: random weights have to learn"
+            if self.bn_statistics == "fixed":
+                yield "bn_statistics", "'batch' where init is None: there are no statistics yet"
+        if self.unfreeze == "none" and not self.head_epochs and self.init is not None:
+            yield "head_epochs", "1 or more where unfreeze is 'none': else nothing learns"
+        if self.head_epochs and self.labels == "many":
+            yield "head_epochs", "0 where labels is 'many'"
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as what JSON can hold; tuples become lists."""

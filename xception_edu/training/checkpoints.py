@@ -97,6 +97,11 @@ def is_checkpoint(path: Path) -> bool:
         return False
 
 
+def has_checkpoint(out: Path) -> bool:
+    """Whether a run's folder has a checkpoint, damaged or not."""
+    return bool(_by_step(out / "checkpoints"))
+
+
 def load_newest(folder: Path) -> Checkpoint | None:
     """The newest whole checkpoint, None if the folder has none; says which damaged ones it passed
     over.

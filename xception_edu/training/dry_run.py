@@ -92,7 +92,8 @@ def epoch_images(recipe: Recipe, data: str | None) -> tuple[int, str]:
     """Training images an epoch, and who says so."""
     if recipe.steps_per_epoch is not None:
         return recipe.steps_per_epoch * recipe.batch_size, "as steps_per_epoch says"
-    return load_dataset(recipe, data).train_size, "counted; an incomplete last batch is left out"
+    images = load_dataset(recipe, data, any_classes=recipe.init is not None)
+    return images.train_size, "counted; an incomplete last batch is left out"
 
 
 def rates(recipe: Recipe, steps_an_epoch: int) -> str:

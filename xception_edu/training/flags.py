@@ -36,6 +36,10 @@ class Options:
     checkpoint_minutes: Annotated[
         float, "a checkpoint also after so many minutes", Bounds(at_least=0)
     ] = 10.0
+    features: Annotated[
+        str | None,
+        "folder for features of a frozen base (--init); left out: beside torch's downloads",
+    ] = None
     tensorboard: Annotated[
         bool | None, "write events for TensorBoard to OUT/tensorboard; left out: if it is installed"
     ] = None
@@ -52,6 +56,7 @@ GROUPS = {
     "optimizer": "learning rate",
     "momentum": "optimizer, loss and averages",
     "random_crop_area": "augmentation and size of the images",
+    "init": "weights at the start",
     "streaming": "machine",
     "model.num_classes": "network",
 }

@@ -3,12 +3,13 @@
 import logging
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from xception_edu.benchmark import devices
@@ -185,11 +186,21 @@ class Run:
         )
 
 
-def start(recipe: Recipe, out: Path, data: Images, device: torch.device) -> Run:
+def start(
+    recipe: Recipe,
+    out: Path,
+    data: Images,
+    device: torch.device,
+    initial: Mapping[str, Tensor] | None = None,
+) -> Run:
     """A run before its first step: network, optimizer and average on the device, the network as the
     recipe wraps it.
+
+    `initial` are the weights that the network begins with, by its names; else they are random.
     """
     model: nn.Module = make_model(recipe)
+    if initial is not None:
+        model.load_state_dict(initial)
     if recipe.sync_bn:
         model = parallel.synchronize_bn(model, device)
     model = model.to(device)

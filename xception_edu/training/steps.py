@@ -11,6 +11,7 @@ from xception_edu.data.dataset import Images
 from xception_edu.data.order import seed_everything
 from xception_edu.recipes.recipe import Recipe
 from xception_edu.training import parallel
+from xception_edu.training.freezing import freeze
 from xception_edu.xception import Xception, xception
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -24,6 +25,7 @@ def make_model(recipe: Recipe) -> Xception:
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = recipe.bn_momentum
+    freeze(model, recipe)
     return model
 
 
@@ -35,9 +37,10 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     weight_decay * w` from the weight instead.
     """
     weight_decay = recipe.weight_decay * (2 if recipe.l2 == "loss" else 1)
+    learning = [p for p in model.parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in model.parameters() if p.dim() > 1], "weight_decay": weight_decay},
-        {"params": [p for p in model.parameters() if p.dim() <= 1], "weight_decay": 0.0},
+        {"params": [p for p in learning if p.dim() > 1], "weight_decay": weight_decay},
+        {"params": [p for p in learning if p.dim() <= 1], "weight_decay": 0.0},
     ]
     rate, momentum = recipe.learning_rate, recipe.momentum
     if recipe.optimizer == "adamw":

@@ -17,7 +17,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from xception_edu.data.load import load_dataset
 from xception_edu.recipes.recipe import Recipe
 from xception_edu.recipes.schedule import averaging_hint, rate_rule
 from xception_edu.training import parallel
+from xception_edu.training.checkpoints import has_checkpoint
 from xception_edu.training.epoch_metrics import EpochMetrics
 from xception_edu.training.run import Run, start
 from xception_edu.training.run_folder import (
@@ -60,6 +61,7 @@ def train(
     max_steps: int | None = None,
     checkpoint_minutes: float = 10.0,
     tensorboard: bool | None = None,
+    initial: Mapping[str, Tensor] | None = None,
 ) -> dict[str, Any] | None:
     """Train by the recipe into a folder; the last line of its metrics.jsonl, None without one.
 
@@ -77,6 +79,8 @@ def train(
         checkpoint_minutes: write a checkpoint whenever so many minutes have passed, and not only at
             the end of every epoch.
         tensorboard: write events for TensorBoard; None: if it is installed.
+        initial: the weights that the network begins with, by its names, where `recipe.init` says
+            whose they are; `weights.finetune` reads them and calls this.
 
     Raises:
         ValueError: an argument is wrong.
@@ -84,6 +88,10 @@ def train(
         Interrupted: SIGINT or SIGTERM came, and the run was saved. It is a KeyboardInterrupt.
     """
     out = Path(out)
+    resumed = resume and has_checkpoint(out)
+    if recipe.init is not None and initial is None and not resumed:
+        right = "None, or the run be begun by xe.finetune, which reads weights"
+        raise ValueError(f"init is {recipe.init!r}, but must be {right}")
     checks.number("checkpoint_minutes", checkpoint_minutes, at_least=0)
     write_events = is_wanted(tensorboard)
     if max_steps is not None:
@@ -102,7 +110,7 @@ def train(
         if images is None:
             images = load_dataset(recipe, data, skip_corrupt=skip_corrupt)
         dataset = images.to(chosen)
-        run = start(recipe, out, dataset, chosen)
+        run = start(recipe, out, dataset, chosen, initial)
         run.facts = {"data": data, "classes": list(dataset.classes)}
         if resume:
             run.restore()

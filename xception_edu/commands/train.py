@@ -1,6 +1,7 @@
 """The command `train`: a run by its flags, and what is said at its end."""
 
 import argparse
+import functools
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from xception_edu.recipes.recipe import Recipe
 from xception_edu.training import dry_run, flags
 from xception_edu.training.stopping import Interrupted, one_line_errors
 from xception_edu.training.train import train
+from xception_edu.weights.finetune import finetune
 
 
 def command(_: argparse.ArgumentParser, argv: Sequence[str]) -> int:
@@ -47,7 +49,12 @@ def run(recipe: Recipe, options: flags.Options) -> str:
     """Train; how well it went."""
     if pick_device(options.device).type == "cpu":
         keep_freed_memory()
-    last = train(
+    begun = train
+    if recipe.init is not None:
+        begun = functools.partial(finetune, features=options.features)
+    elif options.features is not None:
+        raise ValueError("features is for recipes that begin with weights: --init says whose")
+    last = begun(
         recipe,
         options.out,
         resume=options.resume,
