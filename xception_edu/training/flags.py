@@ -7,7 +7,7 @@ import argparse
 import functools
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -157,7 +157,7 @@ def _add(group: Any, name: str, field: Field, default: object) -> None:
         _spelled(name),
         dest=name,
         metavar="VALUE",
-        type=READERS.get(field.kind, value_of),
+        type=reader_of(field),
         nargs="?" if is_switch else None,
         const=True if is_switch else None,
         help="; ".join(filter(None, about)).replace("%", "%%"),
@@ -192,7 +192,19 @@ def real_of(word: str) -> Any:
     return float(value) if type(value) is int and abs(value) < 2**53 else value
 
 
+def text_or_none(word: str) -> str | None:
+    """A word as it is, null as None."""
+    return None if word == "null" else word
+
+
 READERS = {float: real_of, str: str}  # of the words of fields of such kinds; `value_of` for others
+
+
+def reader_of(field: Field) -> Callable[[str], Any]:
+    """What reads the words of a field."""
+    if field.kind is str and field.optional:
+        return text_or_none
+    return READERS.get(field.kind, value_of)
 
 
 def normalized(argv: Sequence[str]) -> list[str]:
