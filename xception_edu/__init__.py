@@ -52,7 +52,7 @@ _NAMES = {
     "plots.gpu_charts": "shares_by_kind times_of",
     "plots.measured_charts": "gains_of_half_precision time_by_kind",
     "plots.pictures": "show show_images show_lines",
-    "recipes": "CIFAR10 DIGITS IMAGENET IMAGENET_MODERN JFT PHOTOS RECIPES",
+    "recipes": "CIFAR10 DIGITS FINETUNE IMAGENET IMAGENET_MODERN JFT PHOTOS RECIPES",
     "recipes.recipe": "Recipe",
     "recipes.schedule": "learning_rate rate_rule",
     "segmented_conv": "PointwiseConv2d SegmentedConv2d",
@@ -69,6 +69,7 @@ _NAMES = {
     "vgg": "VGG vgg",
     "weights": "fold_batchnorm import_weights load_pretrained save_weights",
     "weights.export": "export_onnx",
+    "weights.finetune": "finetune",
     "weights.predict": "class_names predict preprocess",
     "xception": "DownsamplingBlock MiddleFlowBlock SeparableConvBN Xception max_pool xception",
 }

@@ -67,6 +67,7 @@ from xception_edu.plots.pictures import show_images as show_images
 from xception_edu.plots.pictures import show_lines as show_lines
 from xception_edu.recipes import CIFAR10 as CIFAR10
 from xception_edu.recipes import DIGITS as DIGITS
+from xception_edu.recipes import FINETUNE as FINETUNE
 from xception_edu.recipes import IMAGENET as IMAGENET
 from xception_edu.recipes import IMAGENET_MODERN as IMAGENET_MODERN
 from xception_edu.recipes import JFT as JFT
@@ -105,6 +106,7 @@ from xception_edu.weights import import_weights as import_weights
 from xception_edu.weights import load_pretrained as load_pretrained
 from xception_edu.weights import save_weights as save_weights
 from xception_edu.weights.export import export_onnx as export_onnx
+from xception_edu.weights.finetune import finetune as finetune
 from xception_edu.weights.predict import class_names as class_names
 from xception_edu.weights.predict import predict as predict
 from xception_edu.weights.predict import preprocess as preprocess

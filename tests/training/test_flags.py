@@ -99,7 +99,10 @@ WRONG_WORDS = {
         ("accumulate", "steps_per_epoch", "evaluate_every", "reference_batch_size", "decay_images"),
         INTEGERS,
     ),
-    **dict.fromkeys(("random_erase", "shuffle_buffer", "workers"), INTEGERS),
+    **dict.fromkeys(("random_erase", "shuffle_buffer", "workers", "head_epochs"), INTEGERS),
+    **dict.fromkeys(("unfreeze", "bn_statistics"), CHOICES),
+    "head_learning_rate": NUMBERS,
+    "init": st.sampled_from(["", "imagenett", "no/such.safetensors", "8"]),
     **dict.fromkeys(
         ("held_out_share", "rmsprop_decay", "rmsprop_epsilon", "clip_norm", "random_saturation"),
         NUMBERS,

@@ -197,7 +197,8 @@ def text_or_none(word: str) -> str | None:
     return None if word == "null" else word
 
 
-READERS = {float: real_of, str: str}  # of the words of fields of such kinds; `value_of` for others
+# Of the words of fields of such kinds; `value_of` for others.
+READERS: dict[Any, Callable[[str], Any]] = {float: real_of, str: str}
 
 
 def reader_of(field: Field) -> Callable[[str], Any]:

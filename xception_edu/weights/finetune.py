@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from xception_edu import checks
 from xception_edu.benchmark.devices import pick_device
 from xception_edu.configs import XceptionConfig
 from xception_edu.data.dataset import Images
@@ -153,7 +154,12 @@ def base_of(init: str) -> Xception:
         return load_pretrained(init, include_top=False)
     if is_checkpoint(Path(init)):
         return trained_model(init)
-    base = import_weights(init, include_top=False)
+    try:
+        base = import_weights(init, include_top=False)
+    except (ValueError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        right = f"one of {', '.join(NAMES)}, or a file of weights"
+        raise ValueError(f"init is {checks.shown(init)}, but must be {right}: {reason}") from None
     if not isinstance(base, Xception):
         raise ValueError(f"init is {init!r}, but must be weights of an Xception")
     return base
