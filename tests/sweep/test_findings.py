@@ -4,6 +4,8 @@ import pytest
 
 from tests.helpers.tiny_sweep import tiny_plan
 from xception_edu.sweep.findings import comparisons, complete_seeds, findings, verdict
+from xception_edu.sweep.plan import Plan
+from xception_edu.sweep.record import record_of
 
 SEEDS = (0, 1, 2, 3, 4)
 WIGGLE = (0.0, 0.002, -0.001, 0.001, -0.002)  # from seed to seed, the same for all points
@@ -91,6 +93,37 @@ def test_a_small_effect_under_much_noise_has_little_power():
     assert loud["one_test"] < 0.3 < 0.99 < quiet["one_test"]
     assert loud["first_of_holm"] < loud["one_test"]
     assert loud["detectable"] < loud["detectable_first_of_holm"]
+
+
+@pytest.mark.parametrize(
+    ("means", "scale", "answer"),
+    [
+        ({"1": 0.60, "4": 0.58, "channels": 0.60}, 1e-4, "yes"),
+        ({"1": 0.60, "4": 0.60, "channels": 0.60}, 1e-4, "no"),
+        ({"1": 0.60, "4": 0.60, "channels": 0.60}, 1e-2, "undecided"),
+        ({"1": 0.60, "4": 0.65, "channels": 0.60}, 1e-4, "no"),
+    ],
+    ids=["below", "alike", "noise", "above"],
+)
+def test_a_plan_may_claim_that_its_points_are_worse(means, scale, answer):
+    found = findings(plan(claim="all below"), results(means, scale=scale))
+    assert found["verdict"] == answer
+
+
+def test_a_record_counts_what_is_there_and_what_is_missing():
+    lines = results({"1": 0.6, "4": 0.61, "channels": 0.62}, seeds=(0, 1, 2))
+    machine = {"machine": {"commit": "abc"}, "device": "cpu", "threads": 1, "seconds": 2.0}
+    lines = [
+        entry | {"measured": entry["measured"] | machine, "recipe": {}, "plan": "tiny"}
+        for entry in lines
+    ]
+    record = record_of(plan(), lines[:-1])
+    assert record["seeds"] == [0, 1]
+    assert record["missing"] == {"runs": 7, "of": 15}
+    assert record["commits"] == ["abc"]
+    assert len(record["runs"]) == 8
+    assert "recipe" not in record["runs"][0]
+    assert Plan.from_dict(record["plan"]) == plan()
 
 
 def test_holm_goes_over_all_comparisons_together():

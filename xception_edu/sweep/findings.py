@@ -140,11 +140,17 @@ def _power(plan: Plan, compared: Sequence[Mapping[str, Any]], count: int) -> dic
 def verdict(plan: Plan, compared: Sequence[Mapping[str, Any]]) -> str:
     """Answer "yes", "no" or "undecided", as the plan said before the runs what would be which."""
     points = dict.fromkeys(row["point"] for row in compared)
-    above = [name for name in points if all(map(_shown, rows_of(compared, name)))]
-    if above:
+    if plan.claim == "all below":
+        shown = all(row["mean"] < 0 and _significant(row) for row in compared)
+        excluded = all(row["low"] > -plan.smallest_effect for row in compared)
+    else:
+        above = [row["point"] for row in compared if row["mean"] > 0 and _significant(row)]
+        shown = any(above.count(name) == len(rows_of(compared, name)) for name in points)
+        gains = [_better_end(rows_of(compared, name)) for name in points]
+        excluded = all(row["high"] < plan.smallest_effect for row in gains)
+    if shown:
         return "yes"
-    excluded = [_better_end(rows_of(compared, name)) for name in points]
-    return "no" if all(row["high"] < plan.smallest_effect for row in excluded) else "undecided"
+    return "no" if excluded else "undecided"
 
 
 def rows_of(compared: Sequence[Mapping[str, Any]], name: str) -> list[Mapping[str, Any]]:
@@ -152,9 +158,9 @@ def rows_of(compared: Sequence[Mapping[str, Any]], name: str) -> list[Mapping[st
     return [row for row in compared if row["point"] == name]
 
 
-def _shown(row: Mapping[str, Any]) -> bool:
-    """Whether the point is above that end, and it is not chance."""
-    return bool(row["mean"] > 0 and row["p_holm"] < 1 - statistics.LEVEL)
+def _significant(row: Mapping[str, Any]) -> bool:
+    """Whether a difference is more than chance, after Holm's correction."""
+    return bool(row["p_holm"] < 1 - statistics.LEVEL)
 
 
 def _better_end(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

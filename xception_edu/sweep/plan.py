@@ -20,6 +20,7 @@ from xception_edu.recipes import CIFAR10
 from xception_edu.recipes.recipe import Recipe
 
 Budget = Literal["params", "macs", "step_time", "none"]
+Claim = Literal["some above", "all below"]
 VERSION = 1  # of what a run does with its recipe: another number, and old runs do not count
 
 
@@ -64,6 +65,9 @@ class Plan:
     points: Annotated[tuple[Point, ...], "the networks that are compared"]
     reference: Annotated[str, "the point whose size all have"]
     ends: Annotated[tuple[str, ...], "the points that every other is compared with"]
+    claim: Annotated[
+        Claim, "yes means: some points are above all ends, or all points are below them"
+    ] = "some above"
     budget: Annotated[Budget, "what is matched, by the width of each network"] = "params"
     recipe: Annotated[Mapping[str, Any], "fields that differ from those of the recipe cifar10"]
     seeds: Annotated[tuple[int, ...], "of the runs"] = (0, 1, 2, 3, 4)
