@@ -6,38 +6,40 @@ formulas (torch.utils.flop_counter), halved, since those count a multiply-accumu
 """
 
 import copy
+import re
+import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
-from torch.utils.module_tracker import ModuleTracker
 
 from xception_edu.costs import Cost
 from xception_edu.specs import Shape
 
 aten = torch.ops.aten
-# The operators that make a feature map out of feature maps: how many of their first arguments are
-# maps. Reshaping, splitting, padding and concatenation place a map and make none.
-MAP_ARGUMENTS = {
-    aten.convolution: 1,
-    aten.native_batch_norm: 1,
-    aten._native_batch_norm_legit: 1,
-    aten._native_batch_norm_legit_no_training: 1,
-    aten.relu: 1,
-    # in place it costs the same here: a layer's output is counted, not where it lies
-    aten.relu_: 1,
-    aten.elu: 1,
-    aten.max_pool2d_with_indices: 1,
-    aten.avg_pool2d: 1,
-    aten.mean: 1,
-    aten.mm: 1,
-    aten.add: 2,
-}
-LINEAR = aten.addmm  # (bias, input, weight)
+# What a layer does that multiplies and adds nothing by torch's counting: it makes a feature map out
+# of feature maps. Operators that act on every element alone, and those that reduce, are known by
+# torch's tags; these are the others. In place they have the same names with a _ at the end.
+MAKES_MAPS = re.compile(
+    r"_?(native_|fused_|miopen_|cudnn_)?(batch|layer|group|rms)_norm(_legit|_no_training|_backward)*"
+    r"|_(safe_|log_)?softmax|_?(adaptive_)?(avg|max)_pool[123]d(_with_indices)?|_?upsample_.*"
+    r"|hardswish|_prelu_kernel|glu|celu|selu|cum(sum|prod)|grid_sampler.*|affine_grid.*"
+    r"|embedding(_bag)?|native_dropout|rrelu_with_noise|topk|sort|_?cdist.*|logcumsumexp"
+)
+# What places or copies a map, or makes one of nothing: no layer of its own.
+PLACES_MAPS = re.compile(
+    r"cat|stack|clone|_?to_copy|_?copy(_from)?|lift(_fresh)?(_copy)?|(constant|reflection|replication)_pad.*"
+    r"|_?unsafe_.*|.*_copy|pixel_(un)?shuffle|(native_)?channel_shuffle|roll|flip|repeat.*|rot90"
+    r"|_?index(_select|_put|_copy|_fill|_add)?|gather|.*scatter|tri[lu].*|fill|zero|set|resize.*"
+    r"|(new_|rand|zeros|ones|full|empty|arange|bernoulli|normal|uniform|scalar_tensor|eye|linspace).*"
+    r"|im2col|col2im|nonzero|masked_(select|fill|scatter)|_?local_scalar_dense|_?assert.*"
+    r"|(_conj|detach|alias|argsort|one_hot|bucketize|searchsorted|meshgrid).*"
+)
 
 
 class MeasuredLayer(NamedTuple):
@@ -54,13 +56,34 @@ class MeasuredLayer(NamedTuple):
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Lists what every operator reads, writes and multiplies.
 
-    Each with the innermost module that called it.
+    Each with the innermost module that called it, and with the parameters and buffers that were
+    not counted before: the module's own, and those that the operator reads from elsewhere.
     """
 
-    def __init__(self, tracker: ModuleTracker):
+    def __init__(self, model: nn.Module):
         super().__init__()  # type: ignore[no-untyped-call]
-        self.tracker = tracker
         self.layers: list[MeasuredLayer] = []
+        self.unknown: Counter[str] = Counter()
+        self.modules = dict(model.named_modules())
+        self.owners: dict[int, str] = {}  # of a storage: the module whose parameter it is
+        # Parameters, buffers and what is computed of them alone are no maps. They are kept, since
+        # the storage of a tensor that is gone may come back as another's.
+        self.constants: dict[int, Tensor] = {}
+        self.running = [""]
+        for name, module in self.modules.items():
+            module.register_forward_pre_hook(self._enter(name), prepend=True)
+            module.register_forward_hook(self._leave, always_call=True)
+            for tensor in (*module._parameters.values(), *module._buffers.values()):
+                if tensor is not None:
+                    self.owners.setdefault(_storage(tensor), name)
+                    self.constants[_storage(tensor)] = tensor
+        self.left = {id(tensor) for tensor in self.constants.values()}
+
+    def _enter(self, name: str) -> Callable[[nn.Module, Any], None]:
+        return lambda module, args: self.running.append(name)
+
+    def _leave(self, *_: Any) -> None:
+        self.running.pop()
 
     def __torch_dispatch__(
         self,
@@ -70,18 +93,81 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         out = func(*args, **(kwargs or {}))
+        read = _tensors((args, kwargs))
+        maps = [tensor for tensor in read if _storage(tensor) not in self.constants]
         packet = func.overloadpacket
-        if packet is LINEAR or packet in MAP_ARGUMENTS:
-            maps = args[1:2] if packet is LINEAR else args[: MAP_ARGUMENTS[packet]]
-            written = out[0] if isinstance(out, tuple) else out
-            macs = _macs(packet, args, kwargs or {}, out)
-            cost = Cost(macs=macs, inputs=sum(m.numel() for m in maps), activations=written.numel())
-            # Names nest, so the longest is the innermost; "Global" is the tracker's word for the
-            # world around the model.
-            module = max(self.tracker.parents - {"Global"}, key=len)
+        if packet in flop_registry or (maps and _makes_maps(func)):
+            cost = Cost(macs=_macs(packet, args, kwargs or {}, out))
+            if maps:  # what is computed of weights alone writes no map
+                written = out[0] if isinstance(out, (tuple, list)) else out
+                inputs = sum(tensor.numel() for tensor in maps)
+                cost += Cost(inputs=inputs, activations=written.numel())
+            cost += self._new_tensors(read)
             operator = packet.__name__.removesuffix("_")
-            self.layers.append(MeasuredLayer(module, operator, cost))
+            self.layers.append(MeasuredLayer(self.running[-1], operator, cost))
+        elif maps and not _is_view(func) and not _named(PLACES_MAPS, func):
+            self.unknown[str(packet)] += 1
+        for tensor in _tensors(out):
+            if maps:
+                self.constants.pop(_storage(tensor), None)
+            else:
+                self.constants[_storage(tensor)] = tensor
         return out
+
+    def _new_tensors(self, read: list[Tensor]) -> Cost:
+        """Parameters and buffers of the running module and of what is read, each counted once."""
+        owners = [self.owners.get(_storage(tensor)) for tensor in read]
+        cost = Cost()
+        for name in {self.running[-1], *owners} - {None}:
+            cost += self.own_tensors(self.modules[name])
+        return cost
+
+    def own_tensors(self, module: nn.Module) -> Cost:
+        """Parameters and buffers that hang on this module and were not counted before.
+
+        Those of a ParameterList count as its owner's.
+        """
+        lists = [child for child in module.children() if isinstance(child, nn.ParameterList)]
+        params = buffers = 0
+        for owner in (module, *lists):
+            params += sum(map(self._new_values, owner._parameters.values()))
+        for name, buffer in module._buffers.items():
+            if name != "num_batches_tracked":  # a counter, not a statistic
+                buffers += self._new_values(buffer)
+        return Cost(params=params, buffers=buffers)
+
+    def _new_values(self, tensor: Tensor | None) -> int:
+        """How many values it has; 0 of a tensor that was counted before."""
+        if tensor is None or id(tensor) not in self.left:
+            return 0
+        self.left.remove(id(tensor))
+        return tensor.numel()
+
+
+def _tensors(values: Any) -> list[Tensor]:
+    return [value for value in tree_leaves(values) if isinstance(value, Tensor)]
+
+
+def _storage(tensor: Tensor) -> int:
+    """What views of the same numbers have in common."""
+    return tensor.untyped_storage()._cdata if tensor.layout is torch.strided else id(tensor)
+
+
+def _named(names: re.Pattern[str], func: Any) -> bool:
+    return names.fullmatch(func.overloadpacket.__name__.removesuffix("_")) is not None
+
+
+def _makes_maps(func: Any) -> bool:
+    if _is_view(func) or _named(PLACES_MAPS, func):
+        return False
+    return not {torch.Tag.pointwise, torch.Tag.reduction}.isdisjoint(func.tags) or _named(
+        MAKES_MAPS, func
+    )
+
+
+def _is_view(func: Any) -> bool:
+    aliases = [result.alias_info for result in func._schema.returns]
+    return any(alias is not None and not alias.is_write for alias in aliases)
 
 
 def measured_layers(
@@ -91,61 +177,74 @@ def measured_layers(
 
     The model is in inference form, and left as it was; `shape` is (channels, height, width). The
     blocks of one SegmentedConv2d are one layer. `method` is what to run, such as
-    "forward_with_aux" of InceptionV3; what it does not run is not counted.
+    "forward_with_aux" of InceptionV3; what it does not run is not counted. A warning names the
+    operators whose work is not known: they are counted as 0.
     """
-    shadow, counter = _run(model, shape, method)
-    unseen = dict(shadow.named_modules())
+    return _merged(_run(model, shape, method).layers)
+
+
+def _merged(measured: list[MeasuredLayer]) -> list[MeasuredLayer]:
+    """The layers, of which those that follow one another in the same module are one."""
     layers: list[MeasuredLayer] = []
-    for tracked, operator, cost in counter.layers:
-        name = _own_name(shadow, tracked)
-        # a module's parameters are counted with its first operator, however often it runs
-        if name in unseen:
-            cost += _own_tensors(unseen.pop(name))
-        # the next block of the same segmented convolution
+    for name, operator, cost in measured:
         if layers and layers[-1][:2] == (name, operator):
             cost += layers.pop().cost
         layers.append(MeasuredLayer(name, operator, cost))
     return layers
 
 
-def _run(
-    model: nn.Module, shape: Shape | tuple[int, int, int], method: str
-) -> tuple[nn.Module, _Counter]:
-    """A copy of the model without values, and what its operators did on one image."""
-    shadow = copy.deepcopy(model).to("meta").eval()
-    # called through the module, so that the tracker sees it enter
+def _run(model: nn.Module, shape: Shape | tuple[int, int, int], method: str) -> _Counter:
+    """What the operators of a copy of the model, without values, did on one image."""
+    shadow = _without_values(model).eval()
+    counter = _Counter(shadow)
+    # called through the module, so that the counter sees it enter
     shadow.forward = getattr(shadow, method)
-    with torch.no_grad(), ModuleTracker() as tracker, _Counter(tracker) as counter:
-        shadow(torch.empty(1, *Shape.of(shape), device="meta"))
-    return shadow, counter
+    image = _image(shadow, shape)
+    with torch.no_grad(), torch.device("meta"), counter:
+        shadow(image)
+    if counter.unknown:
+        names = ", ".join(counter.unknown)
+        warnings.warn(f"operators that are not known are counted as 0: {names}", stacklevel=4)
+    return counter
 
 
-def _own_name(model: nn.Module, tracked: str) -> str:
-    return tracked.removeprefix(type(model).__name__).removeprefix(".")
+def _image(model: nn.Module, shape: Shape | tuple[int, int, int]) -> Tensor:
+    """One image without values, of the dtype of the model's first weight."""
+    weights = [p for p in model.parameters() if p.is_floating_point() or p.is_complex()]
+    dtype = weights[0].dtype if weights else torch.float32
+    return torch.empty(1, *Shape.of(shape), device="meta", dtype=dtype)
 
 
-def _own_tensors(module: nn.Module) -> Cost:
-    """Parameters and buffers that hang on this module.
+def _without_values(model: nn.Module) -> nn.Module:
+    """A copy on the meta device, whose tensors are shared as the model's are."""
+    memo: dict[int, Any] = {}
+    for tensor in _all_tensors(model):
+        if nn.parameter.is_lazy(tensor):
+            raise ValueError("model has parameters without a shape: run it on one image before")
+        twin = torch.empty_like(tensor, device="meta", requires_grad=False)
+        if isinstance(tensor, nn.Parameter):
+            twin = nn.Parameter(twin, requires_grad=tensor.requires_grad)
+        memo[id(tensor)] = twin
+    return copy.deepcopy(model, memo)
 
-    Those of a ParameterList count as its owner's.
-    """
-    lists = [child for child in module.children() if isinstance(child, nn.ParameterList)]
-    params = buffers = 0
-    for owner in (module, *lists):
-        trained = [p for p in owner.parameters(recurse=False) if p.requires_grad]
-        params += sum(p.numel() for p in trained)
-    for name, buffer in module.named_buffers(recurse=False):
-        if name != "num_batches_tracked":  # a counter, not a statistic
-            buffers += buffer.numel()
-    return Cost(params=params, buffers=buffers)
+
+def _all_tensors(model: nn.Module) -> Iterator[Tensor]:
+    """Parameters, buffers, and tensors that are merely attributes."""
+    for module in model.modules():
+        for values in (module._parameters, module._buffers, vars(module)):
+            yield from (value for value in values.values() if isinstance(value, Tensor))
 
 
 def measured_cost(model: nn.Module, shape: Shape | tuple[int, int, int]) -> Cost:
     """Cost of the whole model for one image of `shape`, (channels, height, width).
 
-    It is the sum of its measured layers.
+    It is the sum of its measured layers, and of the parameters and buffers of what did not run.
+    Whatever torch's own counter counts is counted, of any dtype. A warning names the operators
+    whose work is not known: they are counted as 0.
     """
-    return sum((layer.cost for layer in measured_layers(model, shape)), Cost())
+    counter = _run(model, shape, "forward")
+    cost = sum((layer.cost for layer in counter.layers), Cost())
+    return sum((counter.own_tensors(module) for module in counter.modules.values()), cost)
 
 
 class OperatorCalls(NamedTuple):
@@ -188,11 +287,8 @@ class _Calls(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         out = func(*args, **(kwargs or {}))
-        is_view = any(
-            r.alias_info is not None and not r.alias_info.is_write for r in func._schema.returns
-        )
         name = func.overloadpacket.__name__
-        if not is_view and not name.startswith("empty"):
+        if not _is_view(func) and not name.startswith("empty"):
             self.calls[name] += 1
             self.macs += _macs(func.overloadpacket, args, kwargs or {}, out)
             results = out if isinstance(out, (tuple, list)) else [out]
@@ -244,14 +340,14 @@ def stage_shapes(model: nn.Module, shape: Shape | tuple[int, int, int]) -> list[
     Stages are the model's direct children; an nn.Sequential's children count one by one. On the
     meta device, so without work; the model is left as it was. A vector of n features is (n, 1, 1).
     """
-    shadow = copy.deepcopy(model).to("meta").eval()
+    shadow = _without_values(model).eval()
     stages: list[tuple[str, Shape]] = []
     for name, child in shadow.named_children():
         parts = child.named_children() if isinstance(child, nn.Sequential) else [("", child)]
         for part, stage in parts:
             stage.register_forward_hook(_recorder(stages, f"{name}.{part}".rstrip(".")))
     with torch.no_grad():
-        shadow(torch.empty(1, *Shape.of(shape), device="meta"))
+        shadow(_image(shadow, shape))
     return stages
 
 

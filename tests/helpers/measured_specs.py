@@ -1,10 +1,8 @@
 """What a torch model is, read off a run as the list of specs that `architectures` would write."""
 
-import copy
 from dataclasses import replace
 
 import torch
-from torch.utils.module_tracker import ModuleTracker
 
 from xception_edu import measure
 from xception_edu.specs import (
@@ -21,15 +19,15 @@ from xception_edu.specs import (
 class SpecCounter(measure._Counter):
     """The counter of `measure`, which also notes the spec and the input shape of every layer."""
 
-    def __init__(self, tracker):
-        super().__init__(tracker)
+    def __init__(self, model):
+        super().__init__(model)
         self.specs = []
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         before = len(self.layers)
         out = super().__torch_dispatch__(func, types, args, kwargs)
         if len(self.layers) > before:
-            x = args[1] if func.overloadpacket is measure.LINEAR else args[0]
+            x = args[1] if func.overloadpacket is torch.ops.aten.addmm else args[0]
             shape = Shape(*x.shape[1:], *(1,) * (4 - x.dim()))
             self.specs.append((spec_of(self.layers[-1].operator, args), shape))
         return out
@@ -41,10 +39,11 @@ def measured_specs(model, shape):
     Each block of a SegmentedConv2d is a convolution of its own, so it comes back as one where its
     segments divide its channels.
     """
-    shadow = copy.deepcopy(model).to("meta").eval()
-    with torch.no_grad(), ModuleTracker() as tracker, SpecCounter(tracker) as counter:
-        shadow(torch.empty(1, *shape, device="meta"))
-    names = [measure._own_name(shadow, layer.name) for layer in counter.layers]
+    shadow = measure._without_values(model).eval()
+    image = measure._image(shadow, shape)
+    with torch.no_grad(), SpecCounter(shadow) as counter:
+        shadow(image)
+    names = [layer.name for layer in counter.layers]
     return [
         (replace(spec, name=name), at)
         for name, (spec, at) in zip(names, counter.specs, strict=True)
