@@ -54,6 +54,13 @@ def test_its_links_lead_somewhere():
         assert link.startswith("https://") or (ROOT / link).exists(), link
 
 
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "CHANGELOG.md", "results/README.md"])
+def test_links_of_other_pages_lead_somewhere(name):
+    page = ROOT / name
+    for link in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
+        assert link.startswith("https://") or (page.parent / link).exists(), link
+
+
 def test_snippets_give_the_numbers_beside_them():
     names = {}
     checked = 0

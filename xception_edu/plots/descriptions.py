@@ -122,6 +122,9 @@ PICTURES = {
     "imagenet_staircase": (
         "A staircase of twenty ever lower steps, from 0.045 to less than a third in 40 epochs."
     ),
+    "first_maps": (
+        "Eight small gray cats, each bright elsewhere: along edges, in light places, in dark ones."
+    ),
     "cat_and_coffee": "Two photographs, a cat's face and a cup of coffee, with their labels.",
     "workers_and_networks": (
         "Three rising lines over 1 to 60 workers: on Ethernet to 10, on 100 Gb to 40, inside one"
