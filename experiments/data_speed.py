@@ -27,6 +27,7 @@ from train_seeds import commit, processor
 
 from xception_edu.data import images
 from xception_edu.data.augment import augment, prepare
+from xception_edu.data.image_files import decoded, fast_jpeg, open_image
 from xception_edu.data.images import Preprocessing, RandomResizedCrop, load_array
 from xception_edu.data.load import load_dataset
 from xception_edu.data.order import seed_everything
@@ -68,7 +69,7 @@ def per_core(read, files: list) -> float:
 
 def slow(content: bytes, side: int) -> np.ndarray:
     """What `load_array` does without the fast decoder."""
-    image = images._slow_image(content, 1)
+    image = decoded(open_image(content))
     return images.crop_and_resize(image, images.center_box(*image.size), Preprocessing(side))
 
 
@@ -83,9 +84,9 @@ def decoding() -> dict[str, float]:
         return lambda content, i: load_array(content, "", preprocessing, crop, random.Random(i))
 
     return {
-        "decode_only_500x375": per_core(lambda content, i: images._fast_jpeg(content), files),
+        "decode_only_500x375": per_core(lambda content, i: fast_jpeg(content), files),
         "decode_only_500x375_pillow": per_core(
-            lambda content, i: images._slow_image(content, 1), files
+            lambda content, i: decoded(open_image(content)), files
         ),
         "random_crop_299_bilinear": per_core(random_crop(Preprocessing(299)), files),
         "random_crop_299_bicubic": per_core(

@@ -8,8 +8,8 @@ import torch
 
 from tests.helpers.batches import batches, equal
 from tests.helpers.image_files import CLASSES, recipe, write_parquet, write_shards
-from xception_edu.data import streams
 from xception_edu.data.load import load_dataset
+from xception_edu.data.sources import find_source
 from xception_edu.data.streams import Stream, open_streams
 from xception_edu.recipes.recipe import Recipe
 
@@ -142,7 +142,7 @@ def test_a_name_on_the_hub_is_read_as_a_stream(shards, monkeypatch):
 
     monkeypatch.setattr(datasets, "get_dataset_split_names", lambda *_: ["test", "train"])
     monkeypatch.setattr(datasets, "load_dataset", load)
-    open_streams("some/thing")
+    open_streams("hf://some/thing")
     assert asked == [
         ("some/thing", {"streaming": True, "name": None, "split": part})
         for part in ("train", "test")
@@ -239,7 +239,7 @@ def test_a_corrupt_image_is_named_or_replaced_and_counted(tmp_path, caplog):
 
 
 def test_shards_are_seen_wherever_they_lie(tmp_path, shards):
-    assert streams.has_shards(shards)
-    assert streams.has_shards(next(shards.iterdir()))
-    assert not streams.has_shards(tmp_path)
-    assert not streams.has_shards("some/thing")
+    assert find_source(shards).kind == "shards"
+    assert find_source(next(shards.iterdir())).kind == "shards"
+    assert find_source(tmp_path).kind == "folder"
+    assert find_source("hf://some/thing").kind == "hub"

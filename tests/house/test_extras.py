@@ -10,7 +10,7 @@ from tests.helpers.refusals import refused
 from tests.helpers.tiny import TINY
 from tests.helpers.weight_writers import network, write_keras
 from xception_edu import checks
-from xception_edu.data import images
+from xception_edu.data import image_files
 from xception_edu.data.images import Preprocessing, load_array
 from xception_edu.data.sources import open_images
 from xception_edu.data.streams import open_streams
@@ -69,7 +69,7 @@ def test_other_weight_files_need_no_h5py(tmp_path, without):
 def test_without_simplejpeg_pillow_decodes_the_same_pixels(monkeypatch):
     content = encoded(photograph(1, (64, 48)))
     fast = load_array(content, "x", Preprocessing(48))
-    monkeypatch.setattr(images, "simplejpeg", None)
+    monkeypatch.setattr(image_files, "simplejpeg", None)
     assert (load_array(content, "x", Preprocessing(48)) == fast).all()
 
 

@@ -6,12 +6,12 @@ from xception_edu import checks
 from xception_edu.data.builtin import load_digits, load_mosaics, load_photos
 from xception_edu.data.dataset import Dataset, Images
 from xception_edu.data.file_sets import FileSet, decode_all
-from xception_edu.data.sources import open_images
-from xception_edu.data.streams import Stream, has_shards, open_streams
+from xception_edu.data.sources import find_source, open_images
+from xception_edu.data.streams import Stream, open_streams
 from xception_edu.recipes.recipe import Recipe
 
 # where recipes find their images without --data
-HUB = {"cifar10": "uoft-cs/cifar10", "imagenet": "ILSVRC/imagenet-1k"}
+HUB = {"cifar10": "hf://uoft-cs/cifar10", "imagenet": "hf://ILSVRC/imagenet-1k"}
 SMALL_SET = 2**30  # bytes of images that are kept in memory, on the device
 
 
@@ -78,10 +78,11 @@ def load_files(recipe: Recipe, path: str | os.PathLike[str], skip_corrupt: bool)
             f"model.in_channels is {recipe.model.in_channels}, but must be 3, or 1 for gray, for"
             " images in files"
         )
-    if recipe.streaming or has_shards(path):
-        return Stream(open_streams(path), recipe, skip_corrupt=skip_corrupt)
+    source = find_source(path)
+    if recipe.streaming or source.kind == "shards":
+        return Stream(open_streams(source), recipe, skip_corrupt=skip_corrupt)
     image_set = open_images(
-        path, multi_label=recipe.labels == "many", validation_share=recipe.held_out_share
+        source, multi_label=recipe.labels == "many", validation_share=recipe.held_out_share
     )
     images = len(image_set.train.contents) + len(image_set.validation.contents)
     large = images * recipe.model.in_channels * recipe.image_size**2 > SMALL_SET

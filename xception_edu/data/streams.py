@@ -11,7 +11,6 @@ import random
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -26,16 +25,18 @@ from xception_edu.data.decoding import (
     with_hint,
 )
 from xception_edu.data.images import BadImageError, load_array
+from xception_edu.data.labels import labels_tensor
 from xception_edu.data.order import rank_rows, seed_for
 from xception_edu.data.prefetch import Futures, Place, Prefetcher, results
-from xception_edu.data.sources import labels_tensor
-from xception_edu.data.splits import SPLIT_WORDS, paths_by_split
+from xception_edu.data.refusals import refusal
+from xception_edu.data.sources import Source, find_source, say_what_is_used
 from xception_edu.data.tables import (
     class_names,
     columns,
     content_of,
     datasets_library,
     hub_splits,
+    name_on_hub,
     one_line_errors,
 )
 from xception_edu.recipes.recipe import Recipe
@@ -53,24 +54,19 @@ class Streams(NamedTuple):
     where: str  # they are from
 
 
-def has_shards(path: str | os.PathLike[str]) -> bool:
-    """Whether there are .tar files at `path`."""
-    path = Path(path)
-    return path.suffix == ".tar" or (path.is_dir() and next(path.rglob("*.tar"), None) is not None)
-
-
-def open_streams(data: str | os.PathLike[str]) -> Streams:
+def open_streams(data: str | os.PathLike[str] | Source) -> Streams:
     """The streams at `data`: .tar shards, .parquet files or a name on the hub.
 
     ValueError if there is no validation split.
     """
     datasets = datasets_library()
-    where, path = os.fspath(data), Path(data)
-    kind, splits = _in_files(where, path) if path.exists() else _on_hub(where)
+    source = data if isinstance(data, Source) else find_source(data)
+    where = source.where
+    kind, splits = _on_hub(where) if source.kind == "hub" else _in_files(source)
     if len(splits) < 2:
-        raise ValueError(
-            f"data is {where!r}, but must have a validation split, such as val-000.tar: a stream"
-            " cannot be split"
+        raise refusal(
+            where,
+            "must have a validation split, such as val-000.tar: a stream cannot be split",
         )
     with one_line_errors(where):
         train, validation = (
@@ -79,28 +75,29 @@ def open_streams(data: str | os.PathLike[str]) -> Streams:
     return Streams(_undecoded(train, where), _undecoded(validation, where), where)
 
 
-def _in_files(where: str, path: Path) -> tuple[str, list[Options]]:
+def _in_files(source: Source) -> tuple[str, list[Options]]:
     """What `datasets` calls such files, and what to ask it for each split."""
-    kind, suffix = ("webdataset", ".tar") if has_shards(path) else ("parquet", ".parquet")
-    files = paths_by_split(sorted(path.rglob(f"*{suffix}")), path) if path.is_dir() else {}
-    if not files:
-        raise ValueError(
-            f"data is {where!r}, but must be a folder of .tar shards or .parquet files, to be read"
-            " as a stream"
+    kinds = {"shards": "webdataset", "parquet": "parquet"}
+    if source.kind not in kinds:
+        raise refusal(
+            source.where,
+            "must be a folder of .tar shards or .parquet files, to be read as a stream",
         )
-    return kind, [
-        {"data_files": {split: list(map(str, paths))}, "split": split}
-        for split, paths in files.items()
+    files = {split: list(map(source.tree.path, tables)) for split, tables in source.splits.items()}
+    numbers = ", ".join(f"{split} {len(paths):,} files" for split, paths in files.items())
+    say_what_is_used(f"{source.where}: {numbers}", source.left_out)
+    return kinds[source.kind], [
+        {"data_files": {split: paths}, "split": split} for split, paths in files.items()
     ]
 
 
 def _on_hub(where: str) -> tuple[str, list[Options]]:
     """The name of the data set on the hub, and what to ask it for each split."""
-    name, _, configuration = where.partition(":")
+    name, configuration = name_on_hub(where)
     with one_line_errors(where):
-        names = datasets_library().get_dataset_split_names(name, configuration or None)
-        splits = hub_splits(names, where, SPLIT_WORDS)
-    return name, [{"name": configuration or None, "split": split} for split in splits.values()]
+        names = datasets_library().get_dataset_split_names(name, configuration)
+        splits = hub_splits(names, where)
+    return name, [{"name": configuration, "split": split} for split in splits.values()]
 
 
 def _undecoded(stream: Any, where: str) -> Any:

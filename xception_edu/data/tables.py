@@ -1,16 +1,24 @@
 """Tables of images and labels, read by Hugging Face's `datasets`: parquet files and the hub."""
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from xception_edu import checks
+from xception_edu.data.folder_tree import class_name
 from xception_edu.data.images import Content
+from xception_edu.data.refusals import refusal
+from xception_edu.data.splits import SPLIT_WORDS
 
 IMAGE_COLUMNS = ("image", "img", "jpg", "png", "webp", "picture")
 LABEL_COLUMNS = ("label", "labels", "cls", "class", "fine_label", "json")
+# hf://OWNER/NAME or hf://OWNER/NAME:CONFIGURATION
+HUB_NAME = re.compile(
+    r"hf://(?:datasets/)?([\w-]+(?:\.[\w-]+)*/[\w-]+(?:\.[\w-]+)*)(?::([\w.-]+))?"
+)
 HUB_HINT = "; --data may also be a local copy, a folder of .parquet files"
 
 
@@ -28,7 +36,7 @@ def datasets_library() -> ModuleType:
     return checks.extra("datasets", "data", "a table or a stream of images")
 
 
-def parquet_tables(where: str, files: Mapping[str, list[Path]]) -> dict[str, Table]:
+def parquet_tables(where: str, files: Mapping[str, list[str]]) -> dict[str, Table]:
     """A table for each split, from its parquet files; ValueError if one cannot be read.
 
     `datasets` keeps copies in its cache.
@@ -36,42 +44,42 @@ def parquet_tables(where: str, files: Mapping[str, list[Path]]) -> dict[str, Tab
     datasets = datasets_library()
     tables = {}
     for split, paths in files.items():
-        data_files = {split: list(map(str, paths))}
+        data_files = {split: paths}
         with _quiet(datasets), one_line_errors(where):
             rows = datasets.load_dataset("parquet", data_files=data_files, split=split)
         tables[split] = read_table(rows, where, split)
     return tables
 
 
-def listed_tables(where: str, lists: Mapping[str, list[Path]]) -> dict[str, Table]:
-    """A table for each split, from a folder of images whose labels stand in a metadata.jsonl."""
-    datasets = datasets_library()
-    tables = {}
-    for split, (listed, *_) in lists.items():
-        with _quiet(datasets), one_line_errors(where):
-            rows = datasets.load_dataset("imagefolder", data_dir=str(listed.parent), split="train")
-        tables[split] = read_table(rows, where, split)
-    return tables
+def hub_tables(where: str) -> tuple[dict[str, Table], Counter[str]]:
+    """The training and the validation table of hf://OWNER/NAME[:CONFIGURATION].
 
-
-def hub_tables(where: str, words: Mapping[str, Sequence[str]]) -> dict[str, Table]:
-    """The training and the validation table of OWNER/NAME[:CONFIGURATION] on the hub."""
+    And how many splits are left out.
+    """
     datasets = datasets_library()
-    name, _, configuration = where.partition(":")
     with one_line_errors(where, HUB_HINT):
-        on_hub = datasets.load_dataset(name, configuration or None)
-    names = hub_splits(list(on_hub), where, words)
-    return {split: read_table(on_hub[name], where, split) for split, name in names.items()}
+        on_hub = datasets.load_dataset(*name_on_hub(where))
+    names = hub_splits(list(on_hub), where)
+    tables = {split: read_table(on_hub[name], where, split) for split, name in names.items()}
+    return tables, Counter(f"split {name}" for name in on_hub if name not in names.values())
 
 
-def hub_splits(names: list[str], where: str, words: Mapping[str, Sequence[str]]) -> dict[str, str]:
+def name_on_hub(where: str) -> tuple[str, str | None]:
+    """OWNER/NAME and, if it is given, the configuration of a HUB_NAME."""
+    found = HUB_NAME.fullmatch(where)
+    return (found[1], found[2]) if found else (where, None)
+
+
+def hub_splits(names: Sequence[str], where: str) -> dict[str, str]:
     """What the hub calls the training split, and the first of those for validation."""
-    splits = {split: name for split, meaning in words.items() for name in names if name in meaning}
+    splits: dict[str, str] = {}
+    for split, meaning in SPLIT_WORDS.items():
+        found = [name for name in meaning if name in names]
+        if found and len(splits) < 2:
+            splits[split] = found[0]
     if "train" not in splits:
-        raise ValueError(
-            f"data is {where!r}, but must have a training split; it has {', '.join(names)}"
-        )
-    return dict(list(splits.items())[:2])
+        raise refusal(where, f"must have a training split; it has {', '.join(names)}")
+    return splits
 
 
 def read_table(rows: Any, where: str, split: str) -> Table:
@@ -97,9 +105,8 @@ def columns(features: Mapping[str, Any], where: str) -> tuple[str, str]:
     ]
     for what, candidates in (("image", images), ("label", labels)):
         if not candidates:
-            raise ValueError(
-                f"data is {where!r}, but must have a column {what}; its columns are"
-                f" {', '.join(features)}"
+            raise refusal(
+                where, f"must have a column {what}; its columns are {', '.join(features)}"
             )
     return images[0], labels[0]
 
@@ -110,7 +117,7 @@ def class_names(feature: Any) -> tuple[str, ...] | None:
     None where it is of plain numbers or words.
     """
     names = getattr(getattr(feature, "feature", feature), "names", None)
-    return None if names is None else tuple(names)
+    return None if names is None else tuple(map(class_name, names))
 
 
 class Column(Sequence[Content]):
@@ -174,8 +181,20 @@ def one_line_errors(where: str, hint: str = "") -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if isinstance(error, OSError) and (place := _unwritable(error)):
+            right = "HF_HOME may name another folder for what is read from tables and the hub"
+            what = f"{place} cannot be written: {error.strerror}; {right}"
+            raise refusal(where, what) from error
         cause = error.__cause__ or error
-        reason = " ".join(str(cause).split()) or type(cause).__name__
-        raise ValueError(f"data is {where!r}, but cannot be read: {reason[:300]}{hint}") from error
+        reason = " ".join(str(cause).split())[:200] or type(cause).__name__
+        raise refusal(where, f"cannot be read: {reason}{hint}") from error
     finally:
         logging.set_verbosity(verbosity)
+
+
+def _unwritable(error: OSError) -> str | None:
+    """The folder of the cache, where it is what an error is about."""
+    datasets = datasets_library()
+    place = str(error.filename or "")
+    caches = (datasets.config.HF_DATASETS_CACHE, datasets.config.HF_CACHE_HOME)
+    return place if any(place.startswith(str(cache)) for cache in caches) else None

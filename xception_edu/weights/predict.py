@@ -1,6 +1,7 @@
 """What is on a photograph: any image file to the network's input, and the likeliest classes."""
 
 import argparse
+import codecs
 import importlib.resources
 import json
 import os
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from xception_edu import checks
 from xception_edu.data.augment import prepare
 from xception_edu.data.decoding import preprocessing_of
+from xception_edu.data.image_files import read_regular
 from xception_edu.data.images import load_array, load_image
 from xception_edu.recipes.recipe import Recipe
 from xception_edu.training.checkpoints import is_checkpoint, load_checkpoint
@@ -26,6 +28,7 @@ from xception_edu.weights.published import NAMES, SHIPPED, shipped_notes
 
 CROP = 299
 RESIZED = 333  # 299 / 0.8975, the crop fraction of the published weights
+LABELS_BYTES = 2**24  # of a file of class names
 LONGEST = 8  # times the shorter side: what lies beyond cannot reach the center crop
 
 
@@ -36,23 +39,25 @@ def preprocess(image: Image.Image, size: int = CROP) -> Tensor:
     and standard deviation are 0.5 for every channel.
     """
     checks.integer("size", size)
-    image = limit_aspect_ratio(image)
+    box = middle(image.width, image.height)
     short = RESIZED if size == CROP else int(size / 0.8975)
-    width, height = image.size
+    width, height = box[2] - box[0], box[3] - box[1]
     scale = short / min(width, height)
     resized = (short, int(height * scale)) if width <= height else (int(width * scale), short)
-    image = image.resize(resized, Image.Resampling.BICUBIC)
+    image = image.resize(resized, Image.Resampling.BICUBIC, box=box)
     left, top = (round((side - size) / 2) for side in resized)
     pixels = np.array(image.crop((left, top, left + size, top + size)))
     return torch.from_numpy(pixels).permute(2, 0, 1).float().div(255).sub(0.5).div(0.5)
 
 
-def limit_aspect_ratio(image: Image.Image) -> Image.Image:
-    """A very long image without its ends, which cost memory and would be cropped away anyway."""
-    width, height = image.size
+def middle(width: int, height: int) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of a very long image without its ends, else of all of it.
+
+    The ends cost memory, and would be cropped away anyway.
+    """
     longest = LONGEST * min(width, height)
     left, top = max(width - longest, 0) // 2, max(height - longest, 0) // 2
-    return image.crop((left, top, width - left, height - top)) if left or top else image
+    return left, top, width - left, height - top
 
 
 def class_names(num_classes: int, labels: str | os.PathLike[str] | None = None) -> list[str]:
@@ -61,12 +66,7 @@ def class_names(num_classes: int, labels: str | os.PathLike[str] | None = None) 
     ImageNet's are those of 1000 classes.
     """
     if labels is not None:
-        try:
-            names = Path(labels).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(
-                f"{os.fspath(labels)}: cannot be read as class names: {error}"
-            ) from error
+        names = _lines(labels)
         if len(names) != num_classes:
             raise ValueError(
                 f"{os.fspath(labels)}: has {len(names)} lines, but the network has {num_classes}"
@@ -78,6 +78,19 @@ def class_names(num_classes: int, labels: str | os.PathLike[str] | None = None) 
     path = importlib.resources.files(__package__) / "imagenet_classes.txt"
     text = path.read_text(encoding="utf-8")
     return [line for line in text.splitlines() if not line.startswith("#")]
+
+
+def _lines(path: str | os.PathLike[str]) -> list[str]:
+    """The lines of a text file in UTF-8, or UTF-16 as of Windows, without blank ones at its end."""
+    try:
+        content = read_regular(path, LABELS_BYTES)
+        is_utf16 = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        text = content.decode("utf-16" if is_utf16 else "utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            checks.line(f"{os.fspath(path)}: cannot be read as class names: {error}")
+        ) from error
+    return [line.strip() for line in text.rstrip().splitlines()]
 
 
 class Classifier(NamedTuple):
