@@ -61,6 +61,7 @@ def run(recipe: Recipe, options: flags.Options) -> str:
         device=options.device,
         data=options.data,
         skip_corrupt=options.skip_corrupt,
+        max_pixels=options.max_pixels,
         max_steps=options.max_steps,
         checkpoint_minutes=options.checkpoint_minutes,
         tensorboard=options.tensorboard,

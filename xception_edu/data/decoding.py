@@ -8,14 +8,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xception_edu.data.image_files import MAX_PIXELS
 from xception_edu.data.images import BadImageError, Preprocessing, RandomResizedCrop
 from xception_edu.recipes.recipe import Recipe
 
 
-def preprocessing_of(recipe: Recipe) -> Preprocessing:
+def preprocessing_of(recipe: Recipe, max_pixels: int = MAX_PIXELS) -> Preprocessing:
     """What the recipe does to an image file, before its network sees it."""
     return Preprocessing(
-        recipe.image_size, recipe.model.in_channels, recipe.center_crop, recipe.resampling
+        recipe.image_size,
+        recipe.model.in_channels,
+        recipe.center_crop,
+        recipe.resampling,
+        max_pixels,
     )
 
 

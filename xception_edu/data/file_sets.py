@@ -17,6 +17,7 @@ from xception_edu.data.decoding import (
     to_device,
     with_hint,
 )
+from xception_edu.data.image_files import MAX_PIXELS
 from xception_edu.data.images import BadImageError, Preprocessing, load_array
 from xception_edu.data.order import batch_indices, rank_rows, seed_for
 from xception_edu.data.prefetch import Futures, Place, Prefetcher, one_ahead
@@ -72,10 +73,10 @@ def _array_or_error(
 
 
 def decode_all(
-    image_set: ImageSet, recipe: Recipe, skip_corrupt: bool
+    image_set: ImageSet, recipe: Recipe, skip_corrupt: bool, max_pixels: int = MAX_PIXELS
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Training images and labels, validation images and labels, as a Dataset keeps them."""
-    preprocessing = preprocessing_of(recipe)
+    preprocessing = preprocessing_of(recipe, max_pixels)
     with pool_of(recipe) as pool:
         train = decode_split(image_set.train, preprocessing, pool, skip_corrupt)
         validation = decode_split(image_set.validation, preprocessing, pool, skip_corrupt)
@@ -91,9 +92,16 @@ class FileSet:
     it comes.
     """
 
-    def __init__(self, image_set: ImageSet, recipe: Recipe, *, skip_corrupt: bool = False):
+    def __init__(
+        self,
+        image_set: ImageSet,
+        recipe: Recipe,
+        *,
+        skip_corrupt: bool = False,
+        max_pixels: int = MAX_PIXELS,
+    ):
         self.image_set, self.skip_corrupt = image_set, skip_corrupt
-        self.preprocessing, self.crop = preprocessing_of(recipe), random_crop_of(recipe)
+        self.preprocessing, self.crop = preprocessing_of(recipe, max_pixels), random_crop_of(recipe)
         self.classes, self.multi_label = image_set.classes, recipe.labels == "many"
         self.train_size = len(image_set.train.contents)
         self.device = torch.device("cpu")

@@ -4,6 +4,7 @@ A file may be from a stranger: only regular files are read, only formats that Pi
 itself, and up to a number of bytes and pixels.
 """
 
+import argparse
 import functools
 import io
 import os
@@ -39,6 +40,17 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+
+def add_max_pixels(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that raises the bound of pixels."""
+    parser.add_argument(
+        "--max-pixels",
+        type=int,
+        default=MAX_PIXELS,
+        help=f"of an image; one of more is refused, since it would fill the memory (default"
+        f" {MAX_PIXELS})",
+    )
 
 
 @functools.cache

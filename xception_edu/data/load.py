@@ -6,6 +6,7 @@ from xception_edu import checks
 from xception_edu.data.builtin import load_digits, load_mosaics, load_photos
 from xception_edu.data.dataset import Dataset, Images
 from xception_edu.data.file_sets import FileSet, decode_all
+from xception_edu.data.image_files import MAX_PIXELS
 from xception_edu.data.sources import find_source, open_images
 from xception_edu.data.streams import Stream, open_streams
 from xception_edu.recipes.recipe import Recipe
@@ -20,6 +21,7 @@ def load_dataset(
     path: str | os.PathLike[str] | None = None,
     *,
     skip_corrupt: bool = False,
+    max_pixels: int = MAX_PIXELS,
     any_classes: bool = False,
 ) -> Images:
     """The recipe's data set: images that come with packages, or those at `path`.
@@ -27,9 +29,9 @@ def load_dataset(
     `path` is a folder, a file or a name on the hub. Files whose images are cropped at random, or
     are more than SMALL_SET bytes, are decoded step by step (a FileSet), streams are read as they
     come (a Stream); all others are kept in memory. With `skip_corrupt` unreadable images are left
-    out; with `any_classes` the recipe's number of classes is not asked for, since the classifier
-    will be made for those that there are. ValueError if the images, their number or their classes
-    do not fit the recipe.
+    out, as are those of more than `max_pixels`; with `any_classes` the recipe's number of classes
+    is not asked for, since the classifier will be made for those that there are. ValueError if the
+    images, their number or their classes do not fit the recipe.
     """
     if path is not None and recipe.dataset in ("digits", "photos"):
         raise ValueError(
@@ -42,7 +44,7 @@ def load_dataset(
     elif recipe.dataset == "photos":
         data = load_photos(recipe.image_size, recipe.seed)
     elif path is not None:
-        data = load_files(recipe, path, skip_corrupt)
+        data = load_files(recipe, path, skip_corrupt, max_pixels)
     elif recipe.dataset == "mosaics":
         data = load_mosaics(recipe.image_size)
     else:
@@ -71,7 +73,9 @@ def _check_fit(recipe: Recipe, data: Images, where: str, any_classes: bool) -> N
     )
 
 
-def load_files(recipe: Recipe, path: str | os.PathLike[str], skip_corrupt: bool) -> Images:
+def load_files(
+    recipe: Recipe, path: str | os.PathLike[str], skip_corrupt: bool, max_pixels: int
+) -> Images:
     """The images at `path`, which may be anything that `sources` and `streams` know."""
     if recipe.model.in_channels not in (1, 3):
         raise ValueError(
@@ -80,12 +84,14 @@ def load_files(recipe: Recipe, path: str | os.PathLike[str], skip_corrupt: bool)
         )
     source = find_source(path)
     if recipe.streaming or source.kind == "shards":
-        return Stream(open_streams(source), recipe, skip_corrupt=skip_corrupt)
+        return Stream(
+            open_streams(source), recipe, skip_corrupt=skip_corrupt, max_pixels=max_pixels
+        )
     image_set = open_images(
         source, multi_label=recipe.labels == "many", validation_share=recipe.held_out_share
     )
     images = len(image_set.train.contents) + len(image_set.validation.contents)
     large = images * recipe.model.in_channels * recipe.image_size**2 > SMALL_SET
     if recipe.random_crop_area < 1 or large:
-        return FileSet(image_set, recipe, skip_corrupt=skip_corrupt)
-    return Dataset(*decode_all(image_set, recipe, skip_corrupt), image_set.classes)
+        return FileSet(image_set, recipe, skip_corrupt=skip_corrupt, max_pixels=max_pixels)
+    return Dataset(*decode_all(image_set, recipe, skip_corrupt, max_pixels), image_set.classes)

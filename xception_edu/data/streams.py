@@ -24,6 +24,7 @@ from xception_edu.data.decoding import (
     to_device,
     with_hint,
 )
+from xception_edu.data.image_files import MAX_PIXELS
 from xception_edu.data.images import BadImageError, load_array
 from xception_edu.data.labels import labels_tensor
 from xception_edu.data.order import rank_rows, seed_for
@@ -118,14 +119,21 @@ class Stream:
 
     class_weights = None  # unknown before all of it was read
 
-    def __init__(self, streams: Streams, recipe: Recipe, *, skip_corrupt: bool = False):
+    def __init__(
+        self,
+        streams: Streams,
+        recipe: Recipe,
+        *,
+        skip_corrupt: bool = False,
+        max_pixels: int = MAX_PIXELS,
+    ):
         if recipe.steps_per_epoch is None:
             raise ValueError(
                 "steps_per_epoch is None, but must be the steps of an epoch: a stream does not know"
                 " its length"
             )
         self.streams, self.skip_corrupt, self.corrupt = streams, skip_corrupt, 0
-        self.preprocessing, self.crop = preprocessing_of(recipe), random_crop_of(recipe)
+        self.preprocessing, self.crop = preprocessing_of(recipe, max_pixels), random_crop_of(recipe)
         self.multi_label = recipe.labels == "many"
         self.steps, self.buffer = recipe.steps_per_epoch, recipe.shuffle_buffer
         numbers = tuple(map(str, range(recipe.model.num_classes)))

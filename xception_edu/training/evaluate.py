@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from xception_edu.benchmark.devices import pick_device
 from xception_edu.data.augment import prepare
+from xception_edu.data.image_files import MAX_PIXELS, add_max_pixels
 from xception_edu.data.load import load_dataset
 from xception_edu.recipes.recipe import Recipe
 from xception_edu.training import metrics, parallel
@@ -108,6 +109,7 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
         action="store_true",
         help="leave out images that cannot be read, and count them",
     )
+    add_max_pixels(parser)
     parser.add_argument("--device", help="such as cpu or cuda; by default the GPU if there is one")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     args = parser.parse_args(argv)
@@ -116,6 +118,7 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
             Path(args.checkpoint),
             data=args.data,
             skip_corrupt=args.skip_corrupt,
+            max_pixels=args.max_pixels,
             device=args.device,
         )
     print(json.dumps(found) if args.format == "json" else as_text(found))
@@ -123,7 +126,12 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
 
 
 def evaluate_file(
-    path: Path, *, data: str | None = None, skip_corrupt: bool = False, device: str | None = None
+    path: Path,
+    *,
+    data: str | None = None,
+    skip_corrupt: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    device: str | None = None,
 ) -> dict[str, Any]:
     """What `evaluate` finds for the network in a checkpoint file, the checkpoint's step, and the
     seconds that it took.
@@ -136,7 +144,10 @@ def evaluate_file(
     chosen, checkpoint = pick_device(device), load_checkpoint(path)
     recipe = Recipe.from_dict(checkpoint.progress["recipe"])
     dataset = load_dataset(
-        recipe, data or checkpoint.progress.get("data"), skip_corrupt=skip_corrupt
+        recipe,
+        data or checkpoint.progress.get("data"),
+        skip_corrupt=skip_corrupt,
+        max_pixels=max_pixels,
     ).to(chosen)
     model = model_of(checkpoint)
     model.to(chosen, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -14,6 +14,7 @@ from typing import Annotated, Any, NoReturn
 
 from xception_edu import checks, fields
 from xception_edu.configs import XceptionConfig
+from xception_edu.data.image_files import MAX_PIXELS
 from xception_edu.fields import Bounds, Field, fields_of
 from xception_edu.recipes import RECIPES, Recipe
 from xception_edu.training.run_folder import saved_recipe
@@ -28,8 +29,19 @@ class Options:
     resume: Annotated[bool, "go on with the run in --out; its recipe is taken from there"] = False
     dry_run: Annotated[bool, "train nothing; print size, memory, steps and time"] = False
     device: Annotated[str | None, "such as cpu or cuda; left out: the GPU if there is one"] = None
-    data: Annotated[str | None, "file, folder or name on the hub; not for digits and photos"] = None
+    data: Annotated[
+        str | None,
+        "DIR with DIR/CLASS/..., or DIR/train/CLASS/... and the same below DIR/val, valid,"
+        " validation or test; DIR with metadata.jsonl, .csv or .parquet (file_name, label of each"
+        " image); .parquet files, a DIR of them or TRAIN,TEST; a DIR of .tar shards (webdataset);"
+        " hf://OWNER/NAME[:CONFIGURATION] on the hub. Hidden and system folders are left out,"
+        " linked ones followed; a line says what is used and what is left out. Not for digits and"
+        " photos",
+    ] = None
     skip_corrupt: Annotated[bool, "leave out images that cannot be read, and count them"] = False
+    max_pixels: Annotated[
+        int, "of an image; one of more is refused, since it would fill the memory"
+    ] = MAX_PIXELS
     max_steps: Annotated[
         int | None, "save and leave the run after so many steps in all; --resume goes on"
     ] = None

@@ -29,6 +29,7 @@ from xception_edu import checks
 from xception_edu.benchmark import devices
 from xception_edu.benchmark.devices import pick_device
 from xception_edu.data.dataset import Images
+from xception_edu.data.image_files import MAX_PIXELS
 from xception_edu.data.load import load_dataset
 from xception_edu.recipes.recipe import Recipe
 from xception_edu.recipes.schedule import averaging_hint, rate_rule
@@ -58,6 +59,7 @@ def train(
     data: str | None = None,
     images: Images | None = None,
     skip_corrupt: bool = False,
+    max_pixels: int = MAX_PIXELS,
     max_steps: int | None = None,
     checkpoint_minutes: float = 10.0,
     tensorboard: bool | None = None,
@@ -71,9 +73,10 @@ def train(
             and tensorboard/.
         resume: go on with the run that is in `out`.
         device: such as "cpu" or "cuda"; by default the GPU if there is one.
-        data: file, folder or name on the hub, for load_dataset; a resumed run knows its own.
+        data: where the images are, for load_dataset; a resumed run knows its own.
         images: a data set that is there already, instead of the one at `data`.
         skip_corrupt: leave out images that cannot be read, and count them.
+        max_pixels: of an image; one of more is refused.
         max_steps: save and leave the run after so many steps in all, with a line of metrics about
             the epoch so far.
         checkpoint_minutes: write a checkpoint whenever so many minutes have passed, and not only at
@@ -108,7 +111,7 @@ def train(
             check_free(out)
         parallel.check_parts(recipe.batch_size, recipe.accumulate)
         if images is None:
-            images = load_dataset(recipe, data, skip_corrupt=skip_corrupt)
+            images = load_dataset(recipe, data, skip_corrupt=skip_corrupt, max_pixels=max_pixels)
         dataset = images.to(chosen)
         run = start(recipe, out, dataset, chosen, initial)
         run.facts = {"data": data, "classes": list(dataset.classes)}

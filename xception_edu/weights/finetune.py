@@ -24,6 +24,7 @@ from xception_edu import checks
 from xception_edu.benchmark.devices import pick_device
 from xception_edu.configs import XceptionConfig
 from xception_edu.data.dataset import Images
+from xception_edu.data.image_files import MAX_PIXELS
 from xception_edu.data.load import load_dataset
 from xception_edu.data.order import batch_indices, seed_everything
 from xception_edu.recipes.recipe import Recipe
@@ -68,6 +69,7 @@ def finetune(
     resume: bool = False,
     device: str | None = None,
     skip_corrupt: bool = False,
+    max_pixels: int = MAX_PIXELS,
     features: str | Path | None = None,
     max_steps: int | None = None,
     checkpoint_minutes: float = 10.0,
@@ -86,6 +88,7 @@ def finetune(
         resume: go on with the run that is in `out`.
         device: such as "cpu" or "cuda"; by default the GPU if there is one.
         skip_corrupt: leave out images that cannot be read, and count them.
+        max_pixels: of an image; one of more is refused.
         features: folder in which features are kept; by default beside torch's downloaded weights.
         max_steps: save and leave the run after so many steps behind the classifier's.
         checkpoint_minutes: as for `train`.
@@ -100,6 +103,7 @@ def finetune(
         train,
         device=device,
         skip_corrupt=skip_corrupt,
+        max_pixels=max_pixels,
         max_steps=max_steps,
         checkpoint_minutes=checkpoint_minutes,
         tensorboard=tensorboard,
@@ -113,7 +117,7 @@ def finetune(
             return go_on(recipe, out, resume=True, data=data)
     else:
         check_free(out)
-    begun = begin(recipe, data, device=device, skip_corrupt=skip_corrupt)
+    begun = begin(recipe, data, device=device, skip_corrupt=skip_corrupt, max_pixels=max_pixels)
     lines = fit_classifier(begun, store) if recipe.head_epochs else []
     if recipe.unfreeze == "none":
         return keep_classifier(begun, out, data, lines, resume=resume)
@@ -126,14 +130,21 @@ def finetune(
 
 
 def begin(
-    recipe: Recipe, data: str | None, *, device: str | None = None, skip_corrupt: bool = False
+    recipe: Recipe,
+    data: str | None,
+    *,
+    device: str | None = None,
+    skip_corrupt: bool = False,
+    max_pixels: int = MAX_PIXELS,
 ) -> Start:
     """The network of `recipe.init` with a classifier for the classes of `data`, and the images."""
     if recipe.init is None:
         raise ValueError("init is None, but must be the name or the file of trained weights")
     chosen, base = pick_device(device), base_of(recipe.init)
     unchanged = replace(recipe, random_crop_area=1.0, model=network_of(recipe, base.config))
-    images = load_dataset(unchanged, data, skip_corrupt=skip_corrupt, any_classes=True).to(chosen)
+    images = load_dataset(
+        unchanged, data, skip_corrupt=skip_corrupt, max_pixels=max_pixels, any_classes=True
+    ).to(chosen)
     classes = len(images.classes)
     if recipe.model.num_classes not in (XceptionConfig().num_classes, classes):
         asked = recipe.model.num_classes

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from xception_edu import checks
 from xception_edu.data.augment import prepare
 from xception_edu.data.decoding import preprocessing_of
-from xception_edu.data.image_files import read_regular
+from xception_edu.data.image_files import MAX_PIXELS, add_max_pixels, read_regular
 from xception_edu.data.images import load_array, load_image
 from xception_edu.recipes.recipe import Recipe
 from xception_edu.training.checkpoints import is_checkpoint, load_checkpoint
@@ -102,26 +102,33 @@ class Classifier(NamedTuple):
     multi_label: bool = False  # whether an image may have several classes
 
 
-def load_classifier(weights: str) -> Classifier:
+def load_classifier(weights: str, max_pixels: int = MAX_PIXELS) -> Classifier:
     """The network of that name, of a weight file, or of a checkpoint of `train`."""
     if weights in SHIPPED:
         notes = shipped_notes(weights)
         size = notes["recipe"]["image_size"]
         model = load_pretrained(weights)
-        return Classifier(model, notes["classes"], lambda path: preprocess(load_image(path), size))
+        return Classifier(
+            model,
+            notes["classes"],
+            lambda path: preprocess(load_image(path, max_pixels=max_pixels), size),
+        )
     if weights not in NAMES and is_checkpoint(Path(weights)):
-        return _trained(Path(weights))
+        return _trained(Path(weights), max_pixels)
     model = load_pretrained(weights) if weights in NAMES else import_weights(weights)
     if model.config.in_channels != 3:
         raise ValueError(f"{weights}: takes {model.config.in_channels} channels, but images have 3")
-    return Classifier(model, None, lambda path: preprocess(load_image(path)))
+    return Classifier(model, None, lambda path: preprocess(load_image(path, max_pixels=max_pixels)))
 
 
-def _trained(path: Path) -> Classifier:
+def _trained(path: Path, max_pixels: int) -> Classifier:
     """The network of a checkpoint, which sees a file as it saw the images of its validation."""
     checkpoint = load_checkpoint(path)
     recipe = Recipe.from_dict(checkpoint.progress["recipe"])
-    preprocessing, classes = preprocessing_of(recipe), checkpoint.progress.get("classes")
+    preprocessing, classes = (
+        preprocessing_of(recipe, max_pixels),
+        checkpoint.progress.get("classes"),
+    )
 
     def preprocess_file(file: str) -> Tensor:
         images = torch.from_numpy(load_array(file, file, preprocessing))[None]
@@ -155,7 +162,7 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     Exit status 1 if one could not be read.
     """
     args = _arguments(parser).parse_args(argv)
-    classifier = load_classifier(args.weights)
+    classifier = load_classifier(args.weights, args.max_pixels)
     names = None if args.labels else classifier.classes
     names = names or class_names(classifier.model.config.num_classes, args.labels)
     results, failed = [], 0
@@ -189,6 +196,7 @@ def _arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
         "--labels",
         help="text file with one class name a line (default for 1000 classes: ImageNet's)",
     )
+    add_max_pixels(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text")
     return parser
 
