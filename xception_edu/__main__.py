@@ -3,9 +3,13 @@ argument is wrong.
 """
 
 import argparse
+import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import NoReturn
 
@@ -41,25 +45,71 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; its exit status. What the library answers to a wrong argument becomes the
-    one line on standard error.
+    """Run one command; its exit status. What goes wrong becomes the one line on standard error;
+    with --verbose, more lines say all that it leaves out.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    command = _parser().parse_args(arguments[:1]).command
-    module, summary = COMMANDS[command]
-    parser = Parser(
-        prog=f"python -m xception_edu {command}", description=summary, allow_abbrev=False
-    )
+    verbose, arguments = _verbose(arguments)
+    parser = _parser()
+    _escape_what_cannot_be_encoded()
     try:
-        status: int = import_module(f"xception_edu.{module}").command(parser, arguments[1:])
-        sys.stdout.flush()
-        return status
-    except ValueError as error:
-        parser.error(str(error))
-    # the reader, `head` say, has seen enough; what is still buffered has nowhere to go
+        with _flushed_output():
+            command = parser.parse_args(arguments[:1]).command
+            module, summary = COMMANDS[command]
+            parser = Parser(
+                prog=f"{parser.prog} {command}", description=summary, allow_abbrev=False
+            )
+            parser.add_argument("--verbose", action="store_true", help="say all about an error")
+            status: int = import_module(f"xception_edu.{module}").command(parser, arguments[1:])
+            return status
+    # the reader, `head` say, has seen enough
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except Exception as error:
+        if verbose:
+            _print_all(error)
+        parser.error(checks.in_words(error))
+
+
+def _verbose(argv: Sequence[str]) -> tuple[bool, list[str]]:
+    """Whether --verbose is among the arguments, and the others; what follows -- is not ours."""
+    end = argv.index("--") if "--" in argv else len(argv)
+    ours = [argument for argument in argv[:end] if argument != "--verbose"]
+    return len(ours) < end, [*ours, *argv[end:]]
+
+
+def _escape_what_cannot_be_encoded() -> None:
+    """Let what the output's encoding lacks, or no encoding has, be written as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def _flushed_output() -> Iterator[None]:
+    """Write what is still buffered. Where that fails it goes nowhere, rather than fail once more
+    when Python ends.
+    """
+    try:
+        yield
+    finally:
+        try:
+            if sys.stdout is not None and not sys.stdout.closed:
+                sys.stdout.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise
+
+
+def _print_all(error: Exception) -> None:
+    """What the one line leaves out: the whole list, or where in the program it went wrong."""
+    if isinstance(error, ValueError):
+        for line in checks.details_of(error):
+            print(checks.printable(line), file=sys.stderr)
+    else:
+        traceback.print_exception(error)
 
 
 def _parser() -> Parser:

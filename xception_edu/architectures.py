@@ -186,9 +186,8 @@ def xception(
     Layers stand in the order of the computation, a block's strided 1x1 projection after its two
     separable convolutions.
     """
-    # what leaves the stem's two unpadded 3x3 convolutions one pixel
-    smallest = 3 + 2 * config.stem_stride
-    shape = Shape(config.in_channels, *checks.pair("input_size", input_size, at_least=smallest))
+    sides = checks.pair("input_size", input_size, at_least=config.smallest_input)
+    shape = Shape(config.in_channels, *sides)
     first, second, *blocks = config.scaled_entry_widths
     exit_block, late, last = config.scaled_exit_widths
     layers = chain(

@@ -3,8 +3,9 @@
 import difflib
 import importlib
 import math
+import os
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from types import ModuleType
 
 
@@ -14,10 +15,43 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:40]}...{text[-30:]}"
 
 
+def printable(text: str) -> str:
+    """A text without control characters: a space stands for each."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def line(message: str) -> str:
     """A message as one line of at most 400 characters, without control characters."""
-    said = "".join(letter if letter.isprintable() else " " for letter in message)
+    said = printable(message)
     return said if len(said) < 400 else f"{said[:250]} ... {said[-140:]}"
+
+
+class DetailedError(ValueError):
+    """A ValueError in one line, with the whole list behind it: what --verbose shows."""
+
+    def __init__(self, message: str, details: Iterable[str] = ()):
+        super().__init__(line(message))
+        self.details = tuple(details)
+
+
+def details_of(error: BaseException | None) -> Iterator[str]:
+    """What the messages of an error, and of those that it came from, leave out."""
+    while error is not None:
+        yield from getattr(error, "details", ())
+        error = error.__cause__
+
+
+def in_words(error: BaseException) -> str:
+    """An error as a message says it: an OSError with its file, one that no check foresaw with its
+    type.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        where = (
+            f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        )
+        return f"{where}{error.strerror}"
+    said = " ".join(str(error).split())
+    return said if isinstance(error, ValueError) else f"{type(error).__name__}: {said}"
 
 
 def nearest(word: str, known: Collection[str]) -> str:

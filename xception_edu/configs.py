@@ -161,6 +161,11 @@ class XceptionConfig:
                 because="the narrowest layer; or 'channels' for depthwise",
             )
 
+    @property
+    def smallest_input(self) -> int:
+        """Fewest pixels a side: what the two unpadded 3x3 of the stem leave one position of."""
+        return 3 + 2 * self.stem_stride
+
     def _scaled(self, widths: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(max(1, round(w * self.width)) for w in widths)
 

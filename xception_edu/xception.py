@@ -142,9 +142,11 @@ class Xception(nn.Module):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Images (N, in_channels, H, W) to the last feature map, (N, 2048, 10, 10)."""
-        if x.dim() != 4 or x.shape[1] != self.config.in_channels:
+        channels, smallest = self.config.in_channels, self.config.smallest_input
+        if x.dim() != 4 or x.shape[1] != channels or min(x.shape[2:]) < smallest:
             raise ValueError(
-                f"x has shape {tuple(x.shape)}, but must be (N, {self.config.in_channels}, H, W)"
+                f"x has shape {tuple(x.shape)}, but must be (N, {channels}, H, W) with sides of at"
+                f" least {smallest}"
             )
         x = F.relu_(self.bn1(self.conv1(x)))  # (N, 32, 149, 149)
         x = F.relu_(self.bn2(self.conv2(x)))  # (N, 64, 147, 147)

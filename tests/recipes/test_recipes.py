@@ -428,3 +428,12 @@ def test_digits_reach_97_percent_within_two_minutes():
     results = json.loads((RESULTS / "train_digits.json").read_text())
     assert results["top1"]["mean"] >= 0.97
     assert results["wall_seconds"]["mean"] <= 120
+
+
+@pytest.mark.parametrize(("stride", "smallest"), [(1, 5), (2, 7)])
+def test_images_of_which_the_stem_leaves_nothing_are_refused(stride, smallest):
+    imagefolder = RECIPES["imagefolder"]
+    model = replace(imagefolder.model, stem_stride=stride)
+    assert replace(imagefolder, model=model, image_size=smallest, random_erase=0)
+    with pytest.raises(ValueError, match=f"image_size is {smallest - 1}, .* at least {smallest}"):
+        replace(imagefolder, model=model, image_size=smallest - 1, random_erase=0)

@@ -232,6 +232,9 @@ class Recipe:
 
     def _rules_of_data(self) -> Iterator[tuple[str, str]]:
         """Fields that do not fit the data set, each with what would be right."""
+        if self.image_size < self.model.smallest_input:
+            smallest = self.model.smallest_input
+            yield "image_size", f"at least {smallest}: the stem leaves nothing of fewer pixels"
         if self.dataset == "digits" and self.image_size % 8:
             yield "image_size", "a multiple of 8 for digits, which are 8x8 pixels"
         if self.dataset == "photos" and not 32 <= self.image_size <= 96:
