@@ -24,7 +24,7 @@ from xception_edu.specs import ConvSpec, Shape, Spec
 
 ROOT = pathlib.Path(__file__).parent.parent
 RESULTS = ROOT / "results"
-PAGES = (ROOT / "README.md", RESULTS / "README.md")
+PAGES = (ROOT / "README.md", ROOT / "README.ko.md", RESULTS / "README.md")
 MARKED = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 RECIPES = ("digits", "photos", "cifar10")
 
@@ -359,6 +359,36 @@ def training() -> str:
 
 def headline() -> str:
     """The front page's three sentences of results."""
+    say = headline_numbers()
+    return (
+        f"\nXception has {say['params']} parameters and {say['macs']} MACs for an image of 299×299,"
+        f" by hand and by machine; {say['pointwise']} of the parameters are in 1×1 convolutions. A"
+        f" separable convolution of 728 channels has {say['fewer']} times fewer MACs than a regular"
+        f" one, and is {say['cpu']} times as fast on a CPU in float32, {say['gpu']} times on a GPU"
+        " in bfloat16 (19×19 maps, forward): fewer multiplications are not always as much faster,"
+        " and [notebook 8](notebooks/08_fewer_multiplications_more_time.ipynb) says why. A small"
+        f" Xception learns CIFAR-10 to {say['top1']} ({say['seeds']} seeds) in {say['minutes']}"
+        f" minutes on {say['cores']} cores.\n\n"
+    )
+
+
+def headline_ko() -> str:
+    """The same in Korean."""
+    say = headline_numbers()
+    return (
+        f"\n299×299 이미지에서 Xception의 매개변수는 {say['params']}개, MAC은 {say['macs']}개이고,"
+        f" 손으로 세나 기계로 세나 같다. 매개변수의 {say['pointwise']}가 1×1 합성곱에 있다. 채널이"
+        f" 728개일 때 분리 합성곱의 MAC은 일반 합성곱보다 {say['fewer']}배 적다. 빠르기는 CPU의"
+        f" float32에서 {say['cpu']}배, GPU의 bfloat16에서 {say['gpu']}배다(19×19, 순방향). 곱셈이"
+        " 적다고 늘 그만큼 빠르지는 않으며, 그 까닭은"
+        " [노트북 8](notebooks/08_fewer_multiplications_more_time.ipynb)에 있다. 작은 Xception은"
+        f" CIFAR-10을 코어 {say['cores']}개로 {say['minutes']}분 만에 {say['top1']}까지 배운다(시드"
+        f" {say['seeds']}개).\n\n"
+    )
+
+
+def headline_numbers() -> dict[str, str]:
+    """What the front page says in numbers, as it writes them."""
     layers = architectures.xception()
     whole = total(layers)
     pointwise = total(pair for pair in layers if is_pointwise(pair[0]))
@@ -367,21 +397,20 @@ def headline() -> str:
     fewer = total(architectures.regular_convolution(728, 728, shape)).macs / (
         total(architectures.module(module, shape)).macs
     )
-    on_cpu = speedup("segments_latency", "float32")
-    on_gpu = speedup("gpu/segments_latency", "bfloat16")
     cifar = read("train_cifar10")
-    top1, wall = cifar["top1"], cifar["wall_seconds"]
-    return (
-        f"\nXception has {whole.params:,} parameters and {whole.macs:,} MACs for an image of"
-        f" 299×299, by hand and by machine; {pointwise.params / whole.params:.1%} of the parameters"
-        f" are in 1×1 convolutions. A separable convolution of 728 channels has {fewer:.1f} times"
-        f" fewer MACs than a regular one, and is {on_cpu:.1f} times as fast on a CPU in float32,"
-        f" {on_gpu:.1f} times on a GPU in bfloat16 (19×19 maps, forward): fewer multiplications are"
-        " not always as much faster, and [notebook"
-        " 8](notebooks/08_fewer_multiplications_more_time.ipynb) says why. A small Xception learns"
-        f" CIFAR-10 to {top1['mean']:.1%} ± {top1['std']:.1%} ({len(cifar['seeds'])} seeds) in"
-        f" {wall['mean'] / 60:.0f} minutes on {cifar['cores']} cores.\n\n"
-    )
+    top1 = cifar["top1"]
+    return {
+        "params": f"{whole.params:,}",
+        "macs": f"{whole.macs:,}",
+        "pointwise": f"{pointwise.params / whole.params:.1%}",
+        "fewer": f"{fewer:.1f}",
+        "cpu": f"{speedup('segments_latency', 'float32'):.1f}",
+        "gpu": f"{speedup('gpu/segments_latency', 'bfloat16'):.1f}",
+        "top1": f"{top1['mean']:.1%} ± {top1['std']:.1%}",
+        "seeds": str(len(cifar["seeds"])),
+        "minutes": f"{cifar['wall_seconds']['mean'] / 60:.0f}",
+        "cores": str(cifar["cores"]),
+    }
 
 
 def is_pointwise(spec: Spec) -> bool:
@@ -418,6 +447,7 @@ TABLES: dict[str, Callable[[], str]] = {
     table.__name__: table
     for table in (
         headline,
+        headline_ko,
         networks,
         segments,
         counting,

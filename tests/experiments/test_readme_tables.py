@@ -98,7 +98,7 @@ def test_every_table_is_on_one_page_once():
 @pytest.mark.parametrize("name", readme_tables.TABLES)
 def test_the_measurements_of_every_table_are_committed(name):
     written = readme_tables.TABLES[name]()
-    assert written.count("\n| ") >= 3 or name == "headline"
+    assert written.count("\n| ") >= 3 or name.startswith("headline")
     assert not {"nan", "None"} & set(written.split())
 
 

@@ -81,3 +81,31 @@ def test_snippets_give_the_numbers_beside_them():
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_one(command):
     assert shlex.split(command)[0] in __main__.COMMANDS
+
+
+# ---- in Korean -----------------------------------------------------------------------------------
+
+KOREAN = (ROOT / "README.ko.md").read_text(encoding="utf-8")
+
+
+def links(text):
+    return set(re.findall(r"\]\(([^)]+)", text)) - {"README.md", "README.ko.md"}
+
+
+def code_lines(text):
+    """The lines of a page's code, without comments; of its tree, the names."""
+    blocks = re.findall(r"```\w+\n(.*?)```", text, flags=re.DOTALL)
+    lines = [re.split(r"  +#| {3,}", line)[0].rstrip() for line in "".join(blocks).splitlines()]
+    return set(filter(None, lines))
+
+
+def test_the_korean_page_has_the_same_sections_links_and_code():
+    assert KOREAN.count("\n## ") == TEXT.count("\n## ")
+    assert links(KOREAN) == links(TEXT)
+    assert code_lines(KOREAN) <= code_lines(TEXT)
+    assert "**일곱 시간**" in KOREAN
+
+
+def test_both_pages_lead_to_each_other():
+    assert "(README.ko.md)" in TEXT
+    assert "(README.md)" in KOREAN
