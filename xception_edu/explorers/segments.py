@@ -11,6 +11,7 @@ from xception_edu import checks
 from xception_edu.architectures import ORDERS, ModuleConfig, module, regular_convolution
 from xception_edu.costs import Cost, block_diagonal_weights, total
 from xception_edu.explorers.engine.base import TableExplorer
+from xception_edu.explorers.engine.readouts import named
 from xception_edu.plots import segments_panel, style
 from xception_edu.specs import Shape, segment_sizes
 
@@ -168,6 +169,11 @@ class SegmentsExplorer(TableExplorer):
     def _clamp_segments(self, change):
         if self.segments and self.segments > change["new"]:
             self.segments = change["new"]
+
+    def readouts(self) -> dict[str, object]:
+        """The module's costs, by name."""
+        costs = position(self.table, **self.state())["costs"]
+        return named(COLUMNS, costs[: len(COLUMNS)])
 
     def picture(self) -> bytes:
         """PNG of the current state: wiring, weights and costs."""

@@ -11,6 +11,7 @@ import anywidget
 import traitlets as t
 
 from xception_edu import checks
+from xception_edu.explorers.engine.readouts import Value, look_up
 
 
 class TableExplorer(anywidget.AnyWidget):
@@ -19,7 +20,7 @@ class TableExplorer(anywidget.AnyWidget):
     `table["controls"]` lists its dials, each a trait: the slider with `name` and `label`, then
     choices, with `options` too. `table["call"]` is the line of code that makes it, before and after
     the values of the dials. A subclass gives the traits, `files` (its .js and .css, which follow
-    the shell's) and `picture()`.
+    the shell's), `picture()` and `readouts()`.
     """
 
     package = __package__  # where its files are
@@ -65,6 +66,16 @@ class TableExplorer(anywidget.AnyWidget):
     def picture(self) -> bytes:
         """PNG of the current state, for places where no widget runs."""
         raise NotImplementedError
+
+    def readouts(self) -> dict[str, object]:
+        """What the explorer shows in numbers in its current state, by name."""
+        raise NotImplementedError
+
+    def __getitem__(self, name: str) -> Value | tuple[Value, ...]:
+        """The readout of that name, as `explorer["MACs"]`: a number where it is one, a tuple where
+        two stand beside each other. ValueError for a name that no readout has.
+        """
+        return look_up(self.readouts(), name)
 
     def check_option(self, name: str, value: object) -> None:
         """ValueError unless `value` is one of the control's options."""

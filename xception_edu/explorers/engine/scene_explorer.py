@@ -12,6 +12,7 @@ import traitlets as t
 from xception_edu import checks
 from xception_edu.explorers.engine import scene_picture
 from xception_edu.explorers.engine.base import TableExplorer
+from xception_edu.explorers.engine.readouts import named
 from xception_edu.explorers.engine.scene import Scene, palette, shared_start
 from xception_edu.plots import style
 
@@ -69,6 +70,10 @@ class SceneExplorer(TableExplorer):
         stop = self.table["stops"][key].index(getattr(self, self._slider))
         row: dict[str, Any] = self.table["views"][key][stop]
         return row
+
+    def readouts(self) -> dict[str, object]:
+        """The texts below the pictures, by name."""
+        return named(self.table["columns"], self.view()["values"])
 
     def shapes(self) -> list[list[list[Any]]]:
         """The shapes of each panel, as they are painted now."""
