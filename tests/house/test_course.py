@@ -206,6 +206,13 @@ def test_an_explorer_stays_where_the_reader_left_it(path):
             shown |= explorers_shown(cell)
 
 
+@each_notebook
+def test_readouts_are_asked_for_by_name(path):
+    for cell in cells_of(path):
+        if cell.cell_type == "code":
+            assert '["values"]' not in cell.source, cell.id
+
+
 def test_a_moved_explorer_would_be_seen():
     output = nbformat.v4.new_output(
         "display_data", {"application/vnd.jupyter.widget-view+json": {}, "text/plain": ""}
