@@ -6,7 +6,7 @@ TESTENV := OMP_NUM_THREADS=1 PYTHONHASHSEED=0 TQDM_DISABLE=1
 
 PEERS := .venv-peers/bin
 
-.PHONY: lab test quick peers parity benchmarks benchmarks-gpu notebooks figures site clean
+.PHONY: lab test quick peers parity benchmarks benchmarks-gpu sweeps notebooks figures site clean
 .DEFAULT_GOAL := lab
 
 .venv/installed: pyproject.toml constraints.txt
@@ -64,6 +64,12 @@ benchmarks-gpu: .venv/installed .venv-peers/installed
 	PYTHONPATH=. $(PEERS)/python experiments/networks.py --device cuda --batches 64 128 256 --dtypes bfloat16
 	$(BIN)/python experiments/readme_tables.py
 	$(BIN)/python -m xception_edu figures --out figures
+
+# Every plan of experiments/plans, by name, and what was stopped goes on: hours on two cores. DATA says where CIFAR-10 lies.
+sweeps: .venv/installed
+	for plan in experiments/plans/*.json; do \
+		$(BIN)/python -m xception_edu sweep $$plan --out runs/sweeps $(if $(DATA),--data $(DATA)) || exit; done
+	$(BIN)/python experiments/sweep_results.py runs/sweeps
 
 notebooks: .venv/installed
 	$(TESTENV) $(BIN)/python tests/helpers/run_notebooks.py notebooks/*.ipynb

@@ -87,6 +87,9 @@ WRONG = {
     "head_learning_rate": not_positive,
     "unfreeze": st.one_of(not_an_option, st.just("exit")),
     "bn_statistics": st.one_of(not_an_option, st.just("fixed")),
+    "spatial_kernels": not_an_option,
+    # and any number for digits
+    "entanglement": st.one_of(negative, st.floats(1.001, allow_infinity=False), st.just(0.5)),
     "random_crop_area": st.one_of(above_one, st.just(0.5)),  # and any part of digits
     "random_crop_ratio": st.one_of(not_positive, st.floats(0.01, 0.99)),
     "random_saturation": st.one_of(

@@ -110,6 +110,20 @@ def test_a_plan_may_claim_that_its_points_are_worse(means, scale, answer):
     assert found["verdict"] == answer
 
 
+@pytest.mark.parametrize(
+    ("means", "scale", "answer"),
+    [
+        ({"1": 0.60, "4": 0.601, "channels": 0.60}, 1e-4, "yes"),
+        ({"1": 0.60, "4": 0.62, "channels": 0.60}, 1e-4, "no"),
+        ({"1": 0.60, "4": 0.60, "channels": 0.60}, 1e-2, "undecided"),
+    ],
+    ids=["alike", "apart", "noise"],
+)
+def test_a_plan_may_claim_that_a_choice_does_not_matter(means, scale, answer):
+    found = findings(plan(claim="all alike"), results(means, scale=scale))
+    assert found["verdict"] == answer
+
+
 def test_a_record_counts_what_is_there_and_what_is_missing():
     lines = results({"1": 0.6, "4": 0.61, "channels": 0.62}, seeds=(0, 1, 2))
     machine = {"machine": {"commit": "abc"}, "device": "cpu", "threads": 1, "seconds": 2.0}

@@ -100,7 +100,8 @@ WRONG_WORDS = {
         INTEGERS,
     ),
     **dict.fromkeys(("random_erase", "shuffle_buffer", "workers", "head_epochs"), INTEGERS),
-    **dict.fromkeys(("unfreeze", "bn_statistics"), CHOICES),
+    **dict.fromkeys(("unfreeze", "bn_statistics", "spatial_kernels"), CHOICES),
+    "entanglement": NUMBERS,
     "head_learning_rate": NUMBERS,
     "init": st.sampled_from(["", "imagenett", "no/such.safetensors", "8"]),
     **dict.fromkeys(

@@ -5,6 +5,7 @@ import os
 from xception_edu import checks
 from xception_edu.data.builtin import load_digits, load_mosaics, load_photos
 from xception_edu.data.dataset import Dataset, Images
+from xception_edu.data.entangled import load_entangled
 from xception_edu.data.file_sets import FileSet, decode_all
 from xception_edu.data.image_files import MAX_PIXELS
 from xception_edu.data.sources import find_source, open_images
@@ -33,16 +34,18 @@ def load_dataset(
     is not asked for, since the classifier will be made for those that there are. ValueError if the
     images, their number or their classes do not fit the recipe.
     """
-    if path is not None and recipe.dataset in ("digits", "photos"):
+    if path is not None and recipe.dataset in ("digits", "photos", "entangled"):
         raise ValueError(
-            f"data is {os.fspath(path)!r}, but must be left out: {recipe.dataset} come with a"
-            " package"
+            f"data is {os.fspath(path)!r}, but must be left out: images of {recipe.dataset} come"
+            " with a package, or are made"
         )
     path = path or HUB.get(recipe.dataset)
     if recipe.dataset == "digits":
         data: Images = load_digits()
     elif recipe.dataset == "photos":
         data = load_photos(recipe.image_size, recipe.seed)
+    elif recipe.dataset == "entangled":
+        data = load_entangled(recipe.entanglement)
     elif path is not None:
         data = load_files(recipe, path, skip_corrupt, max_pixels)
     elif recipe.dataset == "mosaics":

@@ -9,7 +9,9 @@ from xception_edu import checks, fields
 from xception_edu.configs import XceptionConfig
 from xception_edu.fields import Bounds
 
-DatasetName = Literal["digits", "photos", "mosaics", "cifar10", "imagenet", "imagefolder"]
+DatasetName = Literal[
+    "digits", "photos", "mosaics", "cifar10", "imagenet", "imagefolder", "entangled"
+]
 Labels = Literal["one", "many"]
 Optimizer = Literal["sgd", "rmsprop", "adamw"]
 Schedule = Literal["cosine", "steps"]
@@ -18,6 +20,7 @@ RateRule = Literal["none", "linear", "sqrt"]
 L2 = Literal["decay", "loss"]
 Precision = Literal["fp32", "bf16", "fp16"]
 Unfreeze = Literal["none", "exit", "all"]
+SpatialKernels = Literal["trained", "random", "patterns"]
 BnStatistics = Literal["batch", "fixed"]
 Fill = Literal["black", "reflection"]
 Resampling = Literal["bilinear", "bicubic"]
@@ -150,6 +153,17 @@ class Recipe:
         "what BN normalizes with in training: each batch's own mean and variance, or fixed: "
         "those of the weights it began with",
     ] = "batch"
+    spatial_kernels: Annotated[
+        SpatialKernels,
+        "of the separable layers: trained; random: they stay as they begin; "
+        "patterns: they stay the eight patterns that a trained Xception's nearly are",
+    ] = "trained"
+    entanglement: Annotated[
+        float,
+        "of the dataset entangled, how much color and shape of a class belong together: "
+        "0 not at all, 1 each color has a shape of its own",
+        Bounds(at_least=0, at_most=1),
+    ] = 0.0
     random_crop_area: Annotated[
         float,
         "augmentation: smallest share of the image's area that a random crop keeps; "
@@ -239,8 +253,11 @@ class Recipe:
             yield "image_size", "a multiple of 8 for digits, which are 8x8 pixels"
         if self.dataset == "photos" and not 32 <= self.image_size <= 96:
             yield "image_size", "an integer from 32 to 96 (the side of a patch of photos)"
-        if self.dataset in ("digits", "photos", "cifar10") and self.labels == "many":
+        one_class = ("digits", "photos", "cifar10", "entangled")
+        if self.dataset in one_class and self.labels == "many":
             yield "labels", f"'one' for {self.dataset}: its images have one class each"
+        if self.entanglement and self.dataset != "entangled":
+            yield "entanglement", "0 where dataset is not 'entangled'"
         if self.dataset == "mosaics" and self.labels == "one":
             yield "labels", "'many' for mosaics: they show several photographs"
 
@@ -254,7 +271,8 @@ class Recipe:
             yield "random_flip", "False for digits: in the mirror they are no digits"
         if self.random_saturation and self.model.in_channels != 3:
             yield "random_saturation", "0: gray images have no color"
-        if self.dataset in ("digits", "photos") and self.random_crop_area < 1:
+        in_memory = ("digits", "photos", "entangled")
+        if self.dataset in in_memory and self.random_crop_area < 1:
             yield "random_crop_area", f"1 for {self.dataset}, which random_zoom and _shift vary"
 
     def _rules_of_steps(self) -> Iterator[tuple[str, str]]:
@@ -277,6 +295,8 @@ class Recipe:
                 yield "unfreeze", "'all' where init is None: random weights have to learn"
             if self.bn_statistics == "fixed":
                 yield "bn_statistics", "'batch' where init is None: there are no statistics yet"
+        if self.spatial_kernels == "patterns" and self.model.segments != "channels":
+            yield "spatial_kernels", "'trained' or 'random' where a segment has several channels"
         if self.unfreeze == "none" and not self.head_epochs and self.init is not None:
             yield "head_epochs", "1 or more where unfreeze is 'none': else nothing learns"
         if self.head_epochs and self.labels == "many":

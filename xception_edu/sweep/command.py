@@ -20,7 +20,10 @@ from xception_edu.training.stopping import one_line_errors
 
 def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     """Run a sweep, or with --dry-run say what it will take; exit status 0, or 130 after Ctrl-C."""
-    parser.add_argument("plan", help="file with the plan, such as those in experiments/plans/")
+    parser.add_argument(
+        "plan",
+        help="file with the plan, as in experiments/plans/, or the name of a sweep in results/",
+    )
     parser.add_argument(
         "--out", required=True, type=Path, help="folder of results and runs; the same goes on"
     )
@@ -39,7 +42,9 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     try:
         with one_line_errors():
             plan = read_plan(args.plan)
-            found = open_sweep(plan, args.out, points=args.points, seeds=args.seeds)
+            found = open_sweep(
+                plan, args.out, points=args.points, seeds=args.seeds, device=args.device
+            )
             if args.dry_run:
                 print(report(found, count, args.device))
                 return 0

@@ -140,14 +140,18 @@ def _power(plan: Plan, compared: Sequence[Mapping[str, Any]], count: int) -> dic
 def verdict(plan: Plan, compared: Sequence[Mapping[str, Any]]) -> str:
     """Answer "yes", "no" or "undecided", as the plan said before the runs what would be which."""
     points = dict.fromkeys(row["point"] for row in compared)
-    if plan.claim == "all below":
+    effect = plan.smallest_effect
+    if plan.claim == "all alike":
+        shown = all(-effect < row["low"] and row["high"] < effect for row in compared)
+        excluded = any(_significant(row) and abs(row["mean"]) >= effect for row in compared)
+    elif plan.claim == "all below":
         shown = all(row["mean"] < 0 and _significant(row) for row in compared)
-        excluded = all(row["low"] > -plan.smallest_effect for row in compared)
+        excluded = all(row["low"] > -effect for row in compared)
     else:
         above = [row["point"] for row in compared if row["mean"] > 0 and _significant(row)]
         shown = any(above.count(name) == len(rows_of(compared, name)) for name in points)
         gains = [_better_end(rows_of(compared, name)) for name in points]
-        excluded = all(row["high"] < plan.smallest_effect for row in gains)
+        excluded = all(row["high"] < effect for row in gains)
     if shown:
         return "yes"
     return "no" if excluded else "undecided"

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from xception_edu import architectures, budgets, checks, fields
+from xception_edu.benchmark import records
 from xception_edu.costs import total
 from xception_edu.fields import Bounds
 from xception_edu.recipes import CIFAR10
 from xception_edu.recipes.recipe import Recipe
 
 Budget = Literal["params", "macs", "step_time", "none"]
-Claim = Literal["some above", "all below"]
+Claim = Literal["some above", "all below", "all alike"]
 VERSION = 1  # of what a run does with its recipe: another number, and old runs do not count
 
 
@@ -67,7 +68,7 @@ class Plan:
     reference: Annotated[str, "the point whose size all have"]
     ends: Annotated[tuple[str, ...], "the points that every other is compared with"]
     claim: Annotated[
-        Claim, "yes means: some points are above all ends, or all points are below them"
+        Claim, "yes means: some points are above all ends, all are below, or none differs from any"
     ] = "some above"
     budget: Annotated[Budget, "what is matched, by the width of each network"] = "params"
     recipe: Annotated[Mapping[str, Any], "fields that differ from those of the recipe cifar10"]
@@ -141,10 +142,18 @@ class Plan:
 
 
 def read_plan(path: str | Path) -> Plan:
-    """The plan in a file; ValueError where there is none, or it says something that is wrong."""
+    """The plan in a file, or by its name that of a sweep whose record is here.
+
+    ValueError where there is none, or it says something that is wrong.
+    """
+    if records.are_there(f"sweep_{path}"):
+        return Plan.from_dict(records.read_record(f"sweep_{path}")["plan"])
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"plan is {str(path)!r}, but must be a file, a plan as JSON")
+        raise ValueError(
+            f"plan is {str(path)!r}, but must be a file, a plan as JSON, or the name of a sweep"
+            " whose record is here"
+        )
     try:
         return Plan.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError, AttributeError) as error:

@@ -16,6 +16,8 @@ from typing import Any
 
 from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
+from xception_edu.benchmark.devices import pick_device
+from xception_edu.sweep.matching import measured_widths
 from xception_edu.sweep.plan import Job, Plan, jobs, merged, read_plan, with_points
 from xception_edu.sweep.workers import Worker, workers
 from xception_edu.training.run_folder import read_metrics, write_atomically
@@ -106,10 +108,16 @@ def open_sweep(
     *,
     points: Sequence[str] | None = None,
     seeds: Sequence[int] | None = None,
+    device: str | None = None,
 ) -> Sweep:
     """The sweep of a plan in a folder, which may have some of its runs, with what is there read.
 
-    `points` and `seeds` are those that are wanted now, and may be others than the plan's.
+    Args:
+        plan: what is compared.
+        out: the folder; plans that share it share the runs that are the same.
+        points: the names of those that are run now, the plan's or numbers of segments; None: all.
+        seeds: those that are run now; None: the plan's.
+        device: where steps are timed, if the plan matches their time.
     """
     now = with_points(plan, points or ())
     asked = tuple(point.name for point in now.points if points is None or point.name in points)
@@ -119,7 +127,8 @@ def open_sweep(
         now = merged(now, _with_seeds(now, wanted))
     if there.is_file():
         now = merged(read_plan(there), _with_seeds(now, wanted))
-    found = Sweep(now, out, asked, wanted)
+    widths = measured_widths(now, out, pick_device(device))
+    found = Sweep(now, out, asked, wanted, widths)
     found.read()
     return found
 
