@@ -122,6 +122,12 @@ def first_words(notebook):
     )
 
 
+def minutes_of(notebook):
+    """How long it takes by its first cell, as "about 20 minutes"; empty where that does not say."""
+    found = re.search(r"\*\*Takes\*\* (about [^.]+)\.", notebook.cells[0].source)
+    return found[1] if found else ""
+
+
 def body_of(notebook, exporter, out):
     """The notebook as HTML; links to notebooks lead to their pages, and files of the project that
     it links to come along.
@@ -174,6 +180,7 @@ def build(notebooks, out, repository=None, *, with_api=True):
         shutil.copyfile(HERE / name, out / name)
     (out / "site.css").write_text(styles(), encoding="utf-8")
     known = {"titles": titles, "words": words, "lab": LAB, "binder": _binder(repository)}
+    known["minutes"] = {path.stem: minutes_of(notebook) for path, notebook in read.items()}
     known["questions"] = [one for one in QUESTIONS if one.notebook in titles]
     known["api"] = api_pages.FRONT if with_api else None
     names = list(titles)

@@ -82,6 +82,18 @@ def test_of_the_1x1_the_faster_layout_counts_if_it_was_measured():
     assert records.pointwise({"pointwise": rows}, side=56) is None
 
 
+def test_a_separable_layer_is_as_many_times_as_fast_as_its_two_steps_together():
+    sizes = {"channels": 8, "side": 19, "dtype": "float32", "mode": "forward"}
+    cases = [
+        {**sizes, "segments": segments, "forms": {"ours": {"median_ms": ms}}}
+        for segments, ms in ((1, 12.0), (8, 1.0))
+    ]
+    record = {"cases": cases, "pointwise": [sizes | {"median_ms": 2.0}]}
+    assert records.times_as_fast(record, channels=8, side=19, dtype="float32") == 12 / (1 + 2)
+    with pytest.raises(ValueError, match="^record has no times of both ends for"):
+        records.times_as_fast(record, channels=8, side=19, dtype="bfloat16")
+
+
 def test_the_file_is_the_record_a_row_a_line():
     record = {"a": 1, "rows": [{"x": 1}, {"x": 2}], "none": []}
     text = records.as_json(record)

@@ -207,6 +207,18 @@ def test_links_lead_somewhere_and_each_page_has_its_source(page, site):
             assert source.read_bytes() == (ROOT / "notebooks" / f"{name}.ipynb").read_bytes()
 
 
+def test_the_front_page_says_how_long_each_notebook_takes_and_has_all_questions(page, site):
+    go(page, site, "index")
+    course = page.locator(".course li")
+    assert course.count() == len(NAMES) - 1
+    assert course.get_by_text("minutes").or_(course.get_by_text("hour")).count() >= 11
+    links = page.locator(".questions a")
+    assert links.count() == 15
+    links.nth(7).click()
+    page.wait_for_url(re.compile(r"/08_\w+\.html#cell-id=q8$"))
+    assert page.locator("[id='cell-id=q8']").is_visible()
+
+
 def test_the_same_notebooks_give_the_same_bytes(site, tmp_path):
     assert build(tmp_path / "again").returncode == 0
     for file in (path for path in site.rglob("*") if path.is_file()):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xception_edu import architectures
-from xception_edu.budgets import narrowest, width_for, width_near
+from xception_edu.budgets import costs_by_role, narrowest, width_for, width_near
 from xception_edu.configs import ORDERS, XceptionConfig
 from xception_edu.costs import total
 
@@ -117,3 +117,11 @@ def test_a_near_width_has_four_decimals_and_the_narrowest_a_channel_for_each_seg
     assert least <= near.width
     with pytest.raises(ValueError, match="width is|segments is"):
         replace(config, width=least - 1e-4)
+
+
+def test_all_1x1_count_as_such_those_on_the_skips_included():
+    costs = costs_by_role(XceptionConfig())
+    assert costs["pointwise"].params == 19_552_896 + 972_800  # separable layers; four skips
+    assert costs["spatial"].params == 207_432
+    assert round(100 * costs["pointwise"].params / PARAMS, 1) == 89.8
+    assert total(costs.values()) == cost(XceptionConfig())

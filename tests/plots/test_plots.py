@@ -8,6 +8,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,7 +36,7 @@ from xception_edu.plots import (
     spectrum_chart,
     style,
 )
-from xception_edu.plots.descriptions import WORDS
+from xception_edu.plots.descriptions import PICTURES, WORDS
 from xception_edu.specs import AddSpec, Shape, segment_sizes
 
 ROOT = Path(__file__).parents[2]
@@ -429,6 +430,16 @@ def test_a_picture_says_what_the_gallery_says_of_it_or_what_it_is_told():
     name = "draw_figure_4_extreme_inception"
     assert repr(pictures.show(name)) == f"Picture: {WORDS[name]}"
     assert repr(pictures.show(name, words="A picture.")) == "Picture: A picture."
+
+
+def test_a_drawn_picture_takes_its_words_from_its_name_or_from_its_titles():
+    images, titles = [np.zeros((2, 2))] * 2, ["left", "right"]
+    named = pictures.show_images(images, titles, name="digits", columns=2)
+    assert repr(named) == f"Picture: {PICTURES['digits']}"
+    assert repr(pictures.show_images(images, titles, columns=2)) == "Picture: left; right"
+    assert repr(pictures.show_images(images, titles, words="Two.", columns=2)) == "Picture: Two."
+    with pytest.raises(ValueError, match="^name is 'digit', but must be one of 'cat_edges'"):
+        pictures.show_images(images, titles, name="digit")
 
 
 def test_an_unknown_figure_is_an_error():
