@@ -39,6 +39,7 @@ _NAMES = {
     "equivalence": (
         "composed_weight nearest_separable regroup segments_to_grouped towers_to_segments"
     ),
+    "exercises": "check hint progress solution",
     "explorers": (
         "budget_explorer kernel_explorer order_explorer playback_explorer roofline_explorer "
         "segments_explorer separability_explorer towers_explorer walk_explorer"

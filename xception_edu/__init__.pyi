@@ -36,6 +36,10 @@ from xception_edu.equivalence import nearest_separable as nearest_separable
 from xception_edu.equivalence import regroup as regroup
 from xception_edu.equivalence import segments_to_grouped as segments_to_grouped
 from xception_edu.equivalence import towers_to_segments as towers_to_segments
+from xception_edu.exercises import check as check
+from xception_edu.exercises import hint as hint
+from xception_edu.exercises import progress as progress
+from xception_edu.exercises import solution as solution
 from xception_edu.explorers import budget_explorer as budget_explorer
 from xception_edu.explorers import kernel_explorer as kernel_explorer
 from xception_edu.explorers import order_explorer as order_explorer

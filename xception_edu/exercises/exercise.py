@@ -1,0 +1,223 @@
+"""What an exercise is, and how an answer is judged.
+
+An answer is a value or a function. Its judge is an independent reference on cases that it has not
+seen; a wrong one is compared with what people who hold a misconception answer, and if it gives the
+same, the misconception is named.
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from xception_edu import checks
+from xception_edu.exercises.guard import Failed, Stopped, guarded
+from xception_edu.exercises.same import TOLERANCE, kind_of, same
+
+Case = tuple[Any, ...]
+
+
+class Unfilled(Exception):
+    """A function that is still a stub, as a judge finds when it calls it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Misconception:
+    """A wrong answer that people give for a reason.
+
+    Attributes:
+        name: what they take for what, in a few words.
+        code: the answer that follows from it, as a learner would write it in the stub's place.
+        says: the diagnosis, in one or two sentences.
+    """
+
+    name: str
+    code: str
+    says: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exercise:
+    """One exercise of a notebook.
+
+    Attributes:
+        name: as in `check(name, ...)`: the notebook's number and a word.
+        title: a heading.
+        task: what is asked, in Markdown.
+        stub: what the learner begins with; `answer` names the variable or function that is checked.
+        answer: that name.
+        reference: the right answer: a function of the same arguments; for a value, of none.
+        cases: makes the arguments of every trial, from a generator with a fixed seed.
+        hints: steps toward the answer, the first the smallest.
+        solutions: right answers as code, in more than one way of writing.
+        reason: why it is so, shown with the solution.
+        misconceptions: at least three.
+        judge: in place of `reference`, for an answer that may be right in many ways: gives the name
+            of a misconception, a sentence, or None if it is right.
+        tolerance: relative, of numbers.
+    """
+
+    name: str
+    title: str
+    task: str
+    stub: str
+    answer: str
+    hints: tuple[str, ...]
+    solutions: tuple[str, ...]
+    reason: str
+    misconceptions: tuple[Misconception, ...]
+    reference: Callable[..., Any] | None = None
+    cases: Callable[[torch.Generator], Sequence[Case]] = lambda generator: [()]
+    judge: Callable[[Any], str | None] | None = None
+    tolerance: float = TOLERANCE
+    environment: tuple[str, ...] = field(default=("import torch", "import xception_edu as xe"))
+
+    @property
+    def notebook(self) -> str:
+        """The number of the notebook that it belongs to, such as "03"."""
+        return self.name.partition("-")[0]
+
+    def answer_of(self, code: str) -> Any:
+        """What `code`, written in the stub's place, leaves under the answer's name."""
+        space: dict[str, Any] = {}
+        exec("\n".join([*self.environment, code]), space)
+        return space[self.answer]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found: `right`, whether there was an answer at all, and what it says."""
+
+    exercise: str
+    right: bool
+    text: str
+    misconception: str = ""
+    filled: bool = True
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_markdown_(self) -> str:
+        mark = "✔" if self.right else "…" if not self.filled else "✘"
+        return f"**{mark}** {self.text}"
+
+
+def judged(exercise: Exercise, answer: Any) -> Verdict:
+    """The verdict on any answer whatever; nothing that it is or does ends in a traceback."""
+    cases = cases_of(exercise)
+    right = []
+    if exercise.reference is not None:
+        right = [exercise.reference(*copy.deepcopy(case)) for case in cases]
+    try:
+        return guarded(lambda: _verdict(exercise, answer, cases, right))
+    except (Failed, Stopped) as error:
+        return Verdict(exercise.name, False, str(error))
+
+
+def _verdict(
+    exercise: Exercise, answer: Any, cases: Sequence[Case], right: Sequence[Any]
+) -> Verdict:
+    """The verdict, where the answer behaves."""
+    if is_stub(answer):
+        return _not_filled(exercise)
+    if exercise.judge is not None:
+        return _by_judge(exercise, answer)
+    wants_function = bool(cases[0])
+    if callable(answer) and not wants_function:
+        return _wrong(exercise, f"This is a function; what is asked for is {kind_of(right[0])}.")
+    if wants_function and not callable(answer):
+        return _wrong(exercise, f"This is {kind_of(answer)}; what is asked for is a function.")
+    found = [_given(answer, case) for case in cases]
+    if all(is_stub(value) for value in found):
+        return _not_filled(exercise)
+    if all(same(a, b, exercise.tolerance) for a, b in zip(found, right, strict=True)):
+        return _right(exercise)
+    for misconception in exercise.misconceptions:
+        theirs = exercise.answer_of(misconception.code)
+        same_as_theirs = (
+            same(value, _given(theirs, case), exercise.tolerance)
+            for value, case in zip(found, cases, strict=True)
+        )
+        if all(same_as_theirs):
+            return _named(exercise, misconception)
+    return _wrong(exercise, _difference(exercise, cases, found, right))
+
+
+def _by_judge(exercise: Exercise, answer: Any) -> Verdict:
+    assert exercise.judge is not None
+    try:
+        said = exercise.judge(answer)
+    except Unfilled:
+        return _not_filled(exercise)
+    if said is None:
+        return _right(exercise)
+    for misconception in exercise.misconceptions:
+        if misconception.name == said:
+            return _named(exercise, misconception)
+    return _wrong(exercise, said)
+
+
+def is_stub(answer: Any) -> bool:
+    """Whether this is what a stub leaves: `...`, or nothing at all."""
+    return answer is ... or answer is None
+
+
+def cases_of(exercise: Exercise) -> Sequence[Case]:
+    """The arguments of every trial; always the same ones."""
+    return exercise.cases(torch.Generator().manual_seed(0))
+
+
+def _given(answer: Any, case: Case) -> Any:
+    """What an answer gives for a case: itself, or what it returns for a copy of the arguments."""
+    return answer(*copy.deepcopy(case)) if case else answer
+
+
+def _difference(
+    exercise: Exercise, cases: Sequence[Case], found: Sequence[Any], right: Sequence[Any]
+) -> str:
+    """A sentence about the first case that is wrong; a value that was asked for stays a secret."""
+    hint = f"A hint: {exercise.hints[0]}"
+    for case, value, wanted in zip(cases, found, right, strict=True):
+        if same(value, wanted, exercise.tolerance):
+            continue
+        if kind_of(value) != kind_of(wanted):
+            return f"It is {kind_of(value)}, but should be {kind_of(wanted)}. {hint}"
+        if not case:
+            return f"Not yet. {hint}"
+        return (
+            f"For {_in_short(case)} it gives {_in_short((value,))}, but should give"
+            f" {_in_short((wanted,))}. {hint}"
+        )
+    return hint
+
+
+def _in_short(values: Case) -> str:
+    """Arguments as a sentence shows them: of tensors the shape."""
+    words = [
+        f"a tensor of shape {tuple(value.shape)}"
+        if isinstance(value, torch.Tensor) and value.dim()
+        else checks.shown(value)
+        for value in values
+    ]
+    return ", ".join(words)
+
+
+def _right(exercise: Exercise) -> Verdict:
+    return Verdict(exercise.name, True, f"Right. {exercise.reason}")
+
+
+def _wrong(exercise: Exercise, text: str) -> Verdict:
+    return Verdict(exercise.name, False, checks.line(text))
+
+
+def _named(exercise: Exercise, misconception: Misconception) -> Verdict:
+    return Verdict(exercise.name, False, misconception.says, misconception.name)
+
+
+def _not_filled(exercise: Exercise) -> Verdict:
+    text = (
+        f"Not filled in yet: put your answer in the place of `...`, then check `{exercise.name}`."
+    )
+    return Verdict(exercise.name, False, text, filled=False)

@@ -1,0 +1,335 @@
+"""Exercises of notebooks 11 to 13: inside a trained network, your own photographs, many seeds."""
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import nn
+
+from xception_edu.exercises.exercise import Exercise, Misconception
+
+CONFUSIONS = ([[8, 2], [1, 9]], [[5, 3, 2], [0, 1, 0], [4, 4, 4]], [[10, 0], [7, 3]])
+SCORES = ([0.81, 0.79, 0.83], [0.5, 0.7, 0.6, 0.8, 0.9], [0.1, 0.4])
+
+
+def _folded(weight, gamma, variance, epsilon):
+    """The weight of one layer that does what convolution and BN do, read off their output."""
+    layer, bn = (
+        nn.Conv2d(weight.shape[1], len(weight), 3, bias=False),
+        nn.BatchNorm2d(len(weight), epsilon),
+    )
+    with torch.no_grad():
+        bn.weight.copy_(gamma)
+        bn.running_var.copy_(variance)
+        fused = torch.nn.utils.fuse_conv_bn_eval(_with(layer, weight).eval(), bn.eval())
+    return fused.weight.detach()
+
+
+def _with(layer, weight):
+    layer.weight.copy_(weight)
+    return layer
+
+
+def _holm(values):
+    """Holm's adjusted p-values from their definition."""
+    order = np.argsort(values)
+    adjusted, largest = np.empty(len(values)), 0.0
+    for rank, i in enumerate(order):
+        largest = max(largest, (len(values) - rank) * values[i])
+        adjusted[i] = min(1.0, largest)
+    return adjusted.tolist()
+
+
+EXERCISES = (
+    Exercise(
+        name="11-separable",
+        title="How much is one column times one row?",
+        task=(
+            "Which share of a kernel's energy (the sum of its squares) does the best product of"
+            " one column and one row hold?"
+        ),
+        stub="def share(kernel):\n    return ...",
+        answer="share",
+        cases=lambda g: [(torch.randn(3, 3, generator=g),) for _ in range(3)],
+        reference=lambda k: (
+            np.linalg.svd(k.double().numpy())[1][0] ** 2 / (k.double().numpy() ** 2).sum()
+        ),
+        hints=(
+            "the singular values say how much each product of a column and a row holds.",
+            "`torch.linalg.svdvals`; the squares add up to the energy.",
+        ),
+        solutions=(
+            "def share(kernel):\n"
+            "    values = torch.linalg.svdvals(kernel)\n"
+            "    return values[0] ** 2 / (values**2).sum()",
+            "def share(kernel):\n"
+            "    return torch.linalg.matrix_norm(kernel, 2) ** 2 / kernel.norm() ** 2",
+        ),
+        reason="1 for a blur or a straight edge; about three quarters for random numbers.",
+        misconceptions=(
+            Misconception(
+                name="values for squares",
+                code="def share(k):\n    s = torch.linalg.svdvals(k)\n    return s[0] / s.sum()",
+                says="These are shares of the singular values. The energy is a sum of *squares*.",
+            ),
+            Misconception(
+                name="all but the last",
+                code="def share(k):\n"
+                "    s = torch.linalg.svdvals(k) ** 2\n    return (s[0] + s[1]) / s.sum()",
+                says="This takes two products of a column and a row. One is asked for.",
+            ),
+            Misconception(
+                name="rank for share",
+                code="def share(k):\n    return 1 / torch.linalg.matrix_rank(k)",
+                says=(
+                    "This goes by the rank, which is 3 for nearly every table of numbers: it does"
+                    " not say how *near* to 1 it is."
+                ),
+            ),
+        ),
+    ),
+    Exercise(
+        name="11-fold",
+        title="Fold a batch normalization",
+        task="In a trained network, BN multiplies each output channel by a fixed number. Give the"
+        " `weight` (out, in, 3, 3) of the convolution that does it itself, from BN's gamma, running"
+        " variance and epsilon.",
+        stub="def folded(weight, gamma, variance, epsilon):\n    return ...",
+        answer="folded",
+        cases=lambda g: [
+            (
+                torch.randn(o, 3, 3, 3, generator=g),
+                torch.randn(o, generator=g),
+                torch.rand(o, generator=g),
+                1e-1,
+            )
+            for o in (4, 3)
+        ],
+        reference=_folded,
+        hints=(
+            "BN divides by the standard deviation: what stands under the root?",
+            "the factor belongs to the *output* channel, the first number of the shape.",
+        ),
+        solutions=(
+            "def folded(weight, gamma, variance, epsilon):\n"
+            "    factor = gamma / (variance + epsilon).sqrt()\n"
+            "    return weight * factor[:, None, None, None]",
+            "def folded(weight, gamma, variance, epsilon):\n"
+            "    factor = gamma * torch.rsqrt(variance + epsilon)\n"
+            "    return torch.einsum('o,oijk->oijk', factor, weight)",
+        ),
+        reason="Scale times convolution is a convolution: at inference BN costs nothing.",
+        misconceptions=(
+            Misconception(
+                name="variance for deviation",
+                code="def folded(w, g, v, e):\n    return w * (g / (v + e))[:, None, None, None]",
+                says=(
+                    "This divides by the variance. BN divides by its root, the standard deviation."
+                ),
+            ),
+            Misconception(
+                name="epsilon left out",
+                code="def folded(w, g, v, e):\n    return w * (g / v.sqrt())[:, None, None, None]",
+                says="Epsilon stands under the root, too: Keras' 1e-3 is no small number for a"
+                " channel of small variance.",
+            ),
+            Misconception(
+                name="gamma left out",
+                code="def folded(w, g, v, e):\n    return w / (v + e).sqrt()[:, None, None, None]",
+                says="This normalizes, and forgets the learned scale, gamma.",
+            ),
+        ),
+    ),
+    Exercise(
+        name="12-learns",
+        title="What learns on a frozen base",
+        task="A base with `features` features is frozen, and a new classifier for `classes` classes"
+        " learns. How many numbers learn?",
+        stub="def learning(features, classes):\n    return ...",
+        answer="learning",
+        cases=lambda g: [(2048, 10), (512, 3), (100, 1000)],
+        reference=lambda f, c: sum(p.numel() for p in nn.Linear(f, c).parameters()),
+        hints=("a classifier is a linear layer.", "a weight for each pair, and a bias a class."),
+        solutions=(
+            "def learning(features, classes):\n    return features * classes + classes",
+            "def learning(features, classes):\n    return (features + 1) * classes",
+        ),
+        reason=(
+            "Some thousand numbers in place of 21 million: that is why a few photographs suffice."
+        ),
+        misconceptions=(
+            Misconception(
+                name="bias left out",
+                code="def learning(f, c):\n    return f * c",
+                says="This is the weight. Each class has a bias as well.",
+            ),
+            Misconception(
+                name="the base learns too",
+                code="def learning(f, c):\n    return 20_806_952 + f * c + c",
+                says="This counts the base, too. It is frozen: no gradient changes it.",
+            ),
+            Misconception(
+                name="added, not multiplied",
+                code="def learning(f, c):\n    return f + c",
+                says="Every class weighs every feature: the two multiply.",
+            ),
+        ),
+    ),
+    Exercise(
+        name="12-accuracy",
+        title="Read a confusion matrix",
+        task=(
+            "`confusion` is a list of rows: a row a class, a column a guess. Which share of all"
+            " images was guessed right?"
+        ),
+        stub="def accuracy(confusion):\n    return ...",
+        answer="accuracy",
+        cases=lambda g: [(c,) for c in CONFUSIONS],
+        reference=lambda c: float(np.trace(c) / np.sum(c)),
+        hints=("where do the right guesses stand?", "divide by *all* images, not by classes."),
+        solutions=(
+            "def accuracy(confusion):\n"
+            "    right = sum(confusion[i][i] for i in range(len(confusion)))\n"
+            "    return right / sum(sum(row) for row in confusion)",
+            "def accuracy(confusion):\n"
+            "    table = torch.tensor(confusion, dtype=torch.float64)\n"
+            "    return table.trace() / table.sum()",
+        ),
+        reason="The diagonal over everything; a class with many images counts more.",
+        misconceptions=(
+            Misconception(
+                name="mean over classes",
+                code="def accuracy(c):\n"
+                "    return sum(row[i] / sum(row) for i, row in enumerate(c)) / len(c)",
+                says="This is the mean of the classes' shares: each class counts the same, however"
+                " many images it has.",
+            ),
+            Misconception(
+                name="mean over guesses",
+                code="def accuracy(c):\n"
+                "    shares = [c[i][i] / sum(r[i] for r in c) for i in range(len(c))]\n"
+                "    return sum(shares) / len(c)",
+                says=(
+                    "This goes down the columns: which share of the *guesses* of a class was right."
+                ),
+            ),
+            Misconception(
+                name="the largest of each row",
+                code="def accuracy(c):\n    return sum(map(max, c)) / sum(map(sum, c))",
+                says="This takes the most frequent guess of each class, right or wrong. Right ones"
+                " stand on the diagonal.",
+            ),
+        ),
+    ),
+    Exercise(
+        name="13-interval",
+        title="How sure is a mean?",
+        task=(
+            "Give the half width of the 95 % interval of the mean of `scores`, one a seed"
+            " (Student's t). `stats.t.ppf(0.975, n - 1)` is the factor for n scores."
+        ),
+        stub="def half_width(scores):\n    return ...",
+        answer="half_width",
+        cases=lambda g: [(s,) for s in SCORES],
+        environment=("import statistics", "from scipy import stats"),
+        reference=lambda s: float(
+            stats.t.interval(0.95, len(s) - 1, loc=np.mean(s), scale=stats.sem(s))[1] - np.mean(s)
+        ),
+        hints=(
+            "the deviation of a *mean* is smaller than that of a score: by which factor?",
+            "t × deviation / √n.",
+        ),
+        solutions=(
+            "def half_width(scores):\n"
+            "    n = len(scores)\n"
+            "    return stats.t.ppf(0.975, n - 1) * statistics.stdev(scores) / n**0.5",
+            "def half_width(scores):\n"
+            "    return stats.t.ppf(0.975, len(scores) - 1) * stats.sem(scores)",
+        ),
+        reason="With few seeds the factor is large: 4.3 for three, 2.8 for five.",
+        misconceptions=(
+            Misconception(
+                name="spread for interval",
+                code="def half_width(s):\n    return statistics.stdev(s)",
+                says="This says how much *seeds* differ. How sure the mean is goes with the root of"
+                " their number.",
+            ),
+            Misconception(
+                name="1.96 for few seeds",
+                code="def half_width(s):\n    return 1.96 * statistics.stdev(s) / len(s) ** 0.5",
+                says="1.96 is for very many scores. For a few, Student's t is larger.",
+            ),
+            Misconception(
+                name="the deviation of these scores alone",
+                code="def half_width(s):\n"
+                "    n = len(s)\n"
+                "    return stats.t.ppf(0.975, n - 1) * statistics.pstdev(s) / n**0.5",
+                says=(
+                    "This divides by n, as if these seeds were all there are. Seen as a sample, n"
+                    " - 1 is right."
+                ),
+            ),
+            Misconception(
+                name="the root forgotten",
+                code="def half_width(s):\n"
+                "    n = len(s)\n"
+                "    return stats.t.ppf(0.975, n - 1) * statistics.stdev(s)",
+                says="This is for a single new score. A mean of n is surer by the root of n.",
+            ),
+        ),
+    ),
+    Exercise(
+        name="13-holm",
+        title="Ten comparisons, one chance find",
+        task=(
+            "Adjust a list of p-values by Holm's method: the smallest times n, the next times n -"
+            " 1, ..., none smaller than one before it, none above 1. Return them in the order they"
+            " came in."
+        ),
+        stub="def adjusted(p_values):\n    return ...",
+        answer="adjusted",
+        cases=lambda g: [([0.01, 0.04, 0.03],), ([0.5, 0.02, 0.9, 0.021],), ([0.04, 0.04],)],
+        reference=_holm,
+        hints=(
+            "sort them, and remember where each came from.",
+            "keep the largest product so far: an adjusted value may not fall.",
+        ),
+        solutions=(
+            "def adjusted(p_values):\n"
+            "    n, found, largest = len(p_values), {}, 0.0\n"
+            "    for rank, i in enumerate(sorted(range(n), key=lambda i: p_values[i])):\n"
+            "        largest = max(largest, (n - rank) * p_values[i])\n"
+            "        found[i] = min(1.0, largest)\n"
+            "    return [found[i] for i in range(n)]",
+            "def adjusted(p_values):\n"
+            "    n = len(p_values)\n"
+            "    order = sorted(range(n), key=lambda i: p_values[i])\n"
+            "    steps = [min(1, (n - k) * p_values[i]) for k, i in enumerate(order)]\n"
+            "    return [max(steps[: order.index(i) + 1]) for i in range(n)]",
+        ),
+        reason=(
+            "Who looks ten times finds something by chance; Holm asks more of each, and less than"
+            " Bonferroni."
+        ),
+        misconceptions=(
+            Misconception(
+                name="not adjusted",
+                code="def adjusted(p):\n    return list(p)",
+                says="Nothing is adjusted: of twenty comparisons of equals, one is below 0.05 by"
+                " chance.",
+            ),
+            Misconception(
+                name="Bonferroni",
+                code="def adjusted(p):\n    return [min(1.0, len(p) * x) for x in p]",
+                says="This multiplies all by n: Bonferroni. Holm multiplies the second smallest by"
+                " n - 1, and so on.",
+            ),
+            Misconception(
+                name="allowed to fall",
+                code="def adjusted(p):\n"
+                "    n, o = len(p), sorted(range(len(p)), key=lambda i: p[i])\n"
+                "    return [min(1.0, (n - o.index(i)) * p[i]) for i in range(n)]",
+                says="A larger p-value gets a smaller adjusted one here. Keep the largest so far.",
+            ),
+        ),
+    ),
+)

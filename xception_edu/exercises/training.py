@@ -1,0 +1,274 @@
+"""Exercises of notebook 7: steps, schedules, losses, and which images may choose."""
+
+import torch
+from torch.nn import functional as F
+
+from xception_edu.exercises.exercise import Exercise, Misconception
+
+
+def _sgd_step(w, v, g, rate, momentum):
+    """Torch's own SGD, from a state with velocity v."""
+    weight = torch.nn.Parameter(w.clone())
+    optimizer = torch.optim.SGD([weight], rate, momentum=momentum)
+    optimizer.state[weight]["momentum_buffer"] = v.clone()
+    weight.grad = g.clone()
+    optimizer.step()
+    return weight.detach(), optimizer.state[weight]["momentum_buffer"]
+
+
+def _schedule(epoch):
+    """The paper's staircase, factor by factor."""
+    rate = 0.045
+    for _ in range(2, int(epoch) + 1, 2):
+        rate *= 0.94
+    return rate
+
+
+def _average(average, weight, decay):
+    return torch.lerp(weight, average, decay)
+
+
+EXERCISES = (
+    Exercise(
+        name="07-chance",
+        title="The loss of a network that knows nothing",
+        task="Which cross-entropy loss has a network that gives each of `classes` classes the same"
+        " probability?",
+        stub="def loss(classes):\n    return ...",
+        answer="loss",
+        cases=lambda g: [(10,), (2,), (1000,)],
+        reference=lambda c: F.cross_entropy(
+            torch.zeros(1, c), torch.zeros(1, dtype=torch.long)
+        ).item(),
+        environment=("import math", "import torch"),
+        hints=(
+            "the loss is minus the logarithm of the probability of the right class.",
+            "that probability is 1 / classes.",
+        ),
+        solutions=(
+            "def loss(classes):\n    return math.log(classes)",
+            "def loss(classes):\n    return -math.log(1 / classes)",
+        ),
+        reason=(
+            "ln(10) is 2.30: a first loss far above it says that something is wrong at the start."
+        ),
+        misconceptions=(
+            Misconception(
+                name="the share that is wrong",
+                code="def loss(c):\n    return 1 - 1 / c",
+                says=(
+                    "This is the share of wrong guesses. The loss is minus the logarithm of the"
+                    " right class' probability."
+                ),
+            ),
+            Misconception(
+                name="bits for nats",
+                code="def loss(c):\n    return math.log2(c)",
+                says="This is in bits, with the logarithm to base 2. torch's loss takes the natural"
+                " one.",
+            ),
+            Misconception(
+                name="the probability itself",
+                code="def loss(c):\n    return 1 / c",
+                says="This is the probability of the right class; the loss is minus its logarithm.",
+            ),
+            Misconception(
+                name="base 10",
+                code="def loss(c):\n    return math.log10(c)",
+                says="This is the logarithm to base 10. The loss takes the natural one.",
+            ),
+        ),
+    ),
+    Exercise(
+        name="07-schedule",
+        title="The paper's learning rate",
+        task="0.045, times 0.94 every two epochs (Section 4.3). Write the rate after `epoch` whole"
+        " epochs.",
+        stub="def rate(epoch):\n    return ...",
+        answer="rate",
+        cases=lambda g: [(0,), (1,), (2,), (3,), (9,), (40,)],
+        reference=_schedule,
+        hints=(
+            "how many factors have come after 3 epochs?",
+            "`//` divides and rounds down.",
+        ),
+        solutions=(
+            "def rate(epoch):\n    return 0.045 * 0.94 ** (epoch // 2)",
+            "def rate(epoch):\n"
+            "    value = 0.045\n"
+            "    for passed in range(1, epoch + 1):\n"
+            "        if passed % 2 == 0:\n"
+            "            value *= 0.94\n"
+            "    return value",
+        ),
+        reason="A staircase: the rate stays for two epochs, then falls by 6 %.",
+        misconceptions=(
+            Misconception(
+                name="every epoch",
+                code="def rate(e):\n    return 0.045 * 0.94**e",
+                says="This falls every epoch: after forty epochs it is less than a third of the"
+                " paper's.",
+            ),
+            Misconception(
+                name="smooth for stairs",
+                code="def rate(e):\n    return 0.045 * 0.94 ** (e / 2)",
+                says="This falls smoothly. The paper's rate stays the same for two epochs.",
+            ),
+            Misconception(
+                name="subtracted",
+                code="def rate(e):\n    return 0.045 * (1 - 0.06 * (e // 2))",
+                says=(
+                    "This subtracts the same amount every time, and falls below zero. Each"
+                    " interval *multiplies*."
+                ),
+            ),
+            Misconception(
+                name="one factor too early",
+                code="def rate(e):\n    return 0.045 * 0.94 ** ((e + 1) // 2)",
+                says="The first factor comes after two epochs, not after one.",
+            ),
+        ),
+    ),
+    Exercise(
+        name="07-momentum",
+        title="One step with momentum",
+        task=(
+            "Write a step of SGD as torch takes it, for a weight, its velocity (the momentum"
+            " buffer) and its gradient. Return the new weight and the new velocity."
+        ),
+        stub="def step(weight, velocity, gradient, rate, momentum):\n    return ...",
+        answer="step",
+        cases=lambda g: [
+            (*(torch.randn(3, generator=g) for _ in range(3)), rate, m)
+            for rate, m in ((0.1, 0.9), (1.0, 0.5))
+        ],
+        reference=_sgd_step,
+        hints=(
+            "first the velocity: what stays of the old one, and what comes?",
+            "torch adds the whole gradient; the weight then moves *against* the new velocity.",
+        ),
+        solutions=(
+            "def step(weight, velocity, gradient, rate, momentum):\n"
+            "    velocity = momentum * velocity + gradient\n"
+            "    return weight - rate * velocity, velocity",
+            "def step(weight, velocity, gradient, rate, momentum):\n"
+            "    velocity = gradient.add(velocity, alpha=momentum)\n"
+            "    return weight.sub(velocity, alpha=rate), velocity",
+        ),
+        reason=(
+            "The velocity remembers earlier gradients, each step a little less; the weight follows"
+            " it downhill."
+        ),
+        misconceptions=(
+            Misconception(
+                name="uphill",
+                code="def step(w, v, g, r, m):\n    v = m * v + g\n    return w + r * v, v",
+                says="This adds the velocity, and climbs. The gradient points uphill: the step goes"
+                " against it.",
+            ),
+            Misconception(
+                name="a mean for a sum",
+                code=(
+                    "def step(w, v, g, r, m):\n    v = m * v + (1 - m) * g\n    return w - r * v, v"
+                ),
+                says=(
+                    "This takes (1 - momentum) of the gradient, as Adam's mean does. torch's SGD"
+                    " adds all of it."
+                ),
+            ),
+            Misconception(
+                name="the old velocity",
+                code="def step(w, v, g, r, m):\n    return w - r * v, m * v + g",
+                says="The weight moves by the old velocity here. The new one is made first.",
+            ),
+            Misconception(
+                name="momentum left out",
+                code="def step(w, v, g, r, m):\n    return w - r * g, m * v + g",
+                says="The weight follows the gradient alone: the velocity is kept, but not used.",
+            ),
+        ),
+    ),
+    Exercise(
+        name="07-average",
+        title="Averaged weights",
+        task=(
+            "Polyak averaging keeps an average of the weights, which is evaluated. Write its"
+            " update after a step, with a decay such as 0.99."
+        ),
+        stub="def update(average, weight, decay):\n    return ...",
+        answer="update",
+        cases=lambda g: [
+            (torch.randn(3, generator=g), torch.randn(3, generator=g), d) for d in (0.99, 0.9, 0.25)
+        ],
+        reference=_average,
+        hints=(
+            "with a decay of 0.99, is the average mostly its old value or the new weight?",
+            "the two shares add up to 1.",
+        ),
+        solutions=(
+            "def update(average, weight, decay):\n"
+            "    return decay * average + (1 - decay) * weight",
+            "def update(average, weight, decay):\n"
+            "    return average + (1 - decay) * (weight - average)",
+        ),
+        reason="A large decay looks far back: 0.99 is a mean over about a hundred steps.",
+        misconceptions=(
+            Misconception(
+                name="shares swapped",
+                code="def update(a, w, d):\n    return (1 - d) * a + d * w",
+                says="The shares are swapped: a decay of 0.99 keeps 99 % of the *average*.",
+            ),
+            Misconception(
+                name="decay for weight decay",
+                code="def update(a, w, d):\n    return d * w",
+                says="This shrinks the weight. The decay of an average says how slowly it forgets.",
+            ),
+            Misconception(
+                name="plain mean",
+                code="def update(a, w, d):\n    return (a + w) / 2",
+                says="This takes half of each, whatever the decay.",
+            ),
+            Misconception(
+                name="shares that do not add up",
+                code="def update(a, w, d):\n    return d * a + w",
+                says="The shares add up to more than one, so that the average grows without end.",
+            ),
+        ),
+    ),
+    Exercise(
+        name="07-choose",
+        title="Which images may choose?",
+        task="You train with three learning rates, and want to report how good the best is. Which"
+        " images choose the rate, and which are reported? Answer with two of `train`, `validation`,"
+        ' `test`, in this order, as in `("train", "test")`.',
+        stub="answer = ...",
+        answer="answer",
+        reference=lambda: ("validation", "test"),
+        hints=(
+            "a number that was used to choose is too good.",
+            "images that chose nothing and taught nothing are the honest ones.",
+        ),
+        solutions=('answer = ("validation", "test")', 'answer = ["validation", "test"]'),
+        reason="The best of three on a set is partly luck on that set; only images that nobody has"
+        " looked at tell the truth.",
+        misconceptions=(
+            Misconception(
+                name="test set used for choosing",
+                code='answer = ("test", "test")',
+                says="The test images have chosen the rate here, so that their number is too good."
+                " Choose on validation images.",
+            ),
+            Misconception(
+                name="training images choose",
+                code='answer = ("train", "test")',
+                says="On training images the rate wins that learns them by heart. Choose on images"
+                " that are not trained on.",
+            ),
+            Misconception(
+                name="chosen and reported on the same",
+                code='answer = ("validation", "validation")',
+                says="What chose is not fit to be reported: of three tries it is the luckiest.",
+            ),
+        ),
+    ),
+)
