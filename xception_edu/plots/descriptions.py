@@ -75,7 +75,7 @@ WORDS = {
     ),
     "draw_rooms": (
         "The package: six files count by hand and seven by machine; they share configs and meet in"
-        " measure. Nine rooms lie behind."
+        " measure. Ten rooms lie behind."
     ),
 }
 

@@ -51,6 +51,7 @@ PLAN = Plan(
         "benchmark": "times, kept as records",
         "plots": "the figures",
         "explorers": "pictures that move",
+        "exercises": "checks that explain",
         "commands": "the course as files",
     },
 )
