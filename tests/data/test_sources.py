@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.helpers.image_files import CLASSES, jpeg, write_folder, write_parquet
 from xception_edu.data import sources
+from xception_edu.data.images import BadImageError, Preprocessing, load_array
 from xception_edu.data.labels import split_by_share
 from xception_edu.data.sources import open_images
 from xception_edu.data.splits import split_of
@@ -340,3 +341,22 @@ def test_progress_bars_are_as_before(tmp_path):
     before = datasets.are_progress_bars_disabled()
     sources.open_images(tmp_path)
     assert datasets.are_progress_bars_disabled() == before
+
+
+@pytest.mark.parametrize("place", ["cache", "home"])
+def test_a_cache_that_cannot_be_written_is_called_that(tmp_path, monkeypatch, place):
+    path = write_parquet(tmp_path / "train.parquet", range(4))
+    (tmp_path / "no folder").write_text("")
+    home = tmp_path / "no folder" / ("" if place == "cache" else "deeper")
+    monkeypatch.setattr(datasets.config, "HF_CACHE_HOME", home)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", home / "datasets")
+    with pytest.raises(ValueError, match="no folder.* cannot be written: .*; HF_HOME may name"):
+        open_images(path)
+
+
+def test_rows_that_hold_no_file_are_named_and_nothing_is_waited_for(tmp_path):
+    rows = {"image": [0, 1, 0, 1], "label": [0, 1, 0, 1]}
+    datasets.Dataset.from_dict(rows).to_parquet(tmp_path / "train.parquet")
+    found = open_images(tmp_path, validation_share=0.5)
+    with pytest.raises(BadImageError, match="row .* of train: cannot be read as an image"):
+        load_array(found.train.contents[1], found.train.names[1], Preprocessing(8))

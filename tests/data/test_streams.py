@@ -243,3 +243,17 @@ def test_shards_are_seen_wherever_they_lie(tmp_path, shards):
     assert find_source(next(shards.iterdir())).kind == "shards"
     assert find_source(tmp_path).kind == "folder"
     assert find_source("hf://some/thing").kind == "hub"
+
+
+def test_a_label_that_cannot_be_read_in_the_middle_of_a_shard_is_one_line(tmp_path):
+    def label(number):
+        return b"[" * 10**5 if number == 20 else b'{"label": 0}'
+
+    for part in ("train", "val"):
+        write_shards(tmp_path, part, range(48), 1, suffix="json", label=label)
+    data = load_dataset(KIND, tmp_path)
+    with pytest.raises(ValueError, match="^data is '.*', but cannot be read: .") as error:
+        batches(data, KIND, range(6))
+    with pytest.raises(ValueError, match="^data is '.*', but cannot be read: ."):
+        list(data.validation_batches(4))
+    assert "\n" not in str(error.value)

@@ -22,6 +22,15 @@ SYSTEM_FOLDERS = {
     *("temporary items", "__macosx", "__pycache__"),
 }
 MAX_DEPTH = 100  # folders in one another
+REASONS = 6  # that are named in the line of what is left out
+# A folder of folders of classes must be called just so, in capital or small letters.
+SPLIT_FOLDERS = {
+    "train": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
 TABLES = (".parquet", ".tar")
 LISTS = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 
@@ -74,18 +83,19 @@ def _add_folder(
         elif entry.is_dir():
             status = os.stat(entry.path)
             place = (status.st_dev, status.st_ino)
+            of_class = inner[:2] if inner[0].lower() in SPLIT_FOLDERS else inner[:1]
             if name in SYSTEM_FOLDERS:
                 tree.left_out[f"named {entry.name}"] += 1
-            elif place in above or (inner[:2], place) in seen:
-                tree.left_out["linked folder that was there already"] += 1
+            elif place in above or (of_class, place) in seen:
+                tree.left_out["linked to a second time"] += 1
             else:
-                seen.add((inner[:2], place))
+                seen.add((of_class, place))
                 tree.folders.append(inner)
                 _add_folder(tree, inner, (*above, place), seen)
         elif entry.is_file():
             _add_file(tree, inner, name)
         else:
-            tree.left_out["no regular file"] += 1
+            tree.left_out["not regular files"] += 1
 
 
 def _add_file(tree: FolderTree, parts: Parts, name: str) -> None:
@@ -110,8 +120,8 @@ def class_name(folder: str) -> str:
 
 
 def summary(left_out: Counter[str]) -> str:
-    """What was left out, and why, in words: the four most frequent reasons."""
-    reasons = [f"{count:,} {reason}" for reason, count in left_out.most_common(4)]
-    if more := sum(left_out.values()) - sum(count for _, count in left_out.most_common(4)):
+    """What was left out, and why, in words: the most frequent reasons."""
+    reasons = [f"{count:,} {reason}" for reason, count in left_out.most_common(REASONS)]
+    if more := sum(left_out.values()) - sum(count for _, count in left_out.most_common(REASONS)):
         reasons.append(f"{more:,} more")
     return f"; left out: {', '.join(reasons)}" if reasons else ""

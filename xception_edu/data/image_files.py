@@ -65,7 +65,7 @@ def image_suffixes() -> frozenset[str]:
 
 def read_regular(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> bytes:
     """The bytes of a file on a disk: a pipe or a device, which may never end, is a ValueError."""
-    with open(path, "rb", opener=_opened_at_once) as file:
+    with open(os.fspath(path), "rb", opener=_opened_at_once) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise ValueError("it is no regular file")

@@ -109,7 +109,7 @@ def _named(name: str) -> Iterator[None]:
         yield
     except Exception as error:  # decoders raise what they like on broken files
         reason = _reason(error)
-        shown = name if len(name) <= 200 else f"{name[:60]}...{name[-137:]}"
+        shown = name if len(name) <= 150 else f"{name[:40]}...{name[-107:]}"
         message = checks.line(f"{shown}: cannot be read as an image: {reason}")
         raise BadImageError(message) from error
 
@@ -119,7 +119,7 @@ def _reason(error: Exception) -> str:
         return "its bytes are of no kind of image that is read here"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return " ".join(str(error).split())[:150] or type(error).__name__
 
 
 # ---- cropped and resized -------------------------------------------------------------------------

@@ -65,9 +65,8 @@ def _check_fit(recipe: Recipe, data: Images, where: str, any_classes: bool) -> N
         facts["in_channels"] = data.train_images.shape[1]
     for name, fact in facts.items():
         if getattr(recipe.model, name) != fact:
-            raise ValueError(
-                f"model.{name} is {getattr(recipe.model, name)}, but must be {fact} for {where}"
-            )
+            right = f"must be {fact} for {checks.shown(where)}"
+            raise ValueError(f"model.{name} is {getattr(recipe.model, name)}, but {right}")
     checks.integer(
         "batch_size",
         recipe.batch_size,

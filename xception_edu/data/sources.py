@@ -114,7 +114,7 @@ def _in_folder(where: str, tree: FolderTree) -> Source:
     """
     lists = [parts for parts in tree.lists if is_list(tree.path(parts))]
     parquet = [parts for parts in tree.tables if parts[-1].lower().endswith(".parquet")]
-    shards = [parts for parts in tree.tables if parts not in set(parquet)]
+    shards = [parts for parts in tree.tables if parts[-1].lower().endswith(".tar")]
     candidates = {"lists": lists, "folder": [], "parquet": parquet, "shards": shards}
     top_folders = {parts[0] for parts in tree.images if len(parts) > 1}
     if lists:
@@ -128,7 +128,7 @@ def _in_folder(where: str, tree: FolderTree) -> Source:
         left_out[f"of suffix {Path(parts[-1]).suffix.lower()}"] += 1
     splits: dict[str, list[Parts]] = {}
     if kind in ("parquet", "shards"):
-        left_out["an image"] += len(tree.images)
+        left_out["beside the tables"] += len(tree.images)
     if kind != "folder":
         splits, others = tables_by_split(candidates[kind], where)
         left_out += others

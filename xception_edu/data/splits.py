@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from xception_edu.data.folder_tree import FolderTree, Parts, class_name
+from xception_edu.data.folder_tree import SPLIT_FOLDERS, FolderTree, Parts, class_name
 from xception_edu.data.refusals import refusal
 
 # For each split the words in the name of a table that mean it; of the splits after "train" the
@@ -17,15 +17,7 @@ SPLIT_WORDS = {
     "validation": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing", "eval", "evaluation"),
 }
-# A folder of folders of classes must be called just so, in capital or small letters; one that is
-# called nearly so is not taken for a class.
-SPLIT_FOLDERS = {
-    "train": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-}
+# A folder of folders that is called nearly as those of splits are is not taken for a class.
 NEARLY = re.compile(
     r"(?<![a-z])(train|valid|(val|test|testing|dev|eval|evaluation)(?![a-z]))", re.IGNORECASE
 )

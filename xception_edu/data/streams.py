@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xception_edu import checks
 from xception_edu.data.decoding import (
     pool_of,
     preprocessing_of,
@@ -85,8 +86,8 @@ def _in_files(source: Source) -> tuple[str, list[Options]]:
             "must be a folder of .tar shards or .parquet files, to be read as a stream",
         )
     files = {split: list(map(source.tree.path, tables)) for split, tables in source.splits.items()}
-    numbers = ", ".join(f"{split} {len(paths):,} files" for split, paths in files.items())
-    say_what_is_used(f"{source.where}: {numbers}", source.left_out)
+    numbers = ", ".join(f"{split} {len(paths):,}" for split, paths in files.items())
+    say_what_is_used(f"{source.where}: files of {numbers}", source.left_out)
     return kinds[source.kind], [
         {"data_files": {split: paths}, "split": split} for split, paths in files.items()
     ]
@@ -169,7 +170,7 @@ class Stream:
             self._examples = self._epoch(place)
         rows = rank_rows(place.batch_size, place.rank, place.world_size)
         count = rows.stop - rows.start
-        examples = list(islice(self._examples, count))
+        examples = self._taken(self._examples, count)
         if len(examples) < count:
             raise ValueError(
                 f"steps_per_epoch is {self.steps}, but must be at most {place.step % self.steps}:"
@@ -179,6 +180,11 @@ class Stream:
         # "cut" is what the crop was called when the first runs were made: it decides their seeds
         seeds = [seed_for(place.seed, "cut", place.step, place.rank, row) for row in range(count)]
         return self._readable(list(map(self._submit, examples, seeds)), examples)
+
+    def _taken(self, examples: Iterator[dict[str, Any]], count: int) -> list[dict[str, Any]]:
+        """The next examples; ValueError if their shard cannot be read."""
+        with one_line_errors(self.streams.where):
+            return list(islice(examples, count))
 
     def _epoch(self, place: Place) -> Iterator[dict[str, Any]]:
         """The examples of a process from the step on.
@@ -236,9 +242,10 @@ class Stream:
             label = label.get("label", label.get("labels"))
         for value in label if isinstance(label, list) else [label]:
             if not isinstance(value, int) or not 0 <= value < len(self.classes):
+                label = checks.shown(value)
+                right = f"must be an integer from 0 to {len(self.classes) - 1}"
                 raise ValueError(
-                    f"{self._name(example)} has the label {value!r}, which must be an integer from"
-                    f" 0 to {len(self.classes) - 1}"
+                    checks.line(f"{self._name(example)} has the label {label}, which {right}")
                 )
         if isinstance(label, list) and not self.multi_label:
             raise ValueError(
@@ -252,7 +259,7 @@ class Stream:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches of validation images and labels; of `world_size` processes each has a share."""
         examples = iter(_share(self.streams.validation, rank, world_size))
-        while batch := list(islice(examples, batch_size)):
+        while batch := self._taken(examples, batch_size):
             images = results(list(map(self._submit, batch)))
             readable = [i for i, image in enumerate(images) if image is not None]
             if readable:

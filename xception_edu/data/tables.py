@@ -1,9 +1,11 @@
 """Tables of images and labels, read by Hugging Face's `datasets`: parquet files and the hub."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -193,8 +195,12 @@ def one_line_errors(where: str, hint: str = "") -> Iterator[None]:
 
 
 def _unwritable(error: OSError) -> str | None:
-    """The folder of the cache, where it is what an error is about."""
+    """The place in the cache, or above it, that an error is about; None if it is about another."""
     datasets = datasets_library()
-    place = str(error.filename or "")
-    caches = (datasets.config.HF_DATASETS_CACHE, datasets.config.HF_CACHE_HOME)
-    return place if any(place.startswith(str(cache)) for cache in caches) else None
+    if not isinstance(error.filename, str) or not os.path.isabs(error.filename):
+        return None
+    place = Path(error.filename)
+    for cache in map(Path, (datasets.config.HF_DATASETS_CACHE, datasets.config.HF_CACHE_HOME)):
+        if place.is_relative_to(cache) or cache.is_relative_to(place):
+            return error.filename
+    return None

@@ -170,7 +170,7 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
         try:
             results.append(_result(classifier, path, names))
         except ValueError as error:
-            print(f"{parser.prog}: error: {error}", file=sys.stderr)
+            print(checks.line(f"{parser.prog}: error: {error}"), file=sys.stderr)
             failed = 1
     if args.format == "json":
         print(json.dumps(results, indent=2))
