@@ -265,7 +265,7 @@ def test_recipes_that_need_a_path_say_so_and_those_that_do_not_refuse_one(folder
     ):
         load_dataset(CROPPED)
     with pytest.raises(
-        ValueError, match="data is '.*', but must be left out: digits come with a package"
+        ValueError, match="data is '.*', but must be left out: images of digits come with a package"
     ):
         load_dataset(DIGITS, folder)
 
