@@ -54,13 +54,14 @@ def stage_of(layer: str) -> int:
 
 
 @torch.inference_mode()
-def run(steps: Sequence[Stage], x: Tensor) -> Tensor:
-    """The steps on x, batch by batch."""
+def run(steps: Sequence[Stage], x: Tensor, *, bf16: bool = True) -> Tensor:
+    """The steps on x, batch by batch, in bfloat16 or in float32; what comes out is float32."""
     outputs = []
-    for batch in x.split(BATCH):
-        for step in steps:
-            batch = step(batch)
-        outputs.append(batch)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        for batch in x.split(BATCH):
+            for step in steps:
+                batch = step(batch)
+            outputs.append(batch.float())
     return torch.cat(outputs)
 
 

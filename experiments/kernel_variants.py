@@ -30,7 +30,7 @@ WAYS = {
 def dictionaries(kernels: np.ndarray) -> dict[int, np.ndarray]:
     """Eight, 64 and 512 patterns of these kernels."""
     return {
-        count: find_patterns(kernels, count, restarts=80 // count + 1) for count in (8, 64, 512)
+        count: find_patterns(kernels, count, restarts=64 // count + 1) for count in (8, 64, 512)
     }
 
 
@@ -120,9 +120,10 @@ def round_to(weight: Tensor, most: int, *, per_channel: bool) -> None:
 
 # By name, in words, and how the network is made; bf16 is a way to run it, not to make it.
 NUMBERS: dict[str, tuple[str, Callable[[Xception], Xception]]] = {
+    "float32": ("float32", lambda m: m),
+    "bf16": ("bfloat16", lambda m: m),
     "relu": ("a ReLU between depthwise and pointwise", lambda m: between(m, "relu")),
     "elu": ("an ELU between depthwise and pointwise", lambda m: between(m, "elu")),
-    "bf16": ("bfloat16", lambda m: m),
     "folded": ("BN folded into the convolutions", fold_batchnorm),
     "int8_channel": ("8 bits, a step a channel", lambda m: in_bits(m, 8, per_channel=True)),
     "int8_layer": ("8 bits, a step a layer", lambda m: in_bits(m, 8, per_channel=False)),

@@ -14,13 +14,16 @@ difference to the original's accuracy, in points, with the interval of 95 % of a
 images and seeds. `numbers` has the network computed in other numbers, or with an activation between
 depthwise and pointwise.
 
-A seed draws the images that the classifier is trained on, and what is random about kernels. What is
-finished is kept in --runs, and what was interrupted goes on when called again.
+A seed draws the images that the classifier is trained on, and what is random about kernels.
+Networks with other kernels compute in bfloat16, and so does the original that they are compared
+with; `numbers` are compared with float32. What is finished is kept in --runs, what was interrupted
+goes on when called again, and the record says how many seeds each row has so far.
 """
 
 import argparse
 import json
 import statistics
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -50,8 +53,9 @@ from xception_edu.training.run_folder import write_atomically
 from xception_edu.xception import Xception
 
 SEEDS = (0, 1, 2)
-STATISTICS = 200  # images for BN's statistics
+STATISTICS = 100  # images for BN's statistics
 DRAWS = 2000  # of the bootstrap
+EVERY = 240  # seconds between two records
 BY_LAYER = ("patterns", "separable", "shuffled", "random")  # the ways that one layer is replaced in
 NETWORK = "Xception of Keras Applications, trained on ImageNet (F. Chollet)"
 Answers = dict[str, list[list[int]]]  # of the validation images, for each seed
@@ -65,15 +69,18 @@ class Bench:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.base = base_of(args.weights).to(memory_format=torch.channels_last)
         self.kernels = depthwise_kernels(self.base)
-        every = torch.cat(list(self.kernels.values())).double().numpy()
-        self.patterns = dictionaries(every)
+        path = self.folder / "patterns.pt"
+        if not path.is_file():
+            every = torch.cat(list(self.kernels.values())).double().numpy()
+            torch.save({n: torch.from_numpy(p) for n, p in dictionaries(every).items()}, path)
+        self.patterns = {count: found.numpy() for count, found in torch.load(path).items()}
         data = open_images(args.data)
         self.train_images, self.train_labels = some_of(data.train, args.pool, args.size)
         self.images, self.labels = some_of(data.validation, args.validation, args.size)
         self.draws = [drawn(self.train_labels, args.train, seed) for seed in SEEDS]
         path = self.folder / "train_features.pt"
         if not path.is_file():
-            torch.save(run(stages(self.base), self.train_images), path)
+            torch.save(run(stages(self.base), self.train_images, bf16=False), path)
         self.classifiers = self.trained_on(torch.load(path))
 
     def trained_on(self, features: Tensor) -> list[Classifier]:
@@ -84,21 +91,19 @@ class Bench:
         """What the original classifiers say to features."""
         return [classify(features).tolist() for classify in self.classifiers]
 
-    def kept(self, name: str, compute: Callable[[], Answers]) -> Answers:
-        """Answers as they were kept under this name, or computed and kept."""
+    def kept(self, name: str) -> Answers | None:
+        """Answers that were computed before."""
         path = self.folder / f"{name}.json"
-        if not path.is_file():
-            write_atomically(path, json.dumps(compute()).encode())
-        answers: Answers = json.loads(path.read_text(encoding="utf-8"))
-        return answers
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+    def keep(self, name: str, compute: Callable[[], Answers]) -> None:
+        """Compute answers, unless they are there."""
+        if self.kept(name) is None:
+            content = json.dumps(compute()).encode()
+            write_atomically(self.folder / f"{name}.json", content)
 
 
 # ---- answers -------------------------------------------------------------------------------------
-
-
-def original(bench: Bench) -> Answers:
-    """Answers of the network as it is."""
-    return {"kept": bench.read(run(stages(bench.base), bench.images))}
 
 
 def everywhere(bench: Bench, way: str, seed: int) -> Answers:
@@ -121,12 +126,11 @@ def with_new_statistics(bench: Bench, model: Xception) -> Answers:
 
 
 def in_numbers(bench: Bench, name: str) -> Answers:
-    """Answers of the network in other numbers."""
+    """Answers of the network in other numbers; "float32" and "bf16" are as it is."""
     model = NUMBERS[name][1](bench.base)
     if name in ("relu", "elu"):
         return with_new_statistics(bench, model)
-    with torch.autocast("cpu", torch.bfloat16, enabled=name == "bf16"):
-        return {"kept": bench.read(run(stages(model), bench.images))}
+    return {"kept": bench.read(run(stages(model), bench.images, bf16=name == "bf16"))}
 
 
 def one_layer(bench: Bench, layer: str, way: str, seed: int, x: Tensor) -> Answers:
@@ -136,43 +140,87 @@ def one_layer(bench: Bench, layer: str, way: str, seed: int, x: Tensor) -> Answe
     return {"kept": bench.read(run(steps[stage_of(layer) :], x))}
 
 
-def by_layer(bench: Bench, way: str, seed: int) -> Iterator[tuple[str, Answers]]:
-    """Layer by layer, answers with the kernels of that one replaced."""
+def by_layer(bench: Bench, way: str, seed: int) -> Iterator[None]:
+    """Layer by layer, keep the answers with the kernels of that one replaced."""
     x, steps = bench.images, stages(bench.base)
     for at, step in enumerate(steps):
         for layer in [name for name in bench.kernels if stage_of(name) == at]:
             compute = partial(one_layer, bench, layer, way, seed, x)
-            yield layer, bench.kept(f"{layer} {way} {seed}", compute)
+            bench.keep(f"{layer} {way} {seed}", compute)
+            yield
         if at + 1 < len(steps):
             x = run([step], x)
+
+
+def measure(bench: Bench) -> Iterator[None]:
+    """Keep all answers, one after another: what says most comes first."""
+    for name in NUMBERS:
+        bench.keep(f"numbers {name}", partial(in_numbers, bench, name))
+        yield
+    for seed in SEEDS:
+        for way in ways_of(seed):
+            bench.keep(f"everywhere {way} {seed}", partial(everywhere, bench, way, seed))
+            yield
+        for way in ways_of(seed):
+            if way in BY_LAYER:
+                yield from by_layer(bench, way, seed)
+
+
+def ways_of(seed: int) -> list[str]:
+    """The ways that have this seed: those without chance have the first alone."""
+    return [way for way, (_, random) in WAYS.items() if random or seed == SEEDS[0]]
 
 
 # ---- the record ----------------------------------------------------------------------------------
 
 
-def row(bench: Bench, runs: list[Answers], first: Answers) -> dict[str, dict[str, object]]:
-    """What answers say: of a run for each seed of chance, or of one without chance.
+def record_of(bench: Bench) -> dict[str, dict]:
+    """What is there by now."""
+    record: dict[str, dict] = {
+        "numbers": {
+            name: {"words": words} | row(bench, [f"numbers {name}"], before="numbers float32")
+            for name, (words, _) in NUMBERS.items()
+        },
+        "everywhere": {
+            way: {"words": words} | row(bench, [f"everywhere {way} {seed}" for seed in SEEDS])
+            for way, (words, _) in WAYS.items()
+        },
+    }
+    layers = {}
+    for layer in bench.kernels:
+        rows = {w: row(bench, [f"{layer} {w} {seed}" for seed in SEEDS]) for w in BY_LAYER}
+        layers[layer] = {way: found["kept"] for way, found in rows.items() if found}
+    return record | {"layers": layers}
+
+
+def row(bench: Bench, names: list[str], before: str = "numbers bf16") -> dict[str, dict]:
+    """What answers say, of a run for each seed of chance, or of one without chance.
 
     A run has the answers of every seed's classifier; seed s of chance goes with that of seed s.
     """
+    runs = [found for name in names if (found := bench.kept(name))]
+    first = bench.kept(before)
+    if not runs or not first:
+        return {}
     paired = runs * len(SEEDS) if len(runs) == 1 else runs
     rows = {}
     for kind in runs[0]:
         answers = np.array([run[kind][seed] for seed, run in enumerate(paired)])
-        before = np.array(first["kept"])[: len(paired)]
-        rows[kind] = summary(answers, before, bench.labels.numpy())
+        originals = np.array(first["kept"])[: len(paired)]
+        summary = summarized(answers, originals, bench.labels.numpy())
+        rows[kind] = summary | {"runs": len(runs)}
     return rows
 
 
-def summary(answers: np.ndarray, before: np.ndarray, labels: np.ndarray) -> dict[str, object]:
-    """Accuracy and what changed, of answers (seeds, images) and those before."""
+def summarized(answers: np.ndarray, originals: np.ndarray, labels: np.ndarray) -> dict[str, object]:
+    """Accuracy and what changed, of answers (seeds, images) and those of the original."""
     right = answers == labels
     return {
         "accuracy": right.mean(1).tolist(),
         "mean": right.mean().item(),
         "std": statistics.stdev(right.mean(1).tolist()),
-        "same": (answers == before).mean().item(),
-        "change": change(right, before == labels),
+        "same": (answers == originals).mean().item(),
+        "change": change(right, originals == labels),
     }
 
 
@@ -189,33 +237,6 @@ def change(right: np.ndarray, before: np.ndarray) -> dict[str, float]:
     return {"points": gained.mean().item(), "low": low.item(), "high": high.item()}
 
 
-def measure(bench: Bench) -> Iterator[dict[str, dict]]:
-    """The record, again and again as it grows: what says most comes first."""
-    first = bench.kept("original", lambda: original(bench))
-    record: dict[str, dict] = {"original": row(bench, [first], first)["kept"]}
-    record |= {"everywhere": {}, "numbers": {}, "layers": {}}
-    for name, (words, _) in NUMBERS.items():
-        answers = bench.kept(f"numbers {name}", partial(in_numbers, bench, name))
-        record["numbers"][name] = {"words": words} | row(bench, [answers], first)
-        yield record
-    for way, (words, random) in WAYS.items():
-        runs = []
-        for seed in SEEDS if random else SEEDS[:1]:
-            name = f"everywhere {way} {seed}"
-            runs.append(bench.kept(name, partial(everywhere, bench, way, seed)))
-            yield record
-        record["everywhere"][way] = {"words": words} | row(bench, runs, first)
-    for way in BY_LAYER:
-        found: dict[str, list[Answers]] = {}
-        for seed in SEEDS if WAYS[way][1] else SEEDS[:1]:
-            for layer, answers in by_layer(bench, way, seed):
-                found.setdefault(layer, []).append(answers)
-                yield record
-        for layer, runs in found.items():
-            record["layers"].setdefault(layer, {})[way] = row(bench, runs, first)["kept"]
-        yield record
-
-
 def main() -> None:
     """Measure what is not measured yet, and write the record as it grows."""
     parser = argparse.ArgumentParser(description="Replace trained kernels, and measure the cost.")
@@ -223,19 +244,23 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="a data set of ten classes")
     parser.add_argument("--data-name", help="what the result is said to be on")
     parser.add_argument("--size", type=int, default=128, help="pixels of an image's side")
-    parser.add_argument("--pool", type=int, default=50, help="training images a class to draw from")
-    parser.add_argument("--train", type=int, default=40, help="of these, for a classifier")
-    parser.add_argument("--validation", type=int, default=30, help="validation images a class")
+    parser.add_argument("--pool", type=int, default=20, help="training images a class to draw from")
+    parser.add_argument("--train", type=int, default=15, help="of these, for a classifier")
+    parser.add_argument("--validation", type=int, default=20, help="validation images a class")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "trained_kernels")
     args = parser.parse_args()
     torch.set_num_threads(1)
     bench = Bench(args)
     about = {"network": NETWORK, "data": args.data_name or args.data, "image_size": args.size}
-    about |= {"seeds": len(SEEDS), "train_a_class": args.train, "pool_a_class": args.pool}
+    about |= {"train_a_class": args.train, "pool_a_class": args.pool}
     about |= {"validation_images": len(bench.labels)} | machine.facts("torch", "numpy")
     path = ROOT / "results" / "trained_kernels.json"
-    for record in tqdm(measure(bench), desc="measured"):
-        path.write_text(as_json(about | record), encoding="utf-8")
+    begun = time.monotonic()
+    for _ in tqdm(measure(bench), desc="measured"):
+        if time.monotonic() - begun > EVERY:
+            path.write_text(as_json(about | record_of(bench)), encoding="utf-8")
+            begun = time.monotonic()
+    path.write_text(as_json(about | record_of(bench)), encoding="utf-8")
 
 
 if __name__ == "__main__":

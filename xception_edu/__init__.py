@@ -41,8 +41,8 @@ _NAMES = {
     ),
     "exercises": "check hint progress solution",
     "explorers": (
-        "budget_explorer kernel_explorer order_explorer playback_explorer roofline_explorer "
-        "segments_explorer separability_explorer towers_explorer walk_explorer"
+        "budget_explorer kernel_explorer kernels_explorer order_explorer playback_explorer "
+        "roofline_explorer segments_explorer separability_explorer towers_explorer walk_explorer"
     ),
     "inception_v3": "InceptionV3 inception_v3",
     "layers": (

@@ -42,6 +42,7 @@ from xception_edu.exercises import progress as progress
 from xception_edu.exercises import solution as solution
 from xception_edu.explorers import budget_explorer as budget_explorer
 from xception_edu.explorers import kernel_explorer as kernel_explorer
+from xception_edu.explorers import kernels_explorer as kernels_explorer
 from xception_edu.explorers import order_explorer as order_explorer
 from xception_edu.explorers import playback_explorer as playback_explorer
 from xception_edu.explorers import roofline_explorer as roofline_explorer

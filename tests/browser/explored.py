@@ -272,9 +272,19 @@ def _image(png, x, y, width, height):
     )
 
 
-def _click(stop, x, y, width, height, words):
+def _words(color, x, y, pitch, columns, words):
+    for i, one in enumerate(words):
+        down, across = divmod(i, columns)
+        place = {"x": x + across * pitch, "y": y + down * pitch}
+        look = {"class": "xe-words xe-words-small", "fill": ink(color), "text-anchor": "middle"}
+        yield "text", place | look, one
+
+
+def _click(stop, x, y, width, height, words, choices=None):
     place = {"x": x, "y": y, "width": width, "height": height}
-    yield "rect", {"class": "xe-click", "data-stop": stop} | place | {"fill": "transparent"}, words
+    leads = {} if stop is None else {"data-stop": stop}
+    leads |= {"data-choices": json.dumps(choices, separators=(",", ":"))} if choices else {}
+    yield "rect", {"class": "xe-click"} | leads | place | {"fill": "transparent"}, words
 
 
 ELEMENTS = {
@@ -286,4 +296,5 @@ ELEMENTS = {
     "cells": _cells,
     "image": _image,
     "click": _click,
+    "words": _words,
 }

@@ -195,9 +195,9 @@ def test_a_click_in_the_picture_goes_there_and_the_keys_go_on_from_it(shown):
     places = shown.root.locator(".xe-click")
     for i in sorted({0, places.count() // 2, places.count() - 1} - {-1} if places.count() else ()):
         place = shown.root.locator(".xe-click").nth(i)
-        stop = int(place.get_attribute("data-stop"))
+        stop, choices = map(place.get_attribute, ("data-stop", "data-choices"))
         place.click()
-        shown.check(**{shown.dial: stop})
+        shown.check(**({shown.dial: int(stop)} if stop else {}), **json.loads(choices or "{}"))
         assert shown.slider.evaluate("slider => slider === document.activeElement")
     shown.page.keyboard.press("Home")
     shown.check(**{shown.dial: stops(shown.made)[0]})

@@ -105,7 +105,13 @@ def check_shape(shape, width, height):
             y - (-len(codes) // columns) * pitch,
         ],
         "image": lambda x, y, w, h: [x, y, x + w, y + h],
-        "click": lambda x, y, w, h, _: [x, y, x + w, y + h],
+        "click": lambda x, y, w, h, *_: [x, y, x + w, y + h],
+        "words": lambda x, y, pitch, columns, words: [
+            x,
+            y,
+            x + (columns - 1) * pitch,
+            y + (len(words) - 1) // columns * pitch,
+        ],
     }
     ends = boxes[kind](*values)
     assert all(-1 <= x <= width + 1 for x in ends[::2]), shape
@@ -115,14 +121,20 @@ def check_shape(shape, width, height):
 
 
 @every
-def test_every_click_leads_to_a_stop(name):
+def test_every_click_leads_to_a_stop_or_to_an_option(name):
     made = explorer(name)
+    options = {control["name"]: control.get("options") for control in made.table["controls"]}
     for state in states(made):
         go(made, state)
         stops = made.table["stops"][made._key()]
-        assert all(
-            shape[1] in stops for shapes in made.shapes() for shape in shapes if shape[0] == "click"
-        )
+        for _, stop, *_, words in clicks(made):
+            choices = words if isinstance(words, dict) else {}
+            assert stop in stops or (stop is None and choices)
+            assert all(value in options[name] for name, value in choices.items())
+
+
+def clicks(made):
+    return [shape for shapes in made.shapes() for shape in shapes if shape[0] == "click"]
 
 
 @every

@@ -5,6 +5,7 @@ without.
 SCENE_EXPLORERS = {
     "budget_explorer": {},
     "kernel_explorer": {},
+    "kernels_explorer": {},
     "order_explorer": {},
     "playback_explorer": {},
     "roofline_explorer": {},

@@ -10,11 +10,13 @@ from xception_edu.explorers.roofline import roofline_explorer
 from xception_edu.explorers.segments import segments_explorer
 from xception_edu.explorers.separability import separability_explorer
 from xception_edu.explorers.towers import towers_explorer
+from xception_edu.explorers.trained_kernels import kernels_explorer
 from xception_edu.explorers.walk import walk_explorer
 
 __all__ = [
     "budget_explorer",
     "kernel_explorer",
+    "kernels_explorer",
     "order_explorer",
     "playback_explorer",
     "roofline_explorer",

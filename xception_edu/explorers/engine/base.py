@@ -55,7 +55,11 @@ class TableExplorer(anywidget.AnyWidget):
 
     @t.observe("table")
     def _send_table(self, change: dict[str, Any]) -> None:
-        self._table = json.dumps(change["new"], ensure_ascii=False, separators=(",", ":"))
+        self._table = as_text(self._sent(change["new"]))
+
+    def _sent(self, table: dict[str, Any]) -> dict[str, Any]:
+        """The table as the browser's script expects it."""
+        return table
 
     def state(self) -> dict[str, int | str]:
         """Value of each control."""
@@ -96,3 +100,8 @@ class TableExplorer(anywidget.AnyWidget):
         picture = base64.b64encode(self.picture()).decode()
         data = {**data, "text/plain": repr(self), "image/png": picture}
         return data, {**metadata, "image/png": {"width": self.picture_width}}
+
+
+def as_text(value: object) -> str:
+    """JSON without blanks."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

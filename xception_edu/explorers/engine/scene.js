@@ -19,6 +19,11 @@ const PAINT = {
     const turned = up ? ` transform="rotate(-90 ${x} ${y})"` : "";
     return `<text x="${x}" y="${y}" class="${classes}" fill="${ink(color)}" text-anchor="${anchor}"${turned}>${safe(words)}</text>`;
   },
+  words: (color, x, y, pitch, columns, words) =>
+    words.map((one, i) => {
+      const at = `x="${x + (i % columns) * pitch}" y="${y + Math.floor(i / columns) * pitch}"`;
+      return `<text ${at} class="xe-words xe-words-small" fill="${ink(color)}" text-anchor="middle">${safe(one)}</text>`;
+    }).join(""),
   cells: (names, x, y, pitch, columns, codes, levels) => {
     const side = pitch - (pitch > 4 ? 1 : 0); // the gap between two cells
     const cell = (code, i) => {
@@ -30,10 +35,15 @@ const PAINT = {
   },
   image: (png, x, y, width, height) =>
     `<image href="data:image/png;base64,${png}" x="${x}" y="${y}" width="${width}" height="${height}" preserveAspectRatio="none"/>`,
-  click: (stop, x, y, width, height, words) =>
-    `<rect class="xe-click" data-stop="${stop}" x="${x}" y="${y}" width="${width}" height="${height}" fill="transparent"><title>${safe(words)}</title></rect>`,
+  click: (stop, x, y, width, height, words, choices) => {
+    const leads = `${stop === null ? "" : ` data-stop="${stop}"`}${choices ? ` data-choices="${safe(JSON.stringify(choices))}"` : ""}`;
+    return `<rect class="xe-click"${leads} x="${x}" y="${y}" width="${width}" height="${height}" fill="transparent"><title>${safe(words)}</title></rect>`;
+  },
 };
 const paint = (shapes) => shapes.map(([kind, ...values]) => PAINT[kind](...values)).join("");
+// A drawing of the table, which has every drawing and every picture once and elsewhere their numbers.
+const drawing = (table, number) =>
+  table.drawings[number].map((shape) => (shape[0] === "image" ? ["image", table.images[shape[1]], ...shape.slice(2)] : shape));
 
 // One page of the scene: what stands still is painted when a choice changes, the rest at every move.
 function panel([width, height]) {
@@ -72,8 +82,8 @@ function build(table, go) {
   const panels = table.panels.map(panel), row = readouts(table.columns);
   const pictures = make("div", { class: "xe-panels" }, ...panels.map((p) => p.element));
   pictures.addEventListener("click", (event) => {
-    const { stop } = event.target.dataset ?? {};
-    if (stop) go(Number(stop));
+    const { stop, choices: made } = event.target.dataset ?? {};
+    if (stop || made) go({ ...(stop && { [slider.name]: Number(stop) }), ...JSON.parse(made ?? "{}") });
   });
   for (const [name, color] of Object.entries(table.palette)) pictures.style.setProperty(`--${name}`, color);
   const keyOf = (s) => choices.map(({ name }) => s[name]).join(" ");
@@ -92,7 +102,8 @@ function build(table, go) {
       }
       title.textContent = view.title;
       note.textContent = view.note;
-      panels.forEach((p, i) => p.show(painted === key ? null : table.stills[key][i], view.shapes[i], view.alts[i]));
+      const still = (i) => (painted === key ? null : drawing(table, table.stills[key][i]));
+      panels.forEach((p, i) => p.show(still(i), drawing(table, view.shapes[i]), view.alts[i]));
       row.show(view.values);
       painted = key;
       const rows = () => views.map((one, i) => [table.stops[key][i], ...one.values]);

@@ -7,7 +7,7 @@ one concept in one color.
 """
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from xception_edu import checks
@@ -41,6 +41,12 @@ class Scene:
     def __init__(self, width: int, height: int):
         self.width, self.height = width, height
         self.shapes: list[list[Any]] = []
+
+    def copy(self) -> "Scene":
+        """A scene that begins with what this one has."""
+        scene = Scene(self.width, self.height)
+        scene.shapes.extend(self.shapes)
+        return scene
 
     def rect(
         self,
@@ -95,6 +101,21 @@ class Scene:
         checks.one_of("anchor", anchor, ANCHORS)
         self._add("text", color, x, y, words, size, anchor, bold, halo, up)
 
+    def words(
+        self,
+        words: Sequence[str],
+        x: float,
+        y: float,
+        pitch: float,
+        columns: int,
+        *,
+        color: str = "ink",
+    ) -> None:
+        """Small words in rows of `columns`, one every `pitch` pixels; x and y are the middle of the
+        first.
+        """
+        self._add("words", color, x, y, pitch, columns, list(words))
+
     def cells(
         self,
         x: float,
@@ -126,11 +147,21 @@ class Scene:
             ["image", base64.b64encode(png).decode(), *map(_tenths, (x, y, width, height))]
         )
 
-    def click(self, stop: int, x: float, y: float, width: float, height: float, words: str) -> None:
-        """A place that takes the slider to `stop` when it is clicked; `words` are shown while the
-        mouse rests there.
+    def click(
+        self,
+        stop: int | None,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        words: str,
+        choices: Mapping[str, object] | None = None,
+    ) -> None:
+        """A place that takes the slider to `stop` when it is clicked (None: it stays), and makes
+        `choices` by name; `words` are shown while the mouse rests there.
         """
-        self.shapes.append(["click", stop, *map(_tenths, (x, y, width, height)), words])
+        shape = ["click", stop, *map(_tenths, (x, y, width, height)), words]
+        self.shapes.append([*shape, dict(choices)] if choices else shape)
 
     def _add(self, kind: str, color: str, *values: object) -> None:
         checks.one_of("color", color, COLOR_NAMES)

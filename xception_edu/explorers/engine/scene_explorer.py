@@ -2,6 +2,7 @@
 `walk.py` is an example.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -11,7 +12,7 @@ import traitlets as t
 
 from xception_edu import checks
 from xception_edu.explorers.engine import scene_picture
-from xception_edu.explorers.engine.base import TableExplorer
+from xception_edu.explorers.engine.base import TableExplorer, as_text
 from xception_edu.explorers.engine.readouts import named
 from xception_edu.explorers.engine.scene import Scene, palette, shared_start
 from xception_edu.plots import style
@@ -63,6 +64,9 @@ class SceneExplorer(TableExplorer):
         if value is not None:  # as shell.js does: the nearest one below
             stops = self.table["stops"][self._key()]
             setattr(self, self._slider, max((s for s in stops if s <= value), default=stops[0]))
+
+    def _sent(self, table: dict[str, Any]) -> dict[str, Any]:
+        return compact(table)
 
     def view(self) -> dict[str, Any]:
         """What is shown now: a row of the table."""
@@ -175,6 +179,31 @@ def tabulate(
         table["views"][where] = [_row(row, shared) for row in rows]
         table["panels"] = [[scene.width, scene.height] for scene in rows[0].scenes]
     return table
+
+
+def compact(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The table as it is sent: each drawing of a panel once, in `drawings`, and each picture once,
+    in `images`; where they were their numbers are.
+    """
+    drawings: dict[str, int] = {}
+    images: dict[str, int] = {}
+
+    def number(shapes: Sequence[list[Any]]) -> int:
+        numbered = [
+            ["image", images.setdefault(shape[1], len(images)), *shape[2:]]
+            if shape[0] == "image"
+            else shape
+            for shape in shapes
+        ]
+        return drawings.setdefault(as_text(numbered), len(drawings))
+
+    stills = {key: list(map(number, panels)) for key, panels in table["stills"].items()}
+    views = {
+        key: [row | {"shapes": list(map(number, row["shapes"]))} for row in rows]
+        for key, rows in table["views"].items()
+    }
+    drawn = {"drawings": list(map(json.loads, drawings)), "images": list(images)}
+    return {**table, "stills": stills, "views": views, **drawn}
 
 
 def _row(view: View, shared: Sequence[int]) -> dict[str, Any]:

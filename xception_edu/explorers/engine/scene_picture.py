@@ -228,6 +228,30 @@ def _text(
         label.set_path_effects(style.halo())
 
 
+def _words(
+    ax: Axes,
+    colors: Mapping[str, str],
+    order: int,
+    color: str,
+    x: float,
+    y: float,
+    pitch: float,
+    columns: int,
+    words: Sequence[str],
+) -> None:
+    for i, one in enumerate(words):
+        ax.text(
+            x + i % columns * pitch,
+            y + i // columns * pitch,
+            one,
+            color=colors[color],
+            fontsize=SIZES["small"],
+            ha="center",
+            va="center",
+            zorder=order,
+        )
+
+
 def _cells(
     ax: Axes,
     colors: Mapping[str, str],
@@ -264,7 +288,7 @@ def _image(
     width: float,
     height: float,
 ) -> None:
-    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"))
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA"))
     ax.imshow(
         pixels,
         extent=(x, x + width, y + height, y),
@@ -278,12 +302,13 @@ def _click(
     ax: Axes,
     colors: Mapping[str, str],
     order: int,
-    stop: int,
+    stop: int | None,
     x: float,
     y: float,
     width: float,
     height: float,
     words: str,
+    choices: Mapping[str, object] | None = None,
 ) -> None:
     """Nothing to see: a picture cannot be clicked."""
 
@@ -294,6 +319,7 @@ PAINTERS: dict[str, Callable[..., None]] = {
     "area": _area,
     "dot": _dot,
     "text": _text,
+    "words": _words,
     "cells": _cells,
     "image": _image,
     "click": _click,

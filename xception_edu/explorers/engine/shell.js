@@ -96,7 +96,7 @@ function codeLine() {
 // Wire an explorer. `build(table, go)` gives its own part: its `name`, under which its styles are; `panels`, elements to show;
 // `labels(control)`, words for the options of a choice; `stops(state)`, the slider's values in ascending order; and
 // `draw(state)`, which shows a state and returns its words, `short`, the `longest` of these and `long`, and its `data` table.
-// `go(stop)` is for clicks in the picture: the keys go on from there. Whoever changes the state, here, by `go` or in Python,
+// `go(change)` is for clicks in the picture, with a value for each control that changes: the keys go on from there. Whoever changes the state, here, by `go` or in Python,
 // draw follows the model.
 function explore({ model, el }, build) {
   const table = JSON.parse(model.get("_table")), [first, ...choices] = table.controls;
@@ -110,8 +110,8 @@ function explore({ model, el }, build) {
     model.save_changes();
   };
   const range = slider(first, (value) => set({ [first.name]: value }));
-  const own = build(table, (stop) => {
-    set({ [first.name]: stop });
+  const own = build(table, (change) => {
+    set(change);
     range.input.focus({ preventScroll: true });
   });
   const switches = choices.map((control) => choice(control, own.labels(control), (value) => set({ [control.name]: value })));

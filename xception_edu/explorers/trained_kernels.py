@@ -1,0 +1,360 @@
+"""Inside a trained network: the kernels of every layer, the few patterns that they nearly are, and
+what a kernel does to a picture.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import safe_open
+
+from xception_edu.explorers.convolution import maps_of, numbers, reduced
+from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
+from xception_edu.explorers.kernel import default_picture
+from xception_edu.explorers.kernel_patterns import Array, find_patterns, match, separability
+from xception_edu.explorers.numpy_convolutions import depthwise
+from xception_edu.explorers.trained_kernels_panels import (
+    Chosen,
+    Layer,
+    Profile,
+    draw_chosen,
+    draw_here,
+    draw_lines,
+    draw_mosaic,
+    draw_pattern_rows,
+    draw_shares,
+)
+
+FILE = Path(__file__).parents[1] / "weights" / "imagenet_kernels.safetensors"
+PATTERNS = 8
+NAMES = (  # of the published network's patterns, the commonest first
+    "box blur",
+    "Gaussian",
+    "identity",
+    "edge –",
+    "edge |",
+    "two columns",
+    "lower rows",
+    "upper rows",
+)
+ODD = "odd"  # the kernel that is least like any pattern
+MOST = 1536  # kernels of a layer that there is room for
+SIDES = range(2, 8)  # of a kernel that can be told apart
+PHOTO = 22  # pixels a side of the picture that a kernel is applied to
+DEAD = 1e-3  # the norm below which a kernel passes on nothing
+RANDOM = 4096  # kernels of random numbers to compare with
+COLUMNS = (
+    ("Kernels", "of this layer"),
+    ("Like a pattern", "this layer | random"),
+    ("Column × row", "this layer | random"),
+    ("Like its pattern", "this kernel"),
+    ("Column × row", "this kernel"),
+)
+
+
+def kernels_explorer(
+    model: object = None, picture: object = None, *, layer: int = 1, kernel: str = "1"
+) -> SceneExplorer:
+    """The kernels of a trained network, layer by layer: what patterns they became, and how many
+    are one column times one row.
+
+    ValueError for wrong arguments.
+
+    Args:
+        model: any torch module, or a dict of arrays (kernels, k, k) by layer; None: the 34
+            depthwise layers of Xception, as its author trained it on ImageNet. Of a network
+            without depthwise convolutions slices of regular kernels are shown, as many as there is
+            room for.
+        picture: what a kernel is applied to: an array (height, width) or (height, width, 3), or an
+            image file; None: a cat's eye.
+        layer: counts from 1.
+        kernel: "1" to "8", a typical kernel of that pattern, or "odd", the one least like any.
+    """
+    layers = _published() if model is None else layers_of(model)
+    photo = _photo(picture)
+    words = {str(i + 1): name for i, name in enumerate(_names(layers))} | {ODD: "the oddest"}
+    given = {"model": model, "picture": picture}
+    return scene_explorer(
+        "kernels_explorer",
+        ("layer", "Layer"),
+        {"kernel": ("Kernel", words)},
+        COLUMNS,
+        partial(views, layers, photo),
+        {"layer": layer, "kernel": kernel},
+        "".join(f", {name}={name}" for name, value in given.items() if value is not None),
+    )
+
+
+# ---- kernels -------------------------------------------------------------------------------------
+
+
+@cache
+def published_kernels() -> dict[str, Array]:
+    """The 34 depthwise layers of the published Xception by name, (channels, 3, 3), in 16 bits."""
+    with safe_open(FILE, framework="numpy") as file:
+        names = [name for name in file.keys() if name != "patterns"]  # noqa: SIM118 (no dict)
+        return {name: file.get_tensor(name) for name in sorted(names, key=_place)}
+
+
+def published_patterns() -> Array:
+    """The eight patterns (8, 3, 3) that explain most of the published network's kernels."""
+    with safe_open(FILE, framework="numpy") as file:
+        patterns: Array = file.get_tensor("patterns").astype(np.float64)
+        return patterns
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Where in the network a layer of the published Xception lies."""
+    return ("entry", "middle", "exit", "sep3", "sep4").index(name.split(".")[0]), name
+
+
+@cache
+def _published() -> tuple[Layer, ...]:
+    return described(published_kernels(), published_patterns())
+
+
+def layers_of(model: object) -> tuple[Layer, ...]:
+    """The layers of a learner's own network; ValueError where none has kernels that can be shown.
+
+    Kernels of 3x3 are compared with the published network's patterns, larger ones with their own.
+    """
+    found = dict(model) if isinstance(model, Mapping) else kernels_of(model)
+    kernels = {str(name): _kernels(str(name), array) for name, array in found.items()}
+    if not kernels:
+        raise ValueError(
+            f"model is {type(model).__name__}, but must have a convolution with square kernels of"
+            f" {SIDES[0]}x{SIDES[0]} to {SIDES[-1]}x{SIDES[-1]}"
+        )
+    return described(kernels, published_patterns())
+
+
+def _kernels(name: str, values: object) -> Array:
+    array = numbers(f"model[{name!r}]", values)
+    if array.ndim != 3 or array.shape[1] != array.shape[2] or array.shape[1] not in SIDES:
+        raise ValueError(
+            f"model[{name!r}] has shape {array.shape}, but must be (kernels, k, k), k from"
+            f" {SIDES[0]} to {SIDES[-1]}"
+        )
+    return _some(array)
+
+
+def _some(kernels: Array) -> Array:
+    """As many kernels as there is room for, evenly from all."""
+    step = -(-len(kernels) // MOST)
+    return kernels[::step]
+
+
+def kernels_of(model: object) -> dict[str, Array]:
+    """The kernels of a torch module by layer: of its depthwise convolutions, or of all if none is.
+
+    Any module with `named_modules`; what it has tells what it is.
+    """
+    if not hasattr(model, "named_modules"):
+        raise ValueError(
+            f"model is {type(model).__name__}, but must be a torch module, or a dict of arrays"
+            " (kernels, k, k)"
+        )
+    depthwise_layers, others = {}, {}
+    for name, module in model.named_modules():
+        channels = getattr(module, "in_channels", 0)
+        segments = getattr(module, "segments", getattr(module, "groups", 0))
+        for weight in _weights(module):
+            kept = depthwise_layers if segments == channels > 1 else others
+            kept[_short(name)] = weight.reshape(-1, *weight.shape[2:])
+    return depthwise_layers or others
+
+
+def _weights(module: object) -> Iterable[Array]:
+    """A convolution's weights with square kernels that can be shown; of other modules none."""
+    weights: Sequence[Any] = getattr(module, "weights", [getattr(module, "weight", None)])
+    if not hasattr(module, "kernel_size") or getattr(module, "transposed", False):
+        return
+    for weight in weights:
+        if getattr(weight, "ndim", 0) == 4:
+            array = numbers("weight", weight)
+            if array.shape[2] == array.shape[3] and array.shape[2] in SIDES:
+                yield array
+
+
+def _short(name: str) -> str:
+    """A module's name without what all of ours have in common."""
+    return name.removesuffix(".depthwise").removesuffix(".conv") or "the module"
+
+
+def described(kernels: Mapping[str, Array], patterns: Array) -> tuple[Layer, ...]:
+    """Every layer, its kernels in the order of their patterns: first those with a positive scale,
+    and of these the most alike first.
+    """
+    by_side = _patterns_by_side(kernels, patterns)
+    return tuple(
+        _layer(name, np.asarray(values, dtype=np.float64), by_side[values.shape[1]])
+        for name, values in kernels.items()
+    )
+
+
+def _patterns_by_side(kernels: Mapping[str, Array], patterns: Array) -> dict[int, Array]:
+    """The patterns of each size of kernels: for 3x3 the ones given, else those of the network."""
+    found = {}
+    for side in {values.shape[1] for values in kernels.values()}:
+        same = [values for values in kernels.values() if values.shape[1] == side]
+        every = np.concatenate([np.asarray(values, dtype=np.float64) for values in same])
+        fits = side == patterns.shape[1]
+        found[side] = patterns if fits else find_patterns(every[:MOST], PATTERNS, restarts=2)
+    return found
+
+
+def _layer(name: str, kernels: Array, patterns: Array) -> Layer:
+    found = match(kernels, patterns)
+    order = np.lexsort((-found.explained, found.scale < 0, found.pattern))
+    return Layer(
+        name=name,
+        kernels=kernels[order],
+        patterns=patterns,
+        pattern=found.pattern[order],
+        scale=found.scale[order],
+        explained=found.explained[order],
+        separable=separability(kernels)[order],
+        dead=int((np.linalg.norm(kernels, axis=(1, 2)) < DEAD).sum()),
+    )
+
+
+@cache
+def by_chance(side: int) -> tuple[float, float]:
+    """Of random kernels: how much eight patterns of their own kind explain, and a column times a
+    row.
+    """
+    kernels = np.random.default_rng(0).standard_normal((RANDOM, side, side))
+    patterns = published_patterns()
+    if side != patterns.shape[1]:
+        patterns = find_patterns(kernels, PATTERNS, restarts=1)
+    explained = match(kernels, patterns).explained.mean()
+    return float(explained), float(separability(kernels).mean())
+
+
+def _names(layers: Sequence[Layer]) -> Sequence[str]:
+    """What the patterns are called: those of 3x3 by what they do, others by number."""
+    count = max(len(layer.patterns) for layer in layers)
+    known = all(layer.patterns.shape[1] == 3 for layer in layers)
+    return NAMES[:count] if known else [f"pattern {i + 1}" for i in range(count)]
+
+
+def _photo(picture: object) -> Array:
+    """A gray picture (height, width) of at most PHOTO pixels a side."""
+    if picture is None:
+        maps = maps_of(default_picture(), 3)
+    else:
+        gray = np.ndim(picture) == 2  # type: ignore[arg-type]
+        maps = maps_of(picture, 1 if gray else 3)
+    photo: Array = reduced(maps.mean(axis=0, keepdims=True), PHOTO)[0]
+    return photo
+
+
+# ---- views ---------------------------------------------------------------------------------------
+
+
+def views(layers: Sequence[Layer], photo: Array, kernel: str) -> list[View]:
+    """The views of all layers, with one kind of kernel chosen in each."""
+    names = _names(layers)
+    profile = Profile(
+        explained=[float(layer.explained.mean()) for layer in layers],
+        separable=[float(layer.separable.mean()) for layer in layers],
+        chance=by_chance(layers[0].kernels.shape[1]),
+    )
+    lines = draw_lines(profile)
+    rows = {
+        side: draw_pattern_rows(layer.patterns, names)
+        for side, layer in {layer.kernels.shape[1]: layer for layer in layers}.items()
+    }
+    found = []
+    for at, layer in enumerate(layers):
+        place = choose(layer, kernel)
+        pattern = None if place is None else int(layer.pattern[place])
+        chosen = _chosen(layer, place, names, photo)
+        found.append(
+            View(
+                stop=at + 1,
+                short=f"{at + 1} of {len(layers)}",
+                title=_title(at, layer, names),
+                note=_note(layer),
+                values=_values(layer, place),
+                scenes=(
+                    draw_mosaic(layer, place),
+                    draw_shares(rows[layer.kernels.shape[1]], layer, pattern),
+                    draw_chosen(chosen),
+                    draw_here(lines, profile, at),
+                ),
+                alts=(
+                    f"{len(layer.kernels)} kernels, ordered by pattern",
+                    _shares_in_words(layer, names),
+                    chosen.words,
+                    f"Lines over all layers; {at + 1} is marked",
+                ),
+            )
+        )
+    return found
+
+
+def _title(at: int, layer: Layer, names: Sequence[str]) -> str:
+    shares = layer.shares()
+    most = int(shares.argmax())
+    return f"Layer {at + 1}, {layer.name}: {shares[most]:.0%} {names[most]}"
+
+
+def _shares_in_words(layer: Layer, names: Sequence[str]) -> str:
+    """The three commonest patterns."""
+    shares = layer.shares()
+    most = np.argsort(-shares, kind="stable")[:3]
+    return "Commonest: " + ", ".join(f"{names[i]} {shares[i]:.0%}" for i in most)
+
+
+def _values(layer: Layer, place: int | None) -> tuple[str, ...]:
+    explained, separable = by_chance(layer.kernels.shape[1])
+    here = ("–", "–")
+    if place is not None:
+        here = (f"{layer.explained[place]:.0%}", f"{layer.separable[place]:.0%}")
+    return (
+        f"{len(layer.kernels):,}",
+        f"{layer.explained.mean():.0%} | {explained:.0%}",
+        f"{layer.separable.mean():.0%} | {separable:.0%}",
+        *here,
+    )
+
+
+def _note(layer: Layer) -> str:
+    """How separable the layer's kernels are, and how many are dead."""
+    dead = f"; {layer.dead} pass on nothing" if layer.dead else ""
+    mean, chance = layer.separable.mean(), by_chance(layer.kernels.shape[1])[1]
+    how = "Nearly" if mean > 0.9 else "In part" if mean > chance + 0.05 else "As random ones are,"
+    return f"{how} one column times one row{dead}"
+
+
+def choose(layer: Layer, kernel: str) -> int | None:
+    """The place of the kernel that is shown: the middle one of a pattern, None where it has none;
+    or the one that is least like any.
+    """
+    if kernel == ODD:
+        alive = np.linalg.norm(layer.kernels, axis=(1, 2)) >= DEAD
+        return int(np.where(alive, layer.explained, 2).argmin())
+    members = np.flatnonzero(layer.pattern == int(kernel) - 1)
+    middle = np.argsort(layer.explained[members], kind="stable")
+    return int(members[middle[len(members) // 2]]) if len(members) else None
+
+
+def _chosen(layer: Layer, place: int | None, names: Sequence[str], photo: Array) -> Chosen:
+    """The chosen kernel, taken apart, with the picture before and after it."""
+    if place is None:
+        return Chosen(words="No kernel of this layer is nearest to this pattern", photo=photo)
+    kernel, pattern = layer.kernels[place], int(layer.pattern[place])
+    fitted = layer.scale[place] * layer.patterns[pattern]
+    after = depthwise(photo[None] - photo.mean(), kernel[None])[0]
+    explained = layer.explained[place]
+    times = f"{layer.scale[place]:.2f}".replace("-", "−")
+    return Chosen(
+        words=f"Kernel {place + 1}: {times} times {names[pattern]}, {explained:.0%} of it",
+        photo=photo,
+        kernel=kernel,
+        fitted=fitted,
+        after=after,
+    )
