@@ -30,7 +30,7 @@ WAYS = {
 def dictionaries(kernels: np.ndarray) -> dict[int, np.ndarray]:
     """Eight, 64 and 512 patterns of these kernels."""
     return {
-        count: find_patterns(kernels, count, restarts=64 // count + 1) for count in (8, 64, 512)
+        count: find_patterns(kernels, count, restarts=max(64 // count, 1)) for count in (8, 64, 512)
     }
 
 
@@ -122,10 +122,10 @@ def round_to(weight: Tensor, most: int, *, per_channel: bool) -> None:
 NUMBERS: dict[str, tuple[str, Callable[[Xception], Xception]]] = {
     "float32": ("float32", lambda m: m),
     "bf16": ("bfloat16", lambda m: m),
-    "relu": ("a ReLU between depthwise and pointwise", lambda m: between(m, "relu")),
-    "elu": ("an ELU between depthwise and pointwise", lambda m: between(m, "elu")),
     "folded": ("BN folded into the convolutions", fold_batchnorm),
     "int8_channel": ("8 bits, a step a channel", lambda m: in_bits(m, 8, per_channel=True)),
     "int8_layer": ("8 bits, a step a layer", lambda m: in_bits(m, 8, per_channel=False)),
     "int4_channel": ("4 bits, a step a channel", lambda m: in_bits(m, 4, per_channel=True)),
+    "relu": ("a ReLU between depthwise and pointwise", lambda m: between(m, "relu")),
+    "elu": ("an ELU between depthwise and pointwise", lambda m: between(m, "elu")),
 }

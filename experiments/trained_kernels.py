@@ -161,6 +161,7 @@ def measure(bench: Bench) -> Iterator[None]:
         for way in ways_of(seed):
             bench.keep(f"everywhere {way} {seed}", partial(everywhere, bench, way, seed))
             yield
+    for seed in SEEDS:
         for way in ways_of(seed):
             if way in BY_LAYER:
                 yield from by_layer(bench, way, seed)

@@ -15,7 +15,7 @@ from xception_edu.architectures import xception
 from xception_edu.configs import XceptionConfig
 from xception_edu.explorers import kernels_explorer
 from xception_edu.explorers.kernel_patterns import find_patterns, match, separability
-from xception_edu.explorers.trained_kernels import (
+from xception_edu.explorers.kernels import (
     FILE,
     NAMES,
     choose,
@@ -24,7 +24,7 @@ from xception_edu.explorers.trained_kernels import (
     published_kernels,
     published_patterns,
 )
-from xception_edu.explorers.trained_kernels_panels import mosaic_size
+from xception_edu.explorers.kernels_panels import mosaic_size
 from xception_edu.layers import SegmentedConv2d, SeparableConv2d
 from xception_edu.specs import ConvSpec
 from xception_edu.weights.load import import_weights
@@ -158,7 +158,7 @@ def test_the_kernel_that_is_shown_is_of_the_pattern_that_was_chosen():
 def test_a_pattern_that_no_kernel_is_near_to_is_shown_without_one():
     explorer = kernels_explorer({"blurs": np.stack([BLUR, BLUR * 2])}, kernel="5")
     assert "No kernel" in explorer.view()["alts"][2]
-    assert explorer.view()["values"][3:] == ("–", "–")
+    assert explorer.view()["values"][3:] == ["–", "–"]
 
 
 def test_the_mosaic_holds_every_kernel():

@@ -4,13 +4,13 @@ only draws. Never torch.
 
 from xception_edu.explorers.budget import budget_explorer
 from xception_edu.explorers.kernel import kernel_explorer
+from xception_edu.explorers.kernels import kernels_explorer
 from xception_edu.explorers.order import order_explorer
 from xception_edu.explorers.playback import playback_explorer
 from xception_edu.explorers.roofline import roofline_explorer
 from xception_edu.explorers.segments import segments_explorer
 from xception_edu.explorers.separability import separability_explorer
 from xception_edu.explorers.towers import towers_explorer
-from xception_edu.explorers.trained_kernels import kernels_explorer
 from xception_edu.explorers.walk import walk_explorer
 
 __all__ = [

@@ -31,7 +31,7 @@ LINES = (("spatial", "one column times one row"), (COLOR, "a multiple of a patte
 AXIS = (40, 34, 340, 180)  # left, top, width and height of the chart, in pixels
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layer:
     """A layer's kernels (N, k, k) in the order of their patterns, and what each became."""
 

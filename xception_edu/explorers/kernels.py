@@ -14,8 +14,7 @@ from xception_edu.explorers.convolution import maps_of, numbers, reduced
 from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
 from xception_edu.explorers.kernel import default_picture
 from xception_edu.explorers.kernel_patterns import Array, find_patterns, match, separability
-from xception_edu.explorers.numpy_convolutions import depthwise
-from xception_edu.explorers.trained_kernels_panels import (
+from xception_edu.explorers.kernels_panels import (
     Chosen,
     Layer,
     Profile,
@@ -26,6 +25,7 @@ from xception_edu.explorers.trained_kernels_panels import (
     draw_pattern_rows,
     draw_shares,
 )
+from xception_edu.explorers.numpy_convolutions import depthwise
 
 FILE = Path(__file__).parents[1] / "weights" / "imagenet_kernels.safetensors"
 PATTERNS = 8
@@ -73,7 +73,9 @@ def kernels_explorer(
         kernel: "1" to "8", a typical kernel of that pattern, or "odd", the one least like any.
     """
     layers = _published() if model is None else layers_of(model)
-    photo = _photo(picture)
+    make = partial(views, layers, photo_of(picture))
+    if model is None and picture is None:
+        make = _published_views
     words = {str(i + 1): name for i, name in enumerate(_names(layers))} | {ODD: "the oddest"}
     given = {"model": model, "picture": picture}
     return scene_explorer(
@@ -81,7 +83,7 @@ def kernels_explorer(
         ("layer", "Layer"),
         {"kernel": ("Kernel", words)},
         COLUMNS,
-        partial(views, layers, photo),
+        make,
         {"layer": layer, "kernel": kernel},
         "".join(f", {name}={name}" for name, value in given.items() if value is not None),
     )
@@ -240,7 +242,7 @@ def _names(layers: Sequence[Layer]) -> Sequence[str]:
     return NAMES[:count] if known else [f"pattern {i + 1}" for i in range(count)]
 
 
-def _photo(picture: object) -> Array:
+def photo_of(picture: object) -> Array:
     """A gray picture (height, width) of at most PHOTO pixels a side."""
     if picture is None:
         maps = maps_of(default_picture(), 3)
@@ -328,6 +330,11 @@ def _note(layer: Layer) -> str:
     mean, chance = layer.separable.mean(), by_chance(layer.kernels.shape[1])[1]
     how = "Nearly" if mean > 0.9 else "In part" if mean > chance + 0.05 else "As random ones are,"
     return f"{how} one column times one row{dead}"
+
+
+@cache  # pure, and made anew by every explorer
+def _published_views(kernel: str) -> list[View]:
+    return views(_published(), photo_of(None), kernel)
 
 
 def choose(layer: Layer, kernel: str) -> int | None:
