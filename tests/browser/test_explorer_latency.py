@@ -5,7 +5,8 @@ On a machine with more work than cores, a move and an appearance that take too l
 long of processor time.
 
 XCEPTION_EDU_RECORD=1 measures `interact` as well, and writes results/explorer_latency.json: two or
-three minutes on an idle machine, ten on a busy one.
+three minutes on an idle machine, ten on a busy one. XCEPTION_EDU_RECORD=walk_explorer with `-k
+"walk_explorer or interact"` writes the row of one.
 """
 
 import json
@@ -245,11 +246,13 @@ def measure_plain(page, cell, count, number):
 
 @pytest.fixture(scope="module")
 def table(browser, jupyter):
-    """Rows of the explorers; when all is measured and asked for, they are written."""
+    """Rows of the explorers; when that is asked for, they are written, beside those of explorers
+    that were not measured now.
+    """
     rows = {}
     yield rows
-    if RECORD and set(rows) == set(NAMES):
-        write(rows, browser.version)
+    if RECORD and all("p95_ms" in row and "plain_interact" in row for row in rows.values()):
+        write(json.loads(FILE.read_text(encoding="utf-8"))["explorers"] | rows, browser.version)
 
 
 @pytest.fixture(scope="module")
@@ -257,7 +260,8 @@ def plain_page(browser, jupyter):
     """A notebook in JupyterLab with `interact` for each explorer that is measured: all of them when
     they are written.
     """
-    names = NAMES if RECORD else NAMES[-1:]
+    only = os.environ.get("XCEPTION_EDU_RECORD", "")
+    names = [name for name in NAMES if name in only] or (NAMES if RECORD else NAMES[-1:])
     cells = [f"plain({name!r}, {heaviest(name)!r})" for name in names]
     jupyter.write("plain", "%matplotlib inline\nfrom tests.browser.plain import plain", *cells)
     with open_page(browser) as page:

@@ -18,7 +18,7 @@ from tests.helpers.scene_explorers import SCENE_EXPLORERS
 from xception_edu import explorers
 from xception_edu.explorers.engine import scene_picture
 from xception_edu.explorers.engine.scene import LEVELS, THEME, Scene, palette, shared_start
-from xception_edu.explorers.engine.scene_explorer import key
+from xception_edu.explorers.engine.scene_explorer import expanded, key
 from xception_edu.plots import style
 
 LARGEST = 600_000  # characters of a table; a notebook with all explorers stays below 5 MB
@@ -220,6 +220,12 @@ def sample(made, count=12):
     all_of_them = list(states(made))
     step = max(1, (len(all_of_them) - 1) // (count - 1))
     return all_of_them[::step] + all_of_them[-1:]
+
+
+@every
+def test_what_is_sent_is_the_table(name):
+    made = explorer(name)
+    assert expanded(json.loads(made._table)) == json.loads(json.dumps(made.table))
 
 
 # ---- the mechanism -------------------------------------------------------------------------------

@@ -206,6 +206,22 @@ def compact(table: Mapping[str, Any]) -> dict[str, Any]:
     return {**table, "stills": stills, "views": views, **drawn}
 
 
+def expanded(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """The table again, of what `compact` made of it."""
+    pictures = sent["images"]
+    drawings = [
+        [["image", pictures[s[1]], *s[2:]] if s[0] == "image" else s for s in drawing]
+        for drawing in sent["drawings"]
+    ]
+    stills = {key: [drawings[n] for n in panels] for key, panels in sent["stills"].items()}
+    views = {
+        key: [row | {"shapes": [drawings[n] for n in row["shapes"]]} for row in rows]
+        for key, rows in sent["views"].items()
+    }
+    table = {**sent, "stills": stills, "views": views}
+    return {key: value for key, value in table.items() if key not in ("drawings", "images")}
+
+
 def _row(view: View, shared: Sequence[int]) -> dict[str, Any]:
     shapes = [scene.shapes[count:] for scene, count in zip(view.scenes, shared, strict=True)]
     words: dict[str, Any] = {"short": view.short, "title": view.title, "note": view.note}
