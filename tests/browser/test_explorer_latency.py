@@ -252,7 +252,7 @@ def table(browser, jupyter):
     rows = {}
     yield rows
     if RECORD and all("p95_ms" in row and "plain_interact" in row for row in rows.values()):
-        write(json.loads(FILE.read_text(encoding="utf-8"))["explorers"] | rows, browser.version)
+        write(rows, browser.version)
 
 
 @pytest.fixture(scope="module")
@@ -292,17 +292,22 @@ WHAT = (
 
 
 def write(rows, chromium):
-    """The table as results/explorer_latency.json, with the machine and the versions."""
-    result = {
-        "what": WHAT,
-        "moves": MOVES,
-        "explorers": rows,
+    """The table as results/explorer_latency.json, with the machine and the versions; rows of some
+    explorers only are added to the others, each with its own machine.
+    """
+    where = {
         "machine": machine.facts(
             "anywidget", "ipywidgets", "jupyterlab", "matplotlib", "playwright"
         ),
         "chromium": chromium,
         "load_average": round(os.getloadavg()[0], 1),
         "date": datetime.now(UTC).date().isoformat(),
-        "command": "XCEPTION_EDU_RECORD=1 python -m pytest tests/browser/test_explorer_latency.py",
     }
+    result = {"what": WHAT, "moves": MOVES, "explorers": rows} | where
+    result["command"] = (
+        "XCEPTION_EDU_RECORD=1 python -m pytest tests/browser/test_explorer_latency.py"
+    )
+    if set(rows) != set(NAMES):
+        result = json.loads(FILE.read_text(encoding="utf-8"))
+        result["explorers"] |= {name: row | where for name, row in rows.items()}
     FILE.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
