@@ -48,7 +48,7 @@ def _timed(answer: Callable[..., object]) -> str | None:
     if abs(seconds - 2.0) < 0.05:
         return None
     if seconds < 0.05:
-        return "synchronisation forgotten"
+        return "synchronization forgotten"
     if seconds > 10:
         return "no warm-up"
     if seconds > 2.05:
@@ -247,7 +247,7 @@ EXERCISES = (
         reason="Warm up, wait, start the clock, run, wait, stop the clock.",
         misconceptions=(
             Misconception(
-                name="synchronisation forgotten",
+                name="synchronization forgotten",
                 code="def timed(launch, synchronize, clock):\n"
                 "    launch()\n    synchronize()\n    started = clock()\n    launch()\n"
                 "    return clock() - started",
