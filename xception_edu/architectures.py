@@ -341,7 +341,7 @@ def inception_v3(
         more, shape = _side_by_side(config, f"mixed{i}", shape, towers)
         layers += more
     layers += chain(shape, PoolSpec("global_average", name="pool"))
-    layers += _classifier(output_shape(layers), (), config.num_classes)
+    layers += _classifier(output_shape(layers), config.fc_widths, config.num_classes)
     return layers + _auxiliary_tower(config, aux_shape) if config.aux else layers
 
 

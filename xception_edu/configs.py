@@ -199,6 +199,7 @@ class InceptionV3Config:
     aux: bool = False
     num_classes: int = 1000
     in_channels: int = 3
+    fc_widths: tuple[int, ...] = ()  # of fully connected layers before the classifier
     dropout: float = 0.0  # before the classifier
     bn_eps: float = 1e-3
     bn_scale: bool = True
@@ -209,6 +210,7 @@ class InceptionV3Config:
         checks.boolean("aux", self.aux)
         checks.integer("num_classes", self.num_classes)
         checks.integer("in_channels", self.in_channels)
+        object.__setattr__(self, "fc_widths", checks.integers("fc_widths", self.fc_widths))
         checks.number("dropout", self.dropout, at_least=0, below=1)
         checks.number("bn_eps", self.bn_eps, above=0)
         checks.boolean("bn_scale", self.bn_scale)

@@ -271,8 +271,11 @@ class InceptionV3(nn.Module):
         self.mixed8 = ReductionB(config, 768)
         self.mixed9 = InceptionC(config, self.mixed8.out_channels)
         self.mixed10 = InceptionC(config, 2048)
+        self.fc = nn.Sequential()
+        for width_in, width in zip([2048, *config.fc_widths], config.fc_widths, strict=False):
+            self.fc.extend([nn.Linear(width_in, width), nn.ReLU()])
         self.dropout = nn.Dropout(config.dropout)
-        self.classifier = nn.Linear(2048, config.num_classes)
+        self.classifier = nn.Linear([2048, *config.fc_widths][-1], config.num_classes)
         self.aux = AuxiliaryTower(config, 768) if config.aux else None
         self.apply(he_init)
 
@@ -320,7 +323,7 @@ class InceptionV3(nn.Module):
         return y
 
     def _classify(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.classifier(self.dropout(x.mean(dim=(2, 3))))
+        logits: Tensor = self.classifier(self.dropout(self.fc(x.mean(dim=(2, 3)))))
         return logits
 
     def _check(self, x: Tensor, smallest: int) -> None:

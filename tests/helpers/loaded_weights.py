@@ -5,17 +5,22 @@ import re
 import pytest
 import torch
 
+from xception_edu import checks
 from xception_edu.weights.load import import_weights
 
 
 def refused_file(path, *parts, **arguments) -> str:
-    """The message with which the file is refused: one line, with its name and all the parts."""
+    """With what the file is refused: all details of the error, or its message where it has none.
+
+    The message is one line with the file's name; all the parts are in it, or in the details.
+    """
     with pytest.raises(ValueError, match=re.escape(str(path))) as caught:
         import_weights(path, **arguments)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert all(part in message for part in parts), message
-    return message
+    message, details = str(caught.value), "; ".join(checks.details_of(caught.value))
+    assert message.isprintable()
+    assert len(message) <= 400
+    assert all(part in f"{message}; {details}" for part in parts), message
+    return details or message
 
 
 def assert_same_weights(model, expected) -> None:

@@ -178,8 +178,8 @@ def test_missing_unexpected_and_misshaped_weights_are_all_named(tmp_path_factory
         f"{len(missing)} missing",
         config=dataclasses.replace(SMALL, **TIMM),
     )
-    assert (f"{len(shaped)} mis-shaped" in message) == bool(shaped)
-    assert (f"{len(extra)} unexpected" in message) == bool(extra)
+    assert message.count("mis-shaped") == len(shaped)
+    assert message.count("unexpected") == len(extra)
 
 
 def test_keras_keys_are_named_as_in_the_file(tmp_path):
@@ -298,7 +298,7 @@ BAD_HDF5 = {
         lambda file, _: file.create_dataset("a", (3,), h5py.ref_dtype),
         "must be numbers",
     ),
-    "nothing": (lambda file, _: None, "missing"),
+    "nothing": (lambda file, _: None, "of no Xception"),
 }
 
 

@@ -5,6 +5,7 @@ from xception_edu.weights.load import (
     SOURCES,
     import_weights,
     load_pretrained,
+    read_weights,
     save_weights,
     timm_state_dict,
 )
@@ -14,6 +15,7 @@ __all__ = [
     "fold_batchnorm",
     "import_weights",
     "load_pretrained",
+    "read_weights",
     "save_weights",
     "timm_state_dict",
 ]

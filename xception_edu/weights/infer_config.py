@@ -65,6 +65,14 @@ def _check_widest(what: str, *sizes: int) -> None:
         raise ValueError(f"its {what} are {sizes}, but must be at most {WIDEST}")
 
 
+def _fc_widths(tensors: Mapping[str, Tensor]) -> tuple[int, ...]:
+    """Outputs of the fully connected layers before the classifier: fc.0, fc.2, fc.4 ..."""
+    widths: list[int] = []
+    while (width := _size(tensors, f"fc.{2 * len(widths)}.weight", 0)) > 0:
+        widths.append(width)
+    return tuple(widths)
+
+
 def _blocks(tensors: Mapping[str, Tensor], flow: str) -> int:
     """The number of blocks of the entry or the middle flow."""
     return len({key.split(".")[1] for key in tensors if key.startswith(f"{flow}.")})
@@ -82,13 +90,15 @@ def _xception(tensors: Mapping[str, Tensor], rules: Mapping[str, Any]) -> Xcepti
     exits = zip(("exit.sep2", "sep3", "sep4"), paper.exit_widths, strict=True)
     exit_widths = [_size(tensors, f"{name}.bn.weight", default) for name, default in exits]
     classes = _size(tensors, "classifier.weight", 1000)
-    _check_widest("widths and classes", *widths, *exit_widths, classes)
+    fc_widths = _fc_widths(tensors)
+    _check_widest("widths and classes", *widths, *exit_widths, *fc_widths, classes)
     return XceptionConfig(
         num_classes=classes,
         in_channels=_size(tensors, "conv1.weight", 3, dim=1),
         entry_widths=tuple(widths),
         middle_blocks=_blocks(tensors, "middle"),
         exit_widths=tuple(exit_widths),
+        fc_widths=fc_widths,
         **rules,
     )
 
@@ -97,12 +107,14 @@ def _inception(tensors: Mapping[str, Tensor], rules: Mapping[str, Any]) -> Incep
     """By the names and shapes of the weights; the widths are fixed."""
     classes = _size(tensors, "classifier.weight", 1000)
     channels = _size(tensors, "conv1.conv.weight", 3, dim=1)
-    _check_widest("classes and channels", classes, channels)
+    fc_widths = _fc_widths(tensors)
+    _check_widest("classes, widths and channels", classes, *fc_widths, channels)
     return InceptionV3Config(
         variant="paper_count" if any(key.endswith(".conv.bias") for key in tensors) else "standard",
         aux=any(key.startswith("aux.") for key in tensors),
         num_classes=classes,
         in_channels=channels,
+        fc_widths=fc_widths,
         bn_scale=any(key.endswith(".bn.weight") for key in tensors),
         **rules,
     )

@@ -1,50 +1,49 @@
 """Everyone's weights of Xception and Inception V3 in our networks, and ours for timm.
 
 Reads Keras (.weights.h5, .keras, the old .h5 of the released ImageNet files), timm's
-legacy_xception and inception_v3, torchvision's inception_v3, Cadene's files, and our own
-.safetensors. Every key of a file is accounted for, or nothing is returned.
+legacy_xception and inception_v3, torchvision's inception_v3, Cadene's files, our own .safetensors
+and the checkpoints of `train`; inside another model, or inside what a training saved around them.
+Every key of a file is accounted for, or nothing is returned.
 """
 
 import dataclasses
+import functools
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
 from xception_edu import checks
-from xception_edu.configs import InceptionV3Config, XceptionConfig
+from xception_edu.configs import XceptionConfig
 from xception_edu.inception_v3 import InceptionV3
+from xception_edu.recipes.recipe import Recipe
+from xception_edu.training.checkpoints import is_checkpoint, load_checkpoint
+from xception_edu.training.evaluate import model_of
 from xception_edu.training.run_folder import write_atomically
+from xception_edu.weights.account import TOP, checked_state
 from xception_edu.weights.files import WeightFile, read_weight_file
 from xception_edu.weights.infer_config import read_config
-from xception_edu.weights.names import (
-    Layer,
-    block_counts,
-    from_keras,
-    keras_groups,
-    keras_layer_counts,
-    keras_names,
-    timm_names,
-    xception_keras_order,
-    xception_layers,
-)
-from xception_edu.weights.names_inception import (
-    inception_keras_order,
-    inception_layers,
-    keras_has_scale,
-)
-from xception_edu.weights.origins import XCEPTION_TIMM, Config, Origin, origin_of
+from xception_edu.weights.names import timm_names, xception_layers
+from xception_edu.weights.notes import Notes, class_names
+from xception_edu.weights.origins import XCEPTION_TIMM, Config, Origin
 from xception_edu.weights.published import weights_path
+from xception_edu.weights.rename import Renamed, renamed
 from xception_edu.xception import Xception
 
 Source = Literal["keras", "timm", "torchvision"]
 SOURCES = ("keras", "timm", "torchvision")
-TOP = ("classifier.", "aux.classifier.")
+
+
+class Weights(NamedTuple):
+    """A network with the weights of a file, in eval mode, and what the file says of its use."""
+
+    model: Xception | InceptionV3
+    notes: Notes
 
 
 def import_weights(
@@ -53,13 +52,19 @@ def import_weights(
     *,
     source: Source | None = None,
     include_top: bool = True,
+    ema: bool = False,
 ) -> Xception | InceptionV3:
     """Xception or Inception V3 in eval mode with the weights of a file.
 
     Its keys tell which network it is, and whose file: Keras' and timm's of both, Cadene's of
-    Xception, torchvision's of Inception V3 (with timm's names), or our own. BN's counters of
-    batches may be missing, and optimizer state in Keras files is passed over; every other key must
-    fit.
+    Xception, torchvision's of Inception V3 (with timm's names), or our own; a checkpoint of `train`
+    gives the network that `evaluate` sees. BN's counters of batches may be missing, and what a
+    training keeps for itself is passed over (optimizer, losses, metrics); every other key must fit.
+
+    The network may be inside another model of Keras, or behind the prefixes of torch.compile,
+    DistributedDataParallel, Lightning or a module of your own. Its head may have any name. Fully
+    connected layers in a row become `fc_widths` and the classifier; a file of weights alone does
+    not say what is between them, and a warning says that it is taken to be ReLU.
 
     Where the file does not carry the config, as our own safetensors do, sizes, classes and the
     auxiliary tower come from names and shapes, the rest are the defaults of that library.
@@ -72,8 +77,8 @@ def import_weights(
     -1 to 1, as `predict.preprocess` makes them; a network that was trained on other inputs, such as
     ImageNet's mean and deviation, wants those.
 
-    Raises ValueError that names the file and, by name, all missing, unexpected and mis-shaped
-    weights.
+    Raises ValueError that names the file and the first missing, unexpected and mis-shaped weights;
+    its `details` are all of them.
 
     Args:
         path: the file of weights.
@@ -81,22 +86,71 @@ def import_weights(
         source: whose file it is; None: its keys tell.
         include_top: False leaves classifiers (the auxiliary tower's too) at their initial weights,
             whether the file has them or not.
+        ema: takes the average of the weights, where the file has one beside them.
     """
+    return read_weights(path, config, source=source, include_top=include_top, ema=ema).model
+
+
+def read_weights(
+    path: str | os.PathLike[str],
+    config: Config | None = None,
+    *,
+    source: Source | None = None,
+    include_top: bool = True,
+    ema: bool = False,
+) -> Weights:
+    """The same network, and what its file says of classes, size and scale of the images."""
     if source is not None:
         checks.one_of("source", source, SOURCES)
     checks.boolean("include_top", include_top)
+    checks.boolean("ema", ema)
+    if Path(path).is_file() and is_checkpoint(Path(path)):
+        return _trained(Path(path), config, source, include_top)
     file = read_weight_file(path)
     try:
-        origin = origin_of(file)
-        _check_asked(origin, source, config)
-        tensors, names = _renamed(file, origin, config)
-        config = config or read_config(origin, tensors, file.notes)
-        state = _checked(tensors, names, config, include_top)
+        found = renamed(file, config, include_top=include_top, ema=ema)
+        _check_asked(found.origin, source, config)
+        config = config or read_config(found.origin, found.tensors, file.notes)
+        state = checked_state(found, _without_values(config), include_top)
+        notes = _notes(file, found, config)
     except ValueError as error:
-        raise ValueError(f"{os.fspath(path)}: {error}") from error
+        raise ValueError(checks.line(f"{os.fspath(path)}: {error}")) from error
     model = _build(config)
     model.load_state_dict(model.state_dict() | state)
-    return model.eval()
+    return Weights(model.eval(), notes)
+
+
+def _trained(
+    path: Path, config: Config | None, source: Source | None, include_top: bool
+) -> Weights:
+    """The network of a checkpoint of `train`, as its evaluation sees it."""
+    checkpoint = load_checkpoint(path)
+    model, progress = model_of(checkpoint), checkpoint.progress
+    if source is not None or config not in (None, model.config):
+        wrong = "source" if source is not None else "config"
+        raise ValueError(f"{path}: {wrong} is for other files: this is a checkpoint of `train`")
+    if not include_top:
+        state = {key: t for key, t in model.state_dict().items() if not key.startswith(TOP)}
+        model = Xception(model.config).eval()
+        model.load_state_dict(model.state_dict() | state)
+    recipe, classes = Recipe.from_dict(progress["recipe"]), progress.get("classes")
+    names = None if classes is None else tuple(classes)
+    return Weights(model, Notes(classes=names, recipe=recipe, multi_label=recipe.labels == "many"))
+
+
+def _notes(file: WeightFile, found: Renamed, config: Config) -> Notes:
+    notes = Notes.from_metadata(file.notes)
+    if found.described is not None:
+        notes = dataclasses.replace(
+            notes,
+            image_size=found.described.image_size,
+            scale=found.described.scale,
+            offset=found.described.offset,
+            multi_label=found.described.multi_label,
+        )
+    if found.has_top:
+        notes.check_classes(config.num_classes)
+    return notes
 
 
 def _check_asked(origin: Origin, source: str | None, config: Config | None) -> None:
@@ -114,119 +168,11 @@ def _build(config: Config) -> Xception | InceptionV3:
     return Xception(config) if isinstance(config, XceptionConfig) else InceptionV3(config)
 
 
-def _renamed(
-    file: WeightFile, origin: Origin, config: Config | None
-) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors under our names, and for our names the file's, where they differ.
-
-    Tensors that have no name of ours keep the file's.
-    """
-    if origin.source == "ours":
-        return dict(file.tensors), {}
-    if origin.source == "keras":
-        names = _names_in_keras(file, origin, config)
-        return _move(file.tensors, names, from_keras), names
-    if origin.config is XceptionConfig:
-        names = timm_names(_xception_layers(config, *_timm_layer_counts(file.tensors)))
-    else:
-        aux = any(key.startswith("AuxLogits.") for key in file.tensors)
-        names = timm_names(_inception_layers(config, aux, bn_scale=True))
-    if "last_linear.weight" in file.tensors:  # Cadene's name for the classifier
-        names |= {"classifier.weight": "last_linear.weight", "classifier.bias": "last_linear.bias"}
-    return _move(file.tensors, names, _four_dimensional), names
-
-
-def _names_in_keras(file: WeightFile, origin: Origin, config: Config | None) -> dict[str, str]:
-    """For our name of every weight the key in a file of Keras."""
-    groups = keras_groups(list(file.tensors), file.notes)
-    if origin.config is XceptionConfig:
-        layers = _xception_layers(config, *keras_layer_counts(groups))
-        return keras_names(groups, xception_keras_order(layers, groups))
-    layers = _inception_layers(config, aux=False, bn_scale=keras_has_scale(groups))
-    # the names of layers that a .weights.h5 notes have numbers of making, its groups those of
-    # computing
-    numbered_in_groups = any(key.startswith("layers/") for key in file.tensors)
-    by_making = bool(file.notes) or not numbered_in_groups
-    return keras_names(groups, inception_keras_order(layers, by_making))
-
-
-def _timm_layer_counts(tensors: dict[str, Tensor]) -> tuple[int, int]:
-    """(plain convolutions, separable convolutions) in timm's or Cadene's file of Xception."""
-    stem = ("conv1.weight", "conv2.weight")
-    convolutions = sum(key in stem or key.endswith(".skip.weight") for key in tensors)
-    return convolutions, sum(key.endswith(".pointwise.weight") for key in tensors)
-
-
-def _xception_layers(config: Config | None, convolutions: int, separables: int) -> list[Layer]:
-    """Xception's layers, as many as the config has, or else the file."""
-    if isinstance(config, XceptionConfig):
-        return xception_layers(len(config.entry_widths) - 2, config.middle_blocks)
-    return xception_layers(*block_counts(convolutions, separables))
-
-
-def _inception_layers(config: Config | None, aux: bool, bn_scale: bool) -> list[Layer]:
-    """Inception V3's layers, with auxiliary tower and gammas as in the config, or else the file."""
-    if isinstance(config, InceptionV3Config):
-        return inception_layers(aux=config.aux, bn_scale=config.bn_scale)
-    return inception_layers(aux=aux, bn_scale=bn_scale)
-
-
-def _move(
-    tensors: dict[str, Tensor], names: dict[str, str], convert: Callable[[Tensor, str], Tensor]
-) -> dict[str, Tensor]:
-    renamed = {
-        ours: convert(tensors[theirs], ours) for ours, theirs in names.items() if theirs in tensors
-    }
-    return renamed | {key: tensors[key] for key in tensors.keys() - set(names.values())}
-
-
-def _four_dimensional(tensor: Tensor, ours: str) -> Tensor:
-    """Old files hold pointwise weights as matrices."""
-    matrix = ours.endswith(".pointwise.weight") and tensor.dim() == 2
-    return tensor[:, :, None, None] if matrix else tensor
-
-
-def _checked(
-    tensors: dict[str, Tensor], names: dict[str, str], config: Config, include_top: bool
-) -> dict[str, Tensor]:
-    """The state for the model, if every weight is there, fits, and none is left over.
-
-    ValueError with all names otherwise.
-    """
-    with torch.device("meta"):  # shapes without values
-        expected = _build(config).state_dict()
-    if not include_top:
-        expected = {key: value for key, value in expected.items() if not key.startswith(TOP)}
-        tensors = {key: value for key, value in tensors.items() if not key.startswith(TOP)}
-    needed = {key for key in expected if not key.endswith("num_batches_tracked")}
-    missing = needed - tensors.keys()
-    shapes = [
-        f"{names.get(key, key)} is {_described(tensors[key])} instead of {_described(value)}"
-        for key, value in expected.items()
-        if key in tensors and not _fits(tensors[key], value)
-    ]
-    problems = _listed("missing", (names.get(key, key) for key in expected if key in missing))
-    problems += _listed("unexpected", sorted(tensors.keys() - expected.keys()))
-    problems += _listed("mis-shaped (in torch's layout)", shapes)
-    if missing and all(key.startswith(TOP) for key in missing):
-        problems.append("without the classifier, load it with include_top=False (--no-top)")
-    if problems:
-        raise ValueError("; ".join(problems))
-    return tensors
-
-
-def _fits(tensor: Tensor, expected: Tensor) -> bool:
-    same_kind = tensor.is_floating_point() == expected.is_floating_point()
-    return same_kind and tensor.shape == expected.shape
-
-
-def _described(tensor: Tensor) -> str:
-    return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
-
-
-def _listed(what: str, names: Iterable[str]) -> list[str]:
-    listed = list(names)
-    return [f"{len(listed)} {what}: {', '.join(listed)}"] if listed else []
+@functools.lru_cache(maxsize=4)
+def _without_values(config: Config) -> Mapping[str, Tensor]:
+    """The state that the network expects: shapes without values."""
+    with torch.device("meta"):
+        return _build(config).state_dict()
 
 
 # ---- writing -------------------------------------------------------------------------------------
@@ -238,7 +184,8 @@ def save_weights(
     *,
     names: Literal["ours", "timm"] = "ours",
     half: bool = False,
-    notes: dict[str, str] | None = None,
+    classes: Sequence[str] | None = None,
+    notes: Mapping[str, str] | None = None,
 ) -> None:
     """Write a .safetensors file, under our names or timm's.
 
@@ -250,6 +197,7 @@ def save_weights(
         names: "ours" or "timm".
         half: stores the weights of convolutions and classifiers in 16 bits (fp16); biases and BN,
             which are few, keep 32.
+        classes: their names, which `predict` then shows.
         notes: further words for the metadata.
     """
     from safetensors.torch import save
@@ -269,12 +217,22 @@ def save_weights(
         tensors = {
             key: tensor.half() if tensor.dim() > 1 else tensor for key, tensor in tensors.items()
         }
-    notes = {"format": "pt"} | (notes or {})
+    notes = {"format": "pt"} | dict(notes or {})
+    if classes is not None:
+        named = Notes(classes=class_names(classes))
+        named.check_classes(model.config.num_classes)
+        notes |= named.to_metadata()
     if names == "ours":
         network = "xception" if isinstance(model, Xception) else "inception_v3"
         notes |= {"network": network, "config": json.dumps(dataclasses.asdict(model.config))}
     contiguous = {key: tensor.contiguous() for key, tensor in tensors.items()}
-    write_atomically(path, save(contiguous, metadata=notes))
+    try:
+        write_atomically(path, save(contiguous, metadata=notes))
+    except OSError as error:
+        raise ValueError(
+            f"path is {checks.shown(str(path))}, but must be a file that can be written"
+            f" ({error.strerror or error})"
+        ) from None
 
 
 def timm_state_dict(model: Xception) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ its list and no more.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from torch import Tensor
@@ -126,21 +126,47 @@ def timm_names(layers: list[Layer]) -> dict[str, str]:
 # ---- Keras ---------------------------------------------------------------------------------------
 
 
-def keras_groups(keys: list[str], notes: dict[str, str]) -> dict[str, list[tuple[str, str]]]:
-    """Layers of a Keras file: their names, each with [(weight's name or number, key in the file)].
+# Of each layer of a Keras file its name, with [(weight's name or number, key in the file)].
+Groups = dict[str, list[tuple[str, str]]]
+
+
+def keras_models(keys: Iterable[str], notes: Mapping[str, str]) -> dict[tuple[str, ...], Groups]:
+    """The layers of a Keras file, by the path of the model that they are in.
 
     Keys are "layers/conv2d_1/vars/0" (.weights.h5), "block1_conv1/block1_conv1/kernel:0" below an
     optional "model_weights" (Keras 2 and 3), or "convolution2d_1/convolution2d_1_W:0" (Keras 1).
+    A model inside another has more names in front. `notes` are names of layers by their path.
     """
-    groups: dict[str, list[tuple[str, str]]] = {}
+    models: dict[tuple[str, ...], Groups] = {}
     for key in keys:
         path = key.removeprefix("model_weights/").split("/")
-        if path[0] == "layers" and len(path) == 4 and path[2] == "vars":
-            layer, weight = notes.get("/".join(path[:2]), path[1]), path[3]
+        if any(name.startswith("seed_generator") for name in path):
+            continue  # the state of a dropout
+        if len(path) > 2 and path[-2] == "vars":
+            model, layer, weight = path[:-3], path[-3], path[-1]
+            layer = notes.get("/".join(path[:-2]), layer)
         else:
-            layer, weight = path[0], path[-1].removeprefix(f"{path[0]}_").split(":")[0]
+            layer, weight = ["", *path][-2:]
+            model, weight = path[:-2], weight.removeprefix(f"{layer}_").split(":")[0]
+            model = model[:-1] if model[-1:] == [layer] else model
+        groups = models.setdefault(tuple(model), {})
         groups.setdefault(layer, []).append((KERAS_1.get(weight, weight), key))
-    return groups
+    return models
+
+
+def keras_base(models: Mapping[tuple[str, ...], Groups]) -> Groups:
+    """The layers of the one Xception or Inception V3 among the models of a file.
+
+    That with the most convolutions, if it has twice as many as any other; ValueError otherwise.
+    """
+    if not models:
+        return {}
+    counts = {path: sum(keras_layer_counts(groups)) for path, groups in models.items()}
+    best, *others = sorted(counts, key=lambda path: counts[path], reverse=True)
+    if others and 2 * counts[others[0]] > counts[best]:
+        names = " and ".join(repr("/".join(path)[-60:]) for path in (best, others[0]))
+        raise ValueError(f"has several networks ({names}), but must have one")
+    return models[best]
 
 
 def keras_kind(name: str) -> str | None:
@@ -160,7 +186,7 @@ def keras_layer_counts(groups: Iterable[str]) -> tuple[int, int]:
     return convolutions, separables
 
 
-def keras_names(groups: dict[str, list[tuple[str, str]]], numbered: list[Layer]) -> dict[str, str]:
+def keras_names(groups: Groups, numbered: list[Layer]) -> dict[str, str]:
     """Our name of every weight that the Keras file has, and its key in the file.
 
     Layers are known by name; those whose names Keras made up, by the order of their numbers, which

@@ -1,6 +1,6 @@
 """Who calls which weight of Inception V3 what: our names, torchvision's and timm's, and Keras'."""
 
-from xception_edu.weights.names import Layer, keras_kind
+from xception_edu.weights.names import Groups, Layer, keras_kind
 
 # The units of each module: our name, torchvision's, and how many steps before the module's last
 # concatenation the unit stands. In module C the forks are concatenated once more.
@@ -113,7 +113,7 @@ def inception_keras_order(layers: list[Layer], by_making: bool) -> list[Layer]:
     return sorted(layers, key=place)
 
 
-def keras_has_scale(groups: dict[str, list[tuple[str, str]]]) -> bool:
+def keras_has_scale(groups: Groups) -> bool:
     """Whether the BNs of a Keras file have gamma: by its name, or by a fourth numbered weight."""
     norms = [dict(weights) for name, weights in groups.items() if keras_kind(name) == "batch_norm"]
     return any("gamma" in weights or "3" in weights for weights in norms)

@@ -1,13 +1,12 @@
 """Whose weight file it is: how the keys tell, and what the shapes of the weights do not show."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from xception_edu.configs import InceptionV3Config, XceptionConfig
-from xception_edu.weights.files import WeightFile
-from xception_edu.weights.names import keras_groups, keras_layer_counts
+from xception_edu.weights.names import Groups, keras_layer_counts
 
 Config = XceptionConfig | InceptionV3Config
 
@@ -59,17 +58,22 @@ INCEPTION_OURS = Origin(
 MARKED = (XCEPTION_TIMM, XCEPTION_OURS, INCEPTION_TORCHVISION, INCEPTION_OURS)
 
 
-def origin_of(file: WeightFile) -> Origin:
+def origin_of_keras(groups: Groups) -> Origin:
+    """Which network of Keras' it is; ValueError if its layers are of neither."""
+    convolutions, separables = keras_layer_counts(groups)
+    if not convolutions and not separables:
+        some = ", ".join(name[-60:] for name in itertools.islice(groups, 3)) or "none"
+        raise ValueError(f"its layers ({some}, ...) are of no Xception or Inception V3 of Keras")
+    return INCEPTION_KERAS if not separables else XCEPTION_KERAS
+
+
+def origin_of(keys: Collection[str]) -> Origin:
     """Whose file it is, and of which network; ValueError if its keys are of none that we know."""
-    keys = file.tensors.keys()
-    if file.kind == "keras":
-        convolutions, separables = keras_layer_counts(keras_groups(list(keys), file.notes))
-        return INCEPTION_KERAS if convolutions and not separables else XCEPTION_KERAS
     for origin in MARKED:
         if any(key.startswith(origin.marks) for key in keys):
             return origin
-    some = ", ".join(itertools.islice(keys, 3)) or "none"
+    some = ", ".join(key[-60:] for key in itertools.islice(keys, 3)) or "none"
     raise ValueError(
         f"its keys ({some}, ...) are of no Xception of Keras, timm or this library (torchvision has"
-        " no Xception), and of no Inception V3 of Keras, torchvision, timm or this library"
+        " none), and of no Inception V3 of Keras, torchvision, timm or this library"
     )

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,10 +21,8 @@ from xception_edu.data.decoding import preprocessing_of
 from xception_edu.data.image_files import MAX_PIXELS, add_max_pixels, read_regular
 from xception_edu.data.images import load_array, load_image
 from xception_edu.recipes.recipe import Recipe
-from xception_edu.training.checkpoints import is_checkpoint, load_checkpoint
-from xception_edu.training.evaluate import model_of
-from xception_edu.weights.load import import_weights, load_pretrained
-from xception_edu.weights.published import NAMES, SHIPPED, shipped_notes
+from xception_edu.weights.load import read_weights
+from xception_edu.weights.published import NAMES, weights_path
 
 CROP = 299
 RESIZED = 333  # 299 / 0.8975, the crop fraction of the published weights
@@ -32,21 +30,23 @@ LABELS_BYTES = 2**24  # of a file of class names
 LONGEST = 8  # times the shorter side: what lies beyond cannot reach the center crop
 
 
-def preprocess(image: Image.Image, size: int = CROP) -> Tensor:
-    """An RGB image as (3, size, size) from -1 to 1, as Keras and timm do it.
+def preprocess(image: Image.Image, size: int | tuple[int, int] = CROP) -> Tensor:
+    """An RGB image as (3, height, width) from -1 to 1, as Keras and timm do it.
 
-    The shorter side becomes size / 0.8975 (333 for 299), bicubic, then the center is cropped. Mean
-    and standard deviation are 0.5 for every channel.
+    `size` is a side or (height, width). The shorter side becomes size / 0.8975 (333 for 299),
+    bicubic, then the center is cropped. Mean and standard deviation are 0.5 for every channel.
     """
-    checks.integer("size", size)
+    high, wide = checks.pair("size", size)
     box = middle(image.width, image.height)
-    short = RESIZED if size == CROP else int(size / 0.8975)
     width, height = box[2] - box[0], box[3] - box[1]
-    scale = short / min(width, height)
-    resized = (short, int(height * scale)) if width <= height else (int(width * scale), short)
+    to_wide, to_high = (RESIZED if side == CROP else int(side / 0.8975) for side in (wide, high))
+    if to_wide / width >= to_high / height:
+        resized = (to_wide, int(height * to_wide / width))
+    else:
+        resized = (int(width * to_high / height), to_high)
     image = image.resize(resized, Image.Resampling.BICUBIC, box=box)
-    left, top = (round((side - size) / 2) for side in resized)
-    pixels = np.array(image.crop((left, top, left + size, top + size)))
+    left, top = (round((side - crop) / 2) for side, crop in zip(resized, (wide, high), strict=True))
+    pixels = np.array(image.crop((left, top, left + wide, top + high)))
     return torch.from_numpy(pixels).permute(2, 0, 1).float().div(255).sub(0.5).div(0.5)
 
 
@@ -98,43 +98,56 @@ class Classifier(NamedTuple):
 
     model: nn.Module
     classes: Sequence[str] | None  # their names, where it brings them
-    preprocess: Callable[[str], Tensor]  # a file to the input (channels, size, size)
+    preprocess: Callable[[str], Tensor]  # a file to the input (channels, height, width)
     multi_label: bool = False  # whether an image may have several classes
 
 
-def load_classifier(weights: str, max_pixels: int = MAX_PIXELS) -> Classifier:
-    """The network of that name, of a weight file, or of a checkpoint of `train`."""
-    if weights in SHIPPED:
-        notes = shipped_notes(weights)
-        size = notes["recipe"]["image_size"]
-        model = load_pretrained(weights)
-        return Classifier(
-            model,
-            notes["classes"],
-            lambda path: preprocess(load_image(path, max_pixels=max_pixels), size),
-        )
-    if weights not in NAMES and is_checkpoint(Path(weights)):
-        return _trained(Path(weights), max_pixels)
-    model = load_pretrained(weights) if weights in NAMES else import_weights(weights)
+def load_classifier(
+    weights: str,
+    max_pixels: int = MAX_PIXELS,
+    *,
+    image_size: int | None = None,
+    ema: bool = False,
+) -> Classifier:
+    """The network of that name, of a weight file, or of a checkpoint of `train`.
+
+    Size and scale of the images are those that the file says; where it says nothing, 299 pixels
+    from -1 to 1.
+
+    Args:
+        weights: a name, or a file of any kind that `import_weights` reads.
+        max_pixels: of an image; more are refused.
+        image_size: the side to which images are prepared, instead of the file's.
+        ema: takes the average of the weights, where the file has one beside them.
+    """
+    model, notes = read_weights(weights_path(weights) if weights in NAMES else weights, ema=ema)
+    multi_label = notes.multi_label or model.config.num_classes == 1
+    if image_size is not None:
+        checks.integer("image_size", image_size, at_least=model.config.smallest_input)
+    if notes.recipe is not None:
+        seen = _as_trained(notes.recipe, image_size, max_pixels)
+        return Classifier(model, notes.classes, seen, multi_label)
     if model.config.in_channels != 3:
         raise ValueError(f"{weights}: takes {model.config.in_channels} channels, but images have 3")
-    return Classifier(model, None, lambda path: preprocess(load_image(path, max_pixels=max_pixels)))
+    size = image_size or notes.image_size or CROP
+
+    def preprocess_file(file: str) -> Tensor:
+        return notes.scaled(preprocess(load_image(file, max_pixels=max_pixels), size))
+
+    return Classifier(model, notes.classes, preprocess_file, multi_label)
 
 
-def _trained(path: Path, max_pixels: int) -> Classifier:
-    """The network of a checkpoint, which sees a file as it saw the images of its validation."""
-    checkpoint = load_checkpoint(path)
-    recipe = Recipe.from_dict(checkpoint.progress["recipe"])
-    preprocessing, classes = (
-        preprocessing_of(recipe, max_pixels),
-        checkpoint.progress.get("classes"),
-    )
+def _as_trained(recipe: Recipe, image_size: int | None, max_pixels: int) -> Callable[[str], Tensor]:
+    """What makes of a file what the network saw of the images of its validation."""
+    if image_size is not None:
+        recipe = replace(recipe, image_size=image_size)
+    preprocessing = preprocessing_of(recipe, max_pixels)
 
     def preprocess_file(file: str) -> Tensor:
         images = torch.from_numpy(load_array(file, file, preprocessing))[None]
         return prepare(images, preprocessing.size)[0]
 
-    return Classifier(model_of(checkpoint), classes, preprocess_file, recipe.labels == "many")
+    return preprocess_file
 
 
 @torch.no_grad()
@@ -162,9 +175,10 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     Exit status 1 if one could not be read.
     """
     args = _arguments(parser).parse_args(argv)
-    classifier = load_classifier(args.weights, args.max_pixels)
-    names = None if args.labels else classifier.classes
-    names = names or class_names(classifier.model.config.num_classes, args.labels)
+    classifier = load_classifier(
+        args.weights, args.max_pixels, image_size=args.image_size, ema=args.ema
+    )
+    names = names_for(classifier, args.labels)
     results, failed = [], 0
     for path in args.images:
         try:
@@ -179,6 +193,30 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     return failed
 
 
+def names_for(classifier: Classifier, labels: str | None) -> Sequence[str]:
+    """A name for each class: those that the weights bring, or those of a file.
+
+    ValueError if both are there and differ: what the network calls its classes is not changed by a
+    file in another order.
+    """
+    classes = classifier.model.config.num_classes
+    if classifier.classes is None:
+        return class_names(classes, labels)
+    if labels is not None:
+        given, own = set(class_names(classes, labels)), set(classifier.classes)
+        if given != own:
+            wrong = [
+                f"{what} {', '.join(map(checks.shown, sorted(some)[:2]))}"
+                for what, some in (("lacks", own - given), ("adds", given - own))
+                if some
+            ]
+            raise ValueError(
+                f"labels: {labels} differs from the names that the weights bring: it"
+                f" {' and '.join(wrong)}"
+            )
+    return classifier.classes
+
+
 def _arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument(
         "images", nargs="+", metavar="IMAGE", help="photographs of any size and mode"
@@ -187,15 +225,22 @@ def _arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
         "--weights",
         required=True,
         help=(
-            "weight file of any supported kind, for images from -1 to 1 as Keras and torchvision"
-            " publish them; or `imagenet` to download; or `cifar10`, which is here and looks at"
-            " 32x32 pixels; or a checkpoint of `train`"
+            "weight file of any kind that import-weights reads, a checkpoint of `train` among them;"
+            " or `imagenet` to download; or `cifar10`, which is here and looks at 32x32 pixels."
+            " Where a file does not say how images are prepared: 299 pixels, from -1 to 1"
         ),
     )
     parser.add_argument(
         "--labels",
-        help="text file with one class name a line (default for 1000 classes: ImageNet's)",
+        help="text file with one class name a line (default: the weights' own, or for 1000 classes"
+        " ImageNet's)",
     )
+    parser.add_argument(
+        "--image-size",
+        type=int,
+        help="pixels a side that the network sees (default: as the weights say, or 299)",
+    )
+    parser.add_argument("--ema", action="store_true", help="take the file's average of the weights")
     add_max_pixels(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text")
     return parser
@@ -211,4 +256,4 @@ def _result(classifier: Classifier, path: str, names: Sequence[str]) -> dict[str
 
 def _as_text(result: dict[str, Any]) -> str:
     guesses = [f"  {guess['probability']:.4f}  {guess['name']}" for guess in result["top"]]
-    return "\n".join([result["file"], *guesses])
+    return "\n".join(map(checks.printable, [result["file"], *guesses]))
