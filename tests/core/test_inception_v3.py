@@ -102,6 +102,10 @@ def test_hand_and_machine_agree_layer_by_layer(variant, aux, bn_scale):
     assert_counted_alike(InceptionV3Config(variant=variant, aux=aux, bn_scale=bn_scale), 299, 299)
 
 
+def test_fully_connected_layers_before_the_classifier_are_counted_alike():
+    assert_counted_alike(InceptionV3Config(fc_widths=(20, 30)), 75, 75)
+
+
 @st.composite
 def configurations(draw):
     """A config with an image that it takes."""
@@ -309,6 +313,7 @@ WRONG = {
     "aux": not_booleans,
     "num_classes": not_counts,
     "in_channels": not_counts,
+    "fc_widths": st.one_of(st.text(max_size=3), st.none(), st.integers(), st.booleans()),
     "dropout": st.one_of(not_numbers, st.floats(max_value=-0.001), st.floats(min_value=1)),
     "bn_eps": st.one_of(not_numbers, st.floats(max_value=0)),
     "bn_scale": not_booleans,

@@ -95,13 +95,9 @@ def of_ones_own(base):
 MODELS = [
     (functional, "x.keras"),
     (functional, "x.h5"),
-    (functional, "x.weights.h5"),
-    (sequential, "x.keras"),
-    (sequential, "x.h5"),
     (deep, "x.h5"),
     (deep, "x.weights.h5"),
     (flat, "x.keras"),
-    (flat, "x.weights.h5"),
     (of_ones_own, "x.weights.h5"),
 ]
 

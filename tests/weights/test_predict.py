@@ -15,13 +15,21 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_image
 
+from tests.helpers.refusals import refused
 from tests.helpers.weight_writers import network
 from xception_edu.__main__ import main
 from xception_edu.architectures import XceptionConfig
 from xception_edu.recipes import RECIPES
 from xception_edu.training.train import train
 from xception_edu.weights.load import save_weights
-from xception_edu.weights.predict import class_names, load_image, predict, preprocess
+from xception_edu.weights.predict import (
+    class_names,
+    load_classifier,
+    load_image,
+    predict,
+    preprocess,
+)
+from xception_edu.weights.published import SHIPPED
 
 PHOTO = Image.fromarray(load_sample_image("china.jpg")).resize((160, 107))
 
@@ -332,3 +340,138 @@ def test_of_several_classes_an_image_each_probability_is_by_itself():
         torch.nn.Flatten(), torch.tensor([1.0, 3.0]).reshape(1, 2, 1, 1), multi_label=True
     )
     assert (p, q) == pytest.approx((1 / (1 + math.exp(-3)), 1 / (1 + math.exp(-1))))
+
+
+# ---- what a file says rules ----------------------------------------------------------------------
+
+
+def first_guess(capsys, *argv):
+    assert main(["predict", *map(str, argv), "--format", "json"]) == 0
+    [result] = json.loads(capsys.readouterr().out)
+    return result["top"][0]
+
+
+def test_by_name_and_by_file_the_answer_is_the_same(tmp_path, capsys):
+    PHOTO.save(tmp_path / "x.png")
+    guesses = [
+        first_guess(capsys, tmp_path / "x.png", "--weights", weights)
+        for weights in ("cifar10", SHIPPED["cifar10"])
+    ]
+    assert guesses[0] == guesses[1]
+    assert guesses[0]["name"] == "ship"
+
+
+def test_a_checkpoint_and_what_is_exported_of_it_answer_alike(tmp_path, capsys):
+    for name, hue in (("cat", 40), ("dog", 200)):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(10):
+            image = Image.new("RGB", (40, 36), (hue, i, 99))
+            image.save(tmp_path / "data" / name / f"{i}.png")
+    model = XceptionConfig(
+        num_classes=2, entry_widths=(4, 4, 8), middle_blocks=0, exit_widths=(8, 8, 8)
+    )
+    recipe = replace(RECIPES["imagefolder"], model=model, image_size=32, batch_size=4, epochs=1)
+    train(recipe, tmp_path / "run", data=str(tmp_path / "data"), tensorboard=False)
+    [checkpoint] = (tmp_path / "run" / "checkpoints").glob("*.safetensors")
+    exported = tmp_path / "x.safetensors"
+    assert main(["import-weights", str(checkpoint), "--out", str(exported)]) == 0
+    capsys.readouterr()
+    PHOTO.save(tmp_path / "x.png")
+    guesses = [
+        first_guess(capsys, tmp_path / "x.png", "--weights", weights)
+        for weights in (checkpoint, exported)
+    ]
+    assert guesses[0] == guesses[1]
+    assert guesses[0]["name"] in ("cat", "dog")
+
+
+SMALLEST = XceptionConfig(
+    num_classes=3, entry_widths=(2, 2, 3), middle_blocks=0, exit_widths=(3, 4, 5)
+)
+
+
+def saved(path, config=SMALLEST, **options):
+    save_weights(network(config), path, **options)
+    return str(path)
+
+
+def test_size_and_scale_of_the_images_are_those_of_the_file(tmp_path):
+    said = {"image_size": [40, 60], "scale": 1 / 255, "offset": 0}
+    path = saved(tmp_path / "w.safetensors", notes={"input": json.dumps(said)})
+    PHOTO.save(tmp_path / "x.png")
+    images = load_classifier(path).preprocess(str(tmp_path / "x.png"))
+    assert images.shape == (3, 40, 60)
+    assert images.min() >= 0
+    torch.testing.assert_close(images, preprocess(PHOTO, (40, 60)).add(1).div(2))
+    other = load_classifier(path, image_size=33).preprocess(str(tmp_path / "x.png"))
+    assert other.shape == (3, 33, 33)
+    with pytest.raises(ValueError, match="image_size is 6, but must be .* at least 7"):
+        load_classifier(path, image_size=6)
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 90), st.integers(1, 90))
+def test_any_image_fills_any_size(width, height, high, wide):
+    x = preprocess(Image.new("RGB", (width, height), (255, 0, 51)), (high, wide))
+    assert x.shape == (3, high, wide)
+    assert torch.equal(x, x[:, :1, :1].expand(3, high, wide))
+
+
+def test_labels_in_another_order_do_not_rename_the_classes(tmp_path, capsys):
+    path = saved(tmp_path / "w.safetensors", classes=["ant", "bee", "cat"])
+    PHOTO.save(tmp_path / "x.png")
+    labels = tmp_path / "labels.txt"
+    labels.write_text("cat\nbee\nant\n")
+    argv = (tmp_path / "x.png", "--weights", path)
+    plain = first_guess(capsys, *argv)
+    assert plain["name"] == ["ant", "bee", "cat"][plain["class"]]
+    assert first_guess(capsys, *argv, "--labels", labels) == plain
+    labels.write_text("cat\nbee\nowl\n")
+    line = refused(["predict", *map(str, argv), "--labels", str(labels)], capsys)
+    assert "lacks 'ant' and adds 'owl'" in line
+
+
+def test_names_given_at_the_import_are_shown(tmp_path, capsys):
+    path = saved(tmp_path / "w.safetensors")
+    (tmp_path / "labels.txt").write_text("ant\nbee\ncat")
+    out = tmp_path / "named.safetensors"
+    argv = ["import-weights", path, "--out", str(out), "--labels", str(tmp_path / "labels.txt")]
+    assert main(argv) == 0
+    assert load_classifier(str(out)).classes == ("ant", "bee", "cat")
+    assert main([*argv, "--no-top"]) == 0
+    capsys.readouterr()
+
+
+def test_one_output_is_a_probability_of_its_own(tmp_path, capsys):
+    model = network(replace(SMALLEST, num_classes=1))
+    torch.nn.init.zeros_(model.classifier.weight)
+    torch.nn.init.constant_(model.classifier.bias, -1.0)
+    save_weights(model, tmp_path / "w.safetensors")
+    PHOTO.save(tmp_path / "x.png")
+    guess = first_guess(capsys, tmp_path / "x.png", "--weights", tmp_path / "w.safetensors")
+    assert guess["probability"] == pytest.approx(1 / (1 + math.e))
+
+
+def test_names_with_control_characters_do_not_reach_the_terminal(tmp_path, capsys):
+    names = ["\x1b[31mred", "two\nlines", "\u202eback"]
+    path = saved(tmp_path / "w.safetensors", classes=names)
+    PHOTO.save(tmp_path / "x.png")
+    assert main(["predict", str(tmp_path / "x.png"), "--weights", path]) == 0
+    out = capsys.readouterr().out
+    assert out.count("\n") == 4
+    assert all(line.isprintable() for line in out.splitlines())
+
+
+def test_a_home_that_cannot_be_written_is_named(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "file"))
+    line = refused(["predict", "x.png", "--weights", "imagenet"], capsys)
+    assert "file/hub/checkpoints, cannot be made" in line
+    assert "TORCH_HOME" in line
+
+
+def test_a_file_that_cannot_be_written_is_one_line(tmp_path, capsys):
+    path = saved(tmp_path / "w.safetensors")
+    (tmp_path / "x.safetensors").mkdir()
+    line = refused(["import-weights", path, "--out", str(tmp_path / "x.safetensors")], capsys)
+    assert "must be a file that can be written" in line
