@@ -38,6 +38,7 @@ Layers = list[tuple[Spec, Shape]]
 def chain(shape: Shape, *specs: Spec) -> Layers:
     """Layers one after another: each spec with the shape that reaches it."""
     layers: Layers = []
+    shape = Shape.of(shape)
     for spec in specs:
         layers.append((spec, shape))
         shape = spec.output_shape(shape)
@@ -57,7 +58,8 @@ def regular_convolution(
 
     To hold beside one segment of the paper's module, which has a 1x1 before it.
     """
-    return chain(shape, ConvSpec(in_channels, out_channels, kernel_size, name="regular"))
+    spec = ConvSpec(in_channels, out_channels, kernel_size, name="regular")
+    return chain(shape, spec)
 
 
 def module(config: ModuleConfig, shape: Shape) -> Layers:
@@ -65,6 +67,7 @@ def module(config: ModuleConfig, shape: Shape) -> Layers:
 
     Figures 3 and 4, or a separable convolution, by `order`.
     """
+    checks.instance("config", config, ModuleConfig, "a ModuleConfig")
     pointwise = ConvSpec(config.in_channels, config.out_channels, 1, name="pointwise")
     width = config.spatial_channels
     spatial = ConvSpec(width, width, config.kernel_size, segments=config.segments, name="spatial")
@@ -93,6 +96,7 @@ def canonical_inception(
     """
     one, three, double, pool = checks.integers("widths", widths, length=4)
     before_three, before_double = checks.integers("reduced", reduced, length=2)
+    shape = Shape.of(shape)
     c = shape.channels
     return [
         chain(shape, ConvSpec(c, one, 1, name="1x1")),
@@ -120,6 +124,7 @@ def simplified_inception(config: ModuleConfig, shape: Shape) -> list[Layers]:
 
     Their sizes are those of Figure 3's segments.
     """
+    checks.instance("config", config, ModuleConfig, "a ModuleConfig")
     if config.order != "pointwise_first":
         raise ValueError(
             f"order is {config.order!r}, but must be 'pointwise_first': the towers of Figure 2"
@@ -149,6 +154,7 @@ def vgg(config: VGGConfig = VGGConfig()) -> Layers:
 
     A stage is `depth` times a 3x3 convolution with bias and its ReLU, then 2x2 max pooling.
     """
+    checks.instance("config", config, VGGConfig, "a VGGConfig")
     shape = Shape(config.in_channels, config.input_size, config.input_size)
     layers: Layers = []
     for stage, (width, depth) in enumerate(zip(config.widths, config.depths, strict=True), 1):
@@ -186,6 +192,7 @@ def xception(
     Layers stand in the order of the computation, a block's strided 1x1 projection after its two
     separable convolutions.
     """
+    checks.instance("config", config, XceptionConfig, "an XceptionConfig")
     sides = checks.pair("input_size", input_size, at_least=config.smallest_input)
     shape = Shape(config.in_channels, *sides)
     first, second, *blocks = config.scaled_entry_widths
@@ -323,6 +330,7 @@ def inception_v3(
     tower last. Concatenation is free. Raises ValueError where a side of the image is below
     `config.smallest_input`.
     """
+    checks.instance("config", config, InceptionV3Config, "an InceptionV3Config")
     shape = Shape(
         config.in_channels, *checks.pair("input_size", input_size, at_least=config.smallest_input)
     )

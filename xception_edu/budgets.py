@@ -105,12 +105,12 @@ def _budget(params: int | None, macs: int | None) -> tuple[str, int]:
     """Name and value of the one budget that is given."""
     if (params is None) == (macs is None):
         raise ValueError(
-            f"params is {params!r} and macs is {macs!r}, but one of them must be given, and one"
-            " only"
+            f"params is {checks.shown(params)} and macs is {checks.shown(macs)}, but one of them"
+            " must be given, and one only"
         )
     if macs is None:
-        return "params", checks.integer("params", params)
-    return "macs", checks.integer("macs", macs)
+        return "params", checks.count("params", params)
+    return "macs", checks.count("macs", macs)
 
 
 def _cost(config: XceptionConfig, name: str, input_size: Size) -> int:

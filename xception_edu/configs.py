@@ -12,6 +12,8 @@ from xception_edu.fields import Bounds
 Order = Literal["pointwise_first", "spatial_first"]
 Activation = Literal[None, "relu", "elu"]
 
+MOST_LAYERS = 1000  # of a kind, in a network
+
 ORDERS = ("pointwise_first", "spatial_first")
 ACTIVATIONS = (None, "relu", "elu")
 
@@ -34,12 +36,16 @@ class ModuleConfig:
     activation: Activation = None
 
     def __post_init__(self) -> None:
-        checks.integer("in_channels", self.in_channels)
-        checks.integer("out_channels", self.out_channels)
-        checks.odd("kernel_size", self.kernel_size)
-        checks.one_of("order", self.order, ORDERS)
-        checks.one_of("activation", self.activation, ACTIVATIONS)
-        checks.segments(self.segments, self.spatial_channels, self.spatial_channels)
+        fields.settle(
+            self,
+            in_channels=checks.integer("in_channels", self.in_channels),
+            out_channels=checks.integer("out_channels", self.out_channels),
+            kernel_size=checks.odd("kernel_size", self.kernel_size),
+            order=checks.one_of("order", self.order, ORDERS),
+            activation=checks.one_of("activation", self.activation, ACTIVATIONS),
+        )
+        width = self.spatial_channels
+        fields.settle(self, segments=checks.segments(self.segments, width, width))
 
     @property
     def spatial_channels(self) -> int:
@@ -71,16 +77,23 @@ class VGGConfig:
             )
         if len(self.widths) != len(self.depths):
             raise ValueError(
-                f"depths is {self.depths!r}, but must have {len(self.widths)} entries, one a stage"
-                " of widths"
+                f"depths is {checks.shown(self.depths)}, but must have {len(self.widths)} entries,"
+                " one a stage of widths"
             )
-        checks.integer("num_classes", self.num_classes)
-        checks.integer("in_channels", self.in_channels)
-        checks.integer(
-            "input_size",
-            self.input_size,
-            at_least=2 ** len(self.widths),
-            because="each stage halves the sides",
+        if len(self.widths) > 30 or sum(self.depths) > MOST_LAYERS:
+            name = "widths" if len(self.widths) > 30 else "depths"
+            right = f"at most 30 stages of {MOST_LAYERS} layers in all"
+            raise checks.wrong(name, getattr(self, name), right)
+        fields.settle(
+            self,
+            num_classes=checks.integer("num_classes", self.num_classes),
+            in_channels=checks.integer("in_channels", self.in_channels),
+            input_size=checks.integer(
+                "input_size",
+                self.input_size,
+                at_least=2 ** len(self.widths),
+                because="each stage halves the sides",
+            ),
         )
 
 
@@ -101,7 +114,9 @@ class XceptionConfig:
         tuple[int, ...],
         "channels of the two plain convolutions, then of the entry blocks; three or more",
     ] = (32, 64, 128, 256, 728)
-    middle_blocks: Annotated[int, "blocks of the middle flow", Bounds(at_least=0)] = 8
+    middle_blocks: Annotated[
+        int, "blocks of the middle flow", Bounds(at_least=0, at_most=MOST_LAYERS)
+    ] = 8
     exit_widths: Annotated[
         tuple[int, ...],
         "channels of the exit block and of the two last separable convolutions; three",
@@ -145,7 +160,11 @@ class XceptionConfig:
             self, "exit_widths", checks.integers("exit_widths", self.exit_widths, length=3)
         )
         object.__setattr__(self, "fc_widths", checks.integers("fc_widths", self.fc_widths))
-        if self.segments != "channels":
+        widest = max(*self.scaled_entry_widths, *self.scaled_exit_widths)
+        if widest > checks.LARGEST:
+            right = f"smaller: the widest layer would have {checks.shown(widest)} channels"
+            raise checks.wrong("width", self.width, right)
+        if not isinstance(self.segments, str) or self.segments != "channels":
             # The narrowest layer that is cut: a separable layer's input, or its output where the
             # 1x1 comes first.
             cut = (
@@ -154,12 +173,13 @@ class XceptionConfig:
                 else self.scaled_entry_widths[2:]
             )
             narrowest = min(*cut, *self.scaled_exit_widths)
-            checks.integer(
+            segments = checks.integer(
                 "segments",
                 self.segments,
                 at_most=narrowest,
                 because="the narrowest layer; or 'channels' for depthwise",
             )
+            fields.settle(self, segments=segments)
 
     @property
     def smallest_input(self) -> int:
@@ -206,15 +226,18 @@ class InceptionV3Config:
     padding_counted: bool = False
 
     def __post_init__(self) -> None:
-        checks.one_of("variant", self.variant, ("standard", "paper_count"))
-        checks.boolean("aux", self.aux)
-        checks.integer("num_classes", self.num_classes)
-        checks.integer("in_channels", self.in_channels)
-        object.__setattr__(self, "fc_widths", checks.integers("fc_widths", self.fc_widths))
-        checks.number("dropout", self.dropout, at_least=0, below=1)
-        checks.number("bn_eps", self.bn_eps, above=0)
-        checks.boolean("bn_scale", self.bn_scale)
-        checks.boolean("padding_counted", self.padding_counted)
+        fields.settle(
+            self,
+            variant=checks.one_of("variant", self.variant, ("standard", "paper_count")),
+            aux=checks.boolean("aux", self.aux),
+            num_classes=checks.integer("num_classes", self.num_classes),
+            in_channels=checks.integer("in_channels", self.in_channels),
+            fc_widths=checks.integers("fc_widths", self.fc_widths),
+            dropout=checks.number("dropout", self.dropout, at_least=0, below=1),
+            bn_eps=checks.number("bn_eps", self.bn_eps, above=0),
+            bn_scale=checks.boolean("bn_scale", self.bn_scale),
+            padding_counted=checks.boolean("padding_counted", self.padding_counted),
+        )
 
     @property
     def pool_projections(self) -> tuple[int, int, int]:

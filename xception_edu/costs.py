@@ -43,7 +43,7 @@ class Cost:
 
     def __post_init__(self) -> None:
         for name, count in vars(self).items():
-            checks.integer(name, count, at_least=0)
+            object.__setattr__(self, name, checks.count(name, count, at_least=0))
 
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(
@@ -66,8 +66,8 @@ class Cost:
 
         Each input, weight, statistic and output once, layer after layer.
         """
-        checks.integer("batch", batch)
-        checks.integer("bytes_per_element", bytes_per_element)
+        batch = checks.count("batch", batch)
+        bytes_per_element = checks.integer("bytes_per_element", bytes_per_element)
         return (
             batch * (self.inputs + self.activations) + self.params + self.buffers
         ) * bytes_per_element
@@ -90,7 +90,9 @@ def block_diagonal_weights(in_channels: int, out_channels: int, segments: int) -
     have one more input (b pairs each), the first t one more output (a pairs each), and the
     first min(r, t) have both (1 pair each).
     """
-    checks.segments(segments, in_channels, out_channels)
+    in_channels = checks.integer("in_channels", in_channels)
+    out_channels = checks.integer("out_channels", out_channels)
+    segments = checks.segments(segments, in_channels, out_channels)
     return _connected(in_channels, out_channels, segments)
 
 

@@ -44,20 +44,22 @@ class Field:
     meaning: str
     bounds: Bounds
 
-    def check(self, value: object) -> None:
-        """Raise ValueError unless `value` is right; other kinds are left to their class."""
+    def check(self, value: object) -> object:
+        """The value as Python's own, if it is right, and ValueError otherwise; other kinds are left
+        to their class.
+        """
         if value is None and self.optional:
-            return
+            return value
         if self.kind is Literal:
-            checks.one_of(self.name, value, self.options)
-        elif self.kind is bool:
-            checks.boolean(self.name, value)
-        elif self.kind is int:
+            return checks.one_of(self.name, value, self.options)
+        if self.kind is bool:
+            return checks.boolean(self.name, value)
+        if self.kind is int:
             at_least, at_most = self.bounds.of_integers
-            checks.integer(self.name, value, at_least=at_least, at_most=at_most)
-        elif self.kind is float:
+            return checks.integer(self.name, value, at_least=at_least, at_most=at_most)
+        if self.kind is float:
             b = self.bounds
-            checks.number(
+            return checks.number(
                 self.name,
                 value,
                 above=b.above,
@@ -65,8 +67,7 @@ class Field:
                 below=b.below,
                 at_most=b.at_most,
             )
-        elif self.kind is str:
-            checks.text(self.name, value)
+        return checks.text(self.name, value) if self.kind is str else value
 
     @property
     def right(self) -> str:
@@ -108,7 +109,15 @@ def _described(name: str, hint: Any) -> Field:
 
 
 def check(instance: Any) -> None:
-    """Raise ValueError, with name, value and what would be right, for the first wrong field."""
+    """Raise ValueError, with name, value and what would be right, for the first wrong field; the
+    others get Python's own numbers in place of numpy's and torch's.
+    """
     cls: Any = type(instance)
     for field in fields_of(cls):
-        field.check(getattr(instance, field.name))
+        settle(instance, **{field.name: field.check(getattr(instance, field.name))})
+
+
+def settle(instance: Any, **values: object) -> None:
+    """Give the fields of a frozen dataclass, while it is being made, the values as checked."""
+    for name, value in values.items():
+        object.__setattr__(instance, name, value)

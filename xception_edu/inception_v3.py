@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from xception_edu import checks
 from xception_edu.configs import InceptionV3Config
 from xception_edu.layers import he_init
 
@@ -253,7 +254,9 @@ class InceptionV3(nn.Module):
 
     def __init__(self, config: InceptionV3Config = InceptionV3Config()):
         super().__init__()
-        self.config = config
+        self.config = checks.instance("config", config, InceptionV3Config, "an InceptionV3Config")
+        checks.fits("num_classes", config.num_classes, 2048 * config.num_classes)
+        checks.fits("in_channels", config.in_channels, 288 * config.in_channels)
         self.conv1 = ConvUnit(config, config.in_channels, 32, 3, stride=2, padding=0)
         self.conv2 = ConvUnit(config, 32, 32, 3, padding=0)
         self.conv3 = ConvUnit(config, 32, 64, 3)

@@ -30,7 +30,7 @@ def he_init(module: nn.Module) -> None:
 
 def activation_layer(activation: str | None) -> nn.Module:
     """ReLU, ELU, or for None the identity."""
-    checks.one_of("activation", activation, ACTIVATIONS)
+    activation = checks.one_of("activation", activation, ACTIVATIONS)
     if activation is None:
         return nn.Identity()
     return nn.ReLU() if activation == "relu" else nn.ELU()
@@ -69,20 +69,20 @@ class SeparableConv2d(nn.Module):
         bias: bool = False,
     ) -> None:
         super().__init__()
-        checks.integer("in_channels", in_channels)
-        checks.integer("depth_multiplier", depth_multiplier)
-        count = in_channels if segments == "channels" else segments
+        in_channels = checks.integer("in_channels", in_channels)
+        depth_multiplier = checks.integer("depth_multiplier", depth_multiplier)
+        out_channels = checks.integer("out_channels", out_channels)
+        segments = in_channels if isinstance(segments, str) and segments == "channels" else segments
         middle = in_channels * depth_multiplier
         self.depthwise = SegmentedConv2d(
             in_channels,
             middle,
             kernel_size,
-            segments=count,  # type: ignore[arg-type]  # SegmentedConv2d refuses other strings
+            segments=segments,  # type: ignore[arg-type]  # SegmentedConv2d refuses other strings
             stride=stride,
             padding=padding,
         )
         self.activation = activation_layer(activation)
-        checks.integer("out_channels", out_channels)
         self.pointwise = PointwiseConv2d(middle, out_channels, bias=checks.boolean("bias", bias))
         he_init(self.pointwise)
 
@@ -122,16 +122,24 @@ class _Inception(nn.Module):
         activation: str | None = None,
     ) -> None:
         super().__init__()
+        out_channels = checks.integer("out_channels", out_channels)
         self.arguments = InceptionArguments(
             checks.integer("in_channels", in_channels),
-            checks.integer("out_channels", out_channels),
+            out_channels,
             checks.odd("kernel_size", kernel_size),
             checks.segments(segments, out_channels, out_channels),
             checks.boolean("batch_norm", batch_norm),
-            activation,
+            checks.one_of("activation", activation, ACTIVATIONS),
         )
-        checks.one_of("activation", activation, ACTIVATIONS)
+        self._check_size(self.arguments)
         self._build(self.arguments)
+
+    @staticmethod
+    def _check_size(arguments: InceptionArguments) -> None:
+        """ValueError where the two convolutions' weights do not fit the machine's memory."""
+        width = arguments.out_channels
+        connected = width // arguments.segments * width * arguments.kernel_size**2
+        checks.fits("out_channels", width, arguments.in_channels * width + connected)
 
     def _build(self, arguments: InceptionArguments) -> None:
         """Make the figure's convolutions."""
@@ -274,9 +282,12 @@ class SpatiallySeparableConv2d(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3) -> None:
         super().__init__()
-        checks.integer("in_channels", in_channels)
-        checks.integer("out_channels", out_channels)
-        half = checks.odd("kernel_size", kernel_size) // 2
+        in_channels = checks.integer("in_channels", in_channels)
+        out_channels = checks.integer("out_channels", out_channels)
+        kernel_size = checks.odd("kernel_size", kernel_size)
+        widest = max(in_channels, out_channels)
+        checks.fits("out_channels", out_channels, kernel_size * widest * out_channels)
+        half = kernel_size // 2
         self.vertical = nn.Conv2d(
             in_channels, out_channels, (kernel_size, 1), padding=(half, 0), bias=False
         )
@@ -293,7 +304,8 @@ class SpatiallySeparableConv2d(nn.Module):
 
 def segmented_module(config: ModuleConfig) -> nn.Sequential:
     """The torch twin of `architectures.module`: 1x1 and segmented k x k in the config's order."""
-    pointwise = nn.Conv2d(config.in_channels, config.out_channels, 1, bias=False)
+    checks.instance("config", config, ModuleConfig, "a ModuleConfig")
+    pointwise = PointwiseConv2d(config.in_channels, config.out_channels)
     he_init(pointwise)
     width = config.spatial_channels
     spatial = SegmentedConv2d(width, width, config.kernel_size, segments=config.segments)

@@ -6,6 +6,7 @@ changes no value. Tensors are (N, C, H, W).
 """
 
 import itertools
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -84,7 +85,10 @@ class SegmentedConv2d(nn.Module):
         self.in_channels = checks.integer("in_channels", in_channels)
         self.out_channels = checks.integer("out_channels", out_channels)
         self.kernel_size = checks.pair("kernel_size", kernel_size)
-        self.segments = checks.segments(segments, in_channels, out_channels)
+        in_channels, out_channels = self.in_channels, self.out_channels
+        self.segments = segments = checks.segments(segments, in_channels, out_channels)
+        connected = in_channels // segments * out_channels
+        checks.fits("in_channels", in_channels, connected * math.prod(self.kernel_size))
         self.stride = checks.pair("stride", stride)
         half = (self.kernel_size[0] // 2, self.kernel_size[1] // 2)
         self.padding = half if padding is None else checks.pair("padding", padding, at_least=0)
@@ -174,6 +178,10 @@ class PointwiseConv2d(nn.Conv2d):
     def __init__(
         self, in_channels: int, out_channels: int, *, stride: int = 1, bias: bool = False
     ) -> None:
+        in_channels = checks.integer("in_channels", in_channels)
+        out_channels = checks.integer("out_channels", out_channels)
+        checks.fits("in_channels", in_channels, in_channels * out_channels)
+        stride, bias = checks.integer("stride", stride), checks.boolean("bias", bias)
         super().__init__(in_channels, out_channels, 1, stride=stride, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:

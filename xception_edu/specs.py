@@ -8,9 +8,12 @@ input.
 from dataclasses import KW_ONLY, dataclass
 from typing import Literal, NamedTuple
 
-from xception_edu import checks
+from xception_edu import checks, fields
 
 Pair = int | tuple[int, int]  # one number for both sides, or (height, width)
+
+
+MOST_SEGMENTS = 2**20  # that a list of their sizes holds
 
 
 class _Shape(NamedTuple):
@@ -30,19 +33,19 @@ class Shape(_Shape):
     __slots__ = ()
 
     def __new__(cls, channels: int, height: int, width: int) -> "Shape":
-        checks.integer("channels", channels)
-        checks.integer("height", height)
-        checks.integer("width", width)
-        return tuple.__new__(cls, (channels, height, width))
+        sides = (checks.integer("height", height), checks.integer("width", width))
+        return tuple.__new__(cls, (checks.integer("channels", channels), *sides))
 
     @classmethod
     def of(cls, value: object) -> "Shape":
         """A Shape from any (channels, height, width); ValueError otherwise."""
         if isinstance(value, cls):  # checked when it was made
             return value
-        if not isinstance(value, (tuple, list)) or len(value) != 3:
-            raise ValueError(f"shape is {value!r}, but must be (channels, height, width)")
-        return cls(*value)
+        right = "(channels, height, width)"
+        sides = checks.sequence("shape", value, right)
+        if len(sides) != 3:
+            raise checks.wrong("shape", value, right)
+        return cls(*sides)
 
     @property
     def elements(self) -> int:
@@ -57,8 +60,13 @@ def segment_sizes(channels: int, segments: int) -> list[int]:
     With channels = q * segments + r, the first r have q + 1 channels and the others q (Section
     1.2's channel segments, for any integer).
     """
-    checks.integer("channels", channels)
-    checks.integer("segments", segments, at_most=channels, because=f"channels is {channels}")
+    channels = checks.integer("channels", channels)
+    segments = checks.integer(
+        "segments",
+        segments,
+        at_most=min(channels, MOST_SEGMENTS),
+        because=f"channels is {channels}",
+    )
     q, r = divmod(channels, segments)
     return [q + 1] * r + [q] * (segments - r)
 
@@ -100,9 +108,9 @@ class ConvSpec:
     name: str = ""
 
     def __post_init__(self) -> None:
-        checks.integer("in_channels", self.in_channels)
-        checks.integer("out_channels", self.out_channels)
-        checks.segments(self.segments, self.in_channels, self.out_channels)
+        ins = checks.integer("in_channels", self.in_channels)
+        outs = checks.integer("out_channels", self.out_channels)
+        segments = checks.segments(self.segments, ins, outs)
         kernel = checks.pair("kernel_size", self.kernel_size)
         stride = checks.pair("stride", self.stride)
         padding = (
@@ -110,10 +118,11 @@ class ConvSpec:
             if self.padding is None
             else checks.pair("padding", self.padding, at_least=0)
         )
-        checks.boolean("bias", self.bias)
+        bias = checks.boolean("bias", self.bias)
         checks.text("name", self.name)
-        for field, value in (("kernel_size", kernel), ("stride", stride), ("padding", padding)):
-            object.__setattr__(self, field, value)  # pairs from here on: one form to read
+        fields.settle(self, in_channels=ins, out_channels=outs, segments=segments, bias=bias)
+        # pairs from here on: one form to read
+        fields.settle(self, kernel_size=kernel, stride=stride, padding=padding)
 
     @property
     def is_depthwise(self) -> bool:
@@ -122,6 +131,7 @@ class ConvSpec:
 
     def output_shape(self, shape: Shape) -> Shape:
         """(out_channels, height, width) of the output; ValueError where the window does not fit."""
+        shape = Shape.of(shape)
         _expect_channels(shape, self.in_channels)
         kernel, kernel_width = self.kernel_size  # type: ignore[misc]
         stride, stride_width = self.stride  # type: ignore[misc]
@@ -145,9 +155,12 @@ class LinearSpec:
     name: str = ""
 
     def __post_init__(self) -> None:
-        checks.integer("in_features", self.in_features)
-        checks.integer("out_features", self.out_features)
-        checks.boolean("bias", self.bias)
+        fields.settle(
+            self,
+            in_features=checks.integer("in_features", self.in_features),
+            out_features=checks.integer("out_features", self.out_features),
+            bias=checks.boolean("bias", self.bias),
+        )
         checks.text("name", self.name)
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -178,23 +191,28 @@ class PoolSpec:
     name: str = ""
 
     def __post_init__(self) -> None:
-        checks.one_of("kind", self.kind, ("max", "average", "global_average"))
-        checks.integer("kernel_size", self.kernel_size)
-        checks.integer("stride", self.stride)
-        if self.padding != "tensorflow":
+        fields.settle(
+            self,
+            kind=checks.one_of("kind", self.kind, ("max", "average", "global_average")),
+            kernel_size=checks.integer("kernel_size", self.kernel_size),
+            stride=checks.integer("stride", self.stride),
+        )
+        if not isinstance(self.padding, str) or self.padding != "tensorflow":
             # A window may never lie wholly in the padding, so the padding is at most half of it
             # (torch has the same bound).
-            checks.integer(
+            padding = checks.integer(
                 "padding",
                 self.padding,
                 at_least=0,
                 at_most=self.kernel_size // 2,
                 because="half the kernel; or 'tensorflow'",
             )
+            fields.settle(self, padding=padding)
         checks.text("name", self.name)
 
     def output_shape(self, shape: Shape) -> Shape:
         """(channels, height, width) after pooling; ValueError where the window does not fit."""
+        shape = Shape.of(shape)
         if self.kind == "global_average":
             return Shape(shape.channels, 1, 1)
         if self.padding == "tensorflow":
@@ -221,12 +239,13 @@ class BatchNormSpec:
     name: str = ""
 
     def __post_init__(self) -> None:
-        checks.integer("channels", self.channels)
-        checks.boolean("scale", self.scale)
+        channels = checks.integer("channels", self.channels)
+        fields.settle(self, channels=channels, scale=checks.boolean("scale", self.scale))
         checks.text("name", self.name)
 
     def output_shape(self, shape: Shape) -> Shape:
         """The input's shape."""
+        shape = Shape.of(shape)
         _expect_channels(shape, self.channels, "channels")
         return shape
 
@@ -240,12 +259,12 @@ class ActivationSpec:
     name: str = ""
 
     def __post_init__(self) -> None:
-        checks.one_of("kind", self.kind, ("relu", "elu"))
+        fields.settle(self, kind=checks.one_of("kind", self.kind, ("relu", "elu")))
         checks.text("name", self.name)
 
     def output_shape(self, shape: Shape) -> Shape:
         """The input's shape."""
-        return shape
+        return Shape.of(shape)
 
 
 @dataclass(frozen=True)
@@ -260,7 +279,7 @@ class AddSpec:
 
     def output_shape(self, shape: Shape) -> Shape:
         """The shape of either input."""
-        return shape
+        return Shape.of(shape)
 
 
 Spec = ConvSpec | LinearSpec | PoolSpec | BatchNormSpec | ActivationSpec | AddSpec

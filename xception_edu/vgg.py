@@ -3,8 +3,11 @@
 Tensors are (N, C, H, W).
 """
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
+from xception_edu import checks
 from xception_edu.configs import VGGConfig
 from xception_edu.layers import he_init
 
@@ -19,7 +22,8 @@ class VGG(nn.Module):
 
     def __init__(self, config: VGGConfig = VGGConfig()):
         super().__init__()
-        self.config = config
+        self.config = checks.instance("config", config, VGGConfig, "a VGGConfig")
+        _check_size(config)
         self.features = nn.Sequential()
         channels, side = config.in_channels, config.input_size
         for width, depth in zip(config.widths, config.depths, strict=True):
@@ -45,6 +49,18 @@ class VGG(nn.Module):
             )
         logits: Tensor = self.classifier(self.features(x).flatten(1))
         return logits
+
+
+def _check_size(config: VGGConfig) -> None:
+    """ValueError where the weights do not fit the machine's memory."""
+    weights, channels = 0, config.in_channels
+    for width, depth in zip(config.widths, config.depths, strict=True):
+        weights += 9 * width * (channels + (depth - 1) * width)
+        channels = width
+    features = channels * (config.input_size >> len(config.widths)) ** 2
+    widths = [features, *config.fc_widths, config.num_classes]
+    weights += sum(n * m for n, m in pairwise(widths))
+    checks.fits("config", config, weights)
 
 
 def vgg(config: VGGConfig = VGGConfig()) -> VGG:

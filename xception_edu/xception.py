@@ -3,6 +3,8 @@
 Tensors are (N, C, H, W). Shapes in comments are for a 299x299 image and the paper's widths.
 """
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -114,7 +116,8 @@ class Xception(nn.Module):
 
     def __init__(self, config: XceptionConfig = XceptionConfig()):
         super().__init__()
-        self.config = config
+        self.config = checks.instance("config", config, XceptionConfig, "an XceptionConfig")
+        _check_size(config)
         first, second, *entry = config.scaled_entry_widths
         exit_block, late, last = config.scaled_exit_widths
         self.conv1 = nn.Conv2d(config.in_channels, first, 3, stride=config.stem_stride, bias=False)
@@ -179,6 +182,17 @@ def max_pool(x: Tensor, padding: str) -> Tensor:
     if padding == "symmetric":
         return F.max_pool2d(x, 3, stride=2, padding=1)
     return F.max_pool2d(x, 3, stride=2, padding=(x.shape[2] % 2, x.shape[3] % 2), ceil_mode=True)
+
+
+def _check_size(config: XceptionConfig) -> None:
+    """ValueError where the largest layers' weights, those of the 1x1 and the fully connected ones,
+    do not fit the machine's memory.
+    """
+    entry, out = config.scaled_entry_widths[1:], config.scaled_exit_widths
+    middle = [entry[-1]] * (3 * config.middle_blocks)
+    widths = [*entry, *middle, *out, *config.fc_widths, config.num_classes]
+    pairs = pairwise(widths)
+    checks.fits("config", config, sum(n * m for n, m in pairs))
 
 
 def _batch_norm(channels: int, config: XceptionConfig) -> nn.BatchNorm2d:

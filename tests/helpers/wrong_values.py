@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 not_text = st.one_of(st.integers(), st.none(), st.booleans())
 not_boolean = st.one_of(st.integers(), st.text(max_size=3), st.none())
-not_an_option = st.one_of(st.text(max_size=4), st.integers(), st.booleans(), st.floats())
+not_an_option = st.one_of(st.text(max_size=2), st.integers(), st.booleans(), st.floats())
 not_positive = st.one_of(
     st.floats(max_value=0),
     st.just(float("nan")),

@@ -49,7 +49,9 @@ class Recipe:
         "where the images come from; --data says where cifar10, imagenet and imagefolder lie",
     ]
     model: Annotated[XceptionConfig, "the configuration of the network"]
-    image_size: Annotated[int, "side in pixels of the images that the network sees"]
+    image_size: Annotated[
+        int, "side in pixels of the images that the network sees", Bounds(at_most=16_384)
+    ]
     labels: Annotated[
         Labels, "one: a class an image, softmax; many: any number of them, a sigmoid a class"
     ] = "one"
@@ -233,7 +235,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, XceptionConfig):
-            raise ValueError(f"model is {checks.shown(self.model)}, but must be an XceptionConfig")
+            raise checks.wrong("model", self.model, "an XceptionConfig")
         fields.check(self)
         for rules in (
             self._rules_of_data(),
@@ -242,7 +244,7 @@ class Recipe:
             self._rules_of_weights(),
         ):
             for name, right in rules:
-                raise ValueError(f"{name} is {getattr(self, name)!r}, but must be {right}")
+                raise checks.wrong(name, getattr(self, name), right)
 
     def _rules_of_data(self) -> Iterator[tuple[str, str]]:
         """Fields that do not fit the data set, each with what would be right."""
@@ -335,8 +337,8 @@ def _check_known(cls: type, values: Mapping[str, Any], prefix: str = "") -> None
     known = [field.name for field in fields.fields_of(cls)]
     for name in values:
         if name not in known:
-            near = checks.nearest(name, known)
-            raise ValueError(f"{prefix}{name} is no field of {cls.__name__}{near}")
+            near = checks.nearest(str(name)[:80], known)
+            raise ValueError(checks.line(f"{prefix}{name} is no field of {cls.__name__}{near}"))
 
 
 def differences(recipe: Recipe, other: Recipe) -> list[str]:

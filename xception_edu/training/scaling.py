@@ -18,8 +18,8 @@ def ring_all_reduce_bytes(size: int, workers: int) -> float:
     gets; in n - 1 more the finished pieces go round (P. Patarasuk, X. Yuan, Bandwidth Optimal
     All-reduce Algorithms, 2009).
     """
-    checks.integer("size", size, at_least=0)
-    checks.integer("workers", workers)
+    size = checks.count("size", size, at_least=0)
+    workers = checks.integer("workers", workers)
     return 2 * (workers - 1) / workers * size
 
 
@@ -84,7 +84,7 @@ class Cluster:
         """All steps of `epochs` passes over `images` images; evaluation and reading are not
         counted.
         """
-        checks.integer("images", images)
+        images = checks.count("images", images)
         checks.number("epochs", epochs, above=0)
         return images * epochs / batch_size * self.step_seconds(workers, batch_size, gradient_bytes)
 
