@@ -121,7 +121,10 @@ def describe_machine(record: Record) -> str:
 
 def rows_with(rows: Sequence[Record], **wanted: object) -> list[Record]:
     """The rows that have these values, in their order."""
-    return [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
+    found = list(rows)
+    for key, value in wanted.items():
+        found = [row for row in found if row.get(key) == value]
+    return found
 
 
 def maps_of(record: Record) -> list[tuple[int, int]]:

@@ -70,10 +70,13 @@ def measure_segments(record: records.Record | None = None) -> SegmentTimes:
     with torch.no_grad():
         functions = {key: _layer(*key, record["batch"]) for key in keys}
         times = EFFORT.alternate(functions, CPU)
+    here = {}
+    for n in SEGMENTS:
+        here[n] = min(times[n, layout].median for layout in LAYOUTS)
     return SegmentTimes(
         macs={n: cases[n]["macs"] for n in SEGMENTS},
         before={n: records.milliseconds(cases[n]) for n in SEGMENTS},
-        here={n: min(times[n, layout].median for layout in LAYOUTS) for n in SEGMENTS},
+        here=here,
         source=f"{record['batch']} images of {SIDE}×{SIDE}, forward, fp32; measured before on"
         f" {records.describe_machine(record)}",
     )

@@ -197,7 +197,9 @@ def _balanced_orders(names: Sequence[Name]) -> list[list[Name]]:
     n = len(names)
     # 0, 1, n-1, 2, n-2: all differences, each once
     zigzag = [(k + 1) // 2 if k % 2 else (n - k // 2) % n for k in range(n)]
-    rows = [[names[(place + i) % n] for place in zigzag] for i in range(n)]
+    rows = []
+    for i in range(n):
+        rows.append([names[(place + i) % n] for place in zigzag])
     if n % 2:
         rows += [row[::-1] for row in rows]
     random.Random(0).shuffle(rows)  # so that a few rounds are not all alike

@@ -66,37 +66,23 @@ def kernel_explorer(
         channel: "all", or an output channel from 1.
     """
     if module is not None and segments is not None:
-        raise ValueError(
-            f"segments is {segments!r}, but must be left out where a module is given: it has"
-            " its own"
-        )
-    convs = (
-        {None: _small(convolution(module))}
-        if module is not None
-        else {s: edge_detectors(s) for s in SEGMENTS}
-    )
+        right = "left out where a module is given: it has its own"
+        raise ValueError(f"segments is {segments!r}, but must be {right}")
+    convs: dict[int | None, Convolution] = {s: edge_detectors(s) for s in SEGMENTS}
+    if module is not None:
+        convs = {None: _small(convolution(module))}
     spec = next(iter(convs.values())).spec
-    channels = _channels(channel, spec.out_channels, CHANNELS if module is not None else 1)
-    maps, names, origin = _maps(picture, spec)
-    whole = maps.shape[1:]
-    longest = (
-        SIDE
-        if module is None
-        else longest_side(spec, *whole, _positions(convs[None], len(channels)), LONGEST)
-    )
-    maps = reduced(maps, longest)
-    words = origin + (
-        f", averaged from {_size(whole)} to {_size(maps.shape[1:])}"
-        if maps.shape[1:] != whole
-        else ""
-    )
-    words += "; frame: padding (zeros)" if any(spec.padding) else ""  # type: ignore[arg-type]
+    channels = _channels(channel, spec.out_channels, 1 if module is None else CHANNELS)
+    whole, names, origin = _maps(picture, spec)
+    longest = SIDE
+    if module is not None:
+        room = _positions(convs[None], len(channels))
+        longest = longest_side(spec, *whole.shape[1:], room, LONGEST)
+    maps = reduced(whole, longest)
+    words = _caption(origin, whole.shape[1:], maps.shape[1:], spec)
     out = spec.output_shape(Shape(*maps.shape))
-    state: dict[str, object] = {
-        "position": (
-            out.height // 2 * out.width + out.width // 2 + 1 if position is None else position
-        )
-    }
+    middle = out.height // 2 * out.width + out.width // 2 + 1
+    state: dict[str, object] = {"position": middle if position is None else position}
     choices = {}
     if module is None:
         choices["segments"] = ("Segments", {s: str(s) for s in SEGMENTS})
@@ -104,18 +90,11 @@ def kernel_explorer(
     if len(channels) > 1:
         choices["channel"] = ("Output channel", {c: str(c) for c in channels})
         state["channel"] = channel
-    arguments = "".join(
-        f", {n}={n}" for n, v in (("module", module), ("picture", picture)) if v is not None
-    )
-    return scene_explorer(
-        "kernel_explorer",
-        ("position", "Position"),
-        choices,
-        COLUMNS,
-        partial(views, convs, maps, names, words),
-        state,
-        arguments,
-    )
+    given = {"module": module, "picture": picture}
+    arguments = "".join(f", {n}={n}" for n, value in given.items() if value is not None)
+    look = partial(views, convs, maps, names, words)
+    slider = ("position", "Position")
+    return scene_explorer("kernel_explorer", slider, choices, COLUMNS, look, state, arguments)
 
 
 def edge_detectors(segments: int) -> Convolution:
@@ -200,6 +179,14 @@ def _maps(picture: object, spec: ConvSpec) -> tuple[np.ndarray, Sequence[str], s
     a_cell = len(light) // SIDE
     maps = {1: light[None], 3: color, 6: np.stack([*color, light, across * a_cell, down * a_cell])}
     return maps[channels], {1: NAMES[3:4], 3: NAMES[:3], 6: NAMES}[channels], "A cat's eye"
+
+
+def _caption(origin: str, whole: Sequence[int], reduced_to: Sequence[int], spec: ConvSpec) -> str:
+    """What the maps are: where they come from, how they were reduced, what frames them."""
+    words = origin
+    if reduced_to != whole:
+        words += f", averaged from {_size(whole)} to {_size(reduced_to)}"
+    return words + "; frame: padding (zeros)" * any(spec.padding)  # type: ignore[arg-type]
 
 
 def _size(sides: Sequence[int]) -> str:

@@ -249,43 +249,19 @@ class Look:
         scene.text("strong color: far from 0", WIDTH, 8, color="quiet", size="small", anchor="end")
         scene.text("from input channel", left, 21, color="quiet", size="small")
         right = left + across * pitch
-        scene.text(
-            "sum" + " + bias" * bool(self.conv.bias.any()),
-            right + 8,
-            TOP - 8,
-            color="quiet",
-            size="small",
-        )
+        words = "sum" + " + bias" * bool(self.conv.bias.any())
+        scene.text(words, right + 8, TOP - 8, color="quiet", size="small")
         for c in range(channels):
-            scene.text(
-                f"{c + 1}", left + (c + 0.5) * wide * pitch, TOP - 8, size="small", anchor="middle"
-            )
+            x = left + (c + 0.5) * wide * pitch
+            scene.text(f"{c + 1}", x, TOP - 8, size="small", anchor="middle")
         for o in range(out):
-            scene.text(
-                f"{o + 1}", left - 6, TOP + (o + 0.5) * high * pitch, size="small", anchor="end"
-            )
-        scene.text(
-            "to output channel",
-            8,
-            TOP + down * pitch / 2,
-            color="quiet",
-            size="small",
-            anchor="middle",
-            up=True,
-        )
+            y = TOP + (o + 0.5) * high * pitch
+            scene.text(f"{o + 1}", left - 6, y, size="small", anchor="end")
+        words, y = "to output channel", TOP + down * pitch / 2
+        scene.text(words, 8, y, color="quiet", size="small", anchor="middle", up=True)
         for _, outs, ins in self.pieces:
-            scene.rect(
-                "faint",
-                *_box(
-                    pitch,
-                    left,
-                    TOP,
-                    ins[0] * wide,
-                    outs[0] * high,
-                    len(ins) * wide,
-                    len(outs) * high,
-                ),
-            )
+            corner, size = (ins[0] * wide, outs[0] * high), (len(ins) * wide, len(outs) * high)
+            scene.rect("faint", *_box(pitch, left, TOP, *corner, *size))
         scene.line("line", *grid(pitch, left, TOP, across, down, wide, high))
         self._legend(scene, TOP + down * pitch + 16)
         for color, outs, ins in self.pieces:
@@ -293,9 +269,8 @@ class Look:
             x, y, *_ = _box(pitch, left, TOP, ins[0] * wide, outs[0] * high, 0, 0)
             scene.cells(x, y, pitch, len(ins) * wide, *signed(block, color, self.most[2]))
         for o in self.shown:
-            scene.text(
-                self.number(self.sums[row, column, o]), right + 8, TOP + (o + 0.5) * high * pitch
-            )
+            y = TOP + (o + 0.5) * high * pitch
+            scene.text(self.number(self.sums[row, column, o]), right + 8, y)
         return scene
 
     def _one(self, row: int, column: int) -> Scene:

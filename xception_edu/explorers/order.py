@@ -181,10 +181,6 @@ def _view(x: Array, mixing: int, activation: str, kernels: str, costs: tuple[str
     cut, swapped = largest(row.inception, row.cut_elsewhere), largest(row.inception, row.swapped)
     three, weight = spatial_kernels(kernels), mixing_weight(mixing)
     same = "give different outputs" if apart else "give the same output"
-    maps = (
-        "red, green and blue; after the 3×3"
-        + {"none": "", "relu": " and ReLU", "elu": " and ELU"}[activation]
-    )
     return View(
         stop=mixing,
         short=f"{mixing} %",
@@ -207,18 +203,23 @@ def _view(x: Array, mixing: int, activation: str, kernels: str, costs: tuple[str
                 "Three modules, swapped in each", "DP", activation, swapped, regrouped=False
             ),
         ),
-        alts=(
-            f"3×3 first, maps of three channels: {maps}; after a 1×1 with mixing {mixing} %",
-            (
-                "1×1 first, maps of three channels: after the 1×1, after the 3×3, and the"
-                f" difference, {apart:.2f} at most"
-            ),
-            (
-                "Three 1×1 and 3×3 in turn, bracketed as modules and as separable convolutions:"
-                f" outputs differ by {cut:.2f}"
-            ),
-            f"Three 3×3 and 1×1 in turn: outputs differ from those of 1×1 first by {swapped:.2f}",
-        ),
+        alts=_alts(mixing, activation, apart, cut, swapped),
+    )
+
+
+def _alts(
+    mixing: int, activation: str, apart: float, cut: float, swapped: float
+) -> tuple[str, str, str, str]:
+    """The four panels in words."""
+    after = {"none": "3×3", "relu": "3×3 and ReLU", "elu": "3×3 and ELU"}[activation]
+    return (
+        f"3×3 first, maps of three channels: red, green and blue; after the {after}; after a 1×1"
+        f" with mixing {mixing} %",
+        "1×1 first, maps of three channels: after the 1×1, after the 3×3, and the difference,"
+        f" {apart:.2f} at most",
+        "Three 1×1 and 3×3 in turn, bracketed as modules and as separable convolutions: outputs"
+        f" differ by {cut:.2f}",
+        f"Three 3×3 and 1×1 in turn: outputs differ from those of 1×1 first by {swapped:.2f}",
     )
 
 

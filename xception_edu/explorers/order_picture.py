@@ -151,19 +151,9 @@ def _shares(scene: Scene, weight: np.ndarray, x: float) -> None:
         scene.rect("pointwise", x, y - 26, 3, 52)
     for shares, y in zip(weight, middles, strict=True):
         for i, share in enumerate(shares):
-            words = (
-                f"{'−' if share < 0 else '+'}{abs(share):.1f} {CHANNELS[i]}"
-                if share
-                else f"0 {CHANNELS[i]}"
-            )
-            scene.text(
-                words,
-                x + 45,
-                y + (i - 1) * 17,
-                size="small",
-                anchor="end",
-                color="ink" if share else "quiet",
-            )
+            number = f"{share:+.1f}".replace("-", "−") if share else "0"
+            color, at = "ink" if share else "quiet", (x + 45, y + (i - 1) * 17)
+            scene.text(f"{number} {CHANNELS[i]}", *at, size="small", anchor="end", color=color)
 
 
 # ---- the stack -----------------------------------------------------------------------------------

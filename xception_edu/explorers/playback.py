@@ -39,13 +39,9 @@ def playback_explorer(
     """
     recorded = load(run)
     choices = {"show": ("Show", SHOWN)}
-    arguments = (
-        ""
-        if run is None
-        else f", run={os.fspath(run)!r}"
-        if isinstance(run, str | os.PathLike)
-        else ", run=run"
-    )
+    arguments = "" if run is None else ", run=run"
+    if isinstance(run, str | os.PathLike):
+        arguments = f", run={os.fspath(run)!r}"
 
     def views(show: str) -> list[View]:
         return [_view(recorded, i, show) for i in range(len(recorded.epochs))]

@@ -59,10 +59,7 @@ def draw_curves(run: Run, epoch: int) -> Scene:
     color, the rest faint.
     """
     scene, last = Scene(WIDTH, HEIGHT), len(run.epochs) - 1
-    curves = [(label, color, [line[key] for line in run.epochs]) for key, label, color in CURVES]
-    changes = [None, *(run.change(i, i - 1) for i in range(1, last + 1))]
-    curves.append(("Kernels changed in the epoch, % of their size", "join", changes))
-    placed = [(*curve, FIRST + i * STEP) for i, curve in enumerate(curves)]
+    placed = [(*curve, FIRST + i * STEP) for i, curve in enumerate(_curves(run))]
     for label, _, values, top in placed:
         scene.text(label, LEFT, top - 13, color="quiet", size="small")
         scene.line("line", (LEFT, top + CHART, WIDTH - LEFT, top + CHART))
@@ -89,16 +86,20 @@ def draw_curves(run: Run, epoch: int) -> Scene:
     return scene
 
 
+def _curves(run: Run) -> list[tuple[str, str, list[float | None]]]:
+    """Label, color and a value an epoch of what is drawn over the epochs."""
+    curves = []
+    for key, label, color in CURVES:
+        curves.append((label, color, [line[key] for line in run.epochs]))
+    changes = [None, *(run.change(i, i - 1) for i in range(1, len(run.epochs)))]
+    return [*curves, ("Kernels changed in the epoch, % of their size", "join", changes)]
+
+
 def _said(label: str, value: float | None) -> str:
     if value is None:
         return "–"
-    return (
-        f"{value:.3f}"
-        if label == "Loss"
-        else f"{value:.6f}"
-        if label == "Learning rate"
-        else f"{value:.1%}"
-    )
+    digits = {"Loss": ".3f", "Learning rate": ".6f"}
+    return format(value, digits.get(label, ".1%"))
 
 
 def _x(epoch: int, last: int) -> float:

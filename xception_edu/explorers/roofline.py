@@ -53,12 +53,13 @@ def roofline_explorer(
     """
     measured = records.read_records(measurements)
     charts = charts_of(measured)
-    modules, dtypes, modes = (list(dict.fromkeys(key[i] for key in charts)) for i in range(3))
+    modules, dtypes, modes = (list(dict.fromkeys(names)) for names in zip(*charts, strict=True))
+    maps = {}
+    for name in modules:
+        channels, side = _sizes(name)
+        maps[name] = f"{channels} channels, {side}×{side}"
     choices = {
-        "module": (
-            "Map",
-            {name: "{} channels, {}×{}".format(*_sizes(name), _sizes(name)[1]) for name in modules},
-        ),
+        "module": ("Map", maps),
         "dtype": ("Numbers", {name: DTYPES[name] for name in dtypes}),
         "mode": ("Pass", {name: MODES[name] for name in modes}),
     }

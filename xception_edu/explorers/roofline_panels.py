@@ -134,32 +134,31 @@ def draw_roofline(point: Timed, chart: Chart) -> Scene:
     _grid(scene, x, y, 1e9)
     for layer in chart.layers:
         color = KINDS.get(layer.kind, ("elementwise", ""))[0]
-        scene.dot(
-            color,
-            x(layer.intensity),
-            y(layer.speed),
-            3,
-            edge="" if layer.network == "xception" else "ink",
-        )
+        edge = "" if layer.network == "xception" else "ink"
+        scene.dot(color, x(layer.intensity), y(layer.speed), 3, edge=edge)
     _roof(scene, chart, x, y)
     _legend(scene, chart)
     trail = [n for p in chart.points for n in (x(p.intensity), y(chart.speed(p)))]
     scene.line("ink", trail, width=1.5, opacity=0.6)
     for p in chart.points:
-        scene.click(
-            p.segments, x(p.intensity) - 7, y(chart.speed(p)) - 7, 14, 14, f"{p.segments} segments"
-        )
+        corner = (x(p.intensity) - 7, y(chart.speed(p)) - 7)
+        scene.click(p.segments, *corner, 14, 14, f"{p.segments} segments")
     if chart.pointwise:
-        across, down = x(chart.pointwise.intensity), y(chart.pointwise.speed)
-        scene.dot("pointwise", across, down, 6, edge="ink")
-        dots = [(x(layer.intensity), y(layer.speed)) for layer in chart.layers]
-        dots += [(x(p.intensity), y(chart.speed(p))) for p in chart.points]
-        word = _free(across, down, dots, y(chart.peak))
-        if word[1] - down > 20:
-            scene.line("ink", (across, down + 6, word[0], word[1] - 7), width=0.8)
-        scene.text("its 1×1", *word, size="small", anchor="middle", halo=True)
+        _pointwise(scene, chart, chart.pointwise, x, y)
     _chosen(scene, point, chart, x, y)
     return scene
+
+
+def _pointwise(scene: Scene, chart: Chart, layer: Layer, x: Scale, y: Scale) -> None:
+    """The 1x1 that follows the 3x3, and its words where nothing else lies."""
+    across, down = x(layer.intensity), y(layer.speed)
+    scene.dot("pointwise", across, down, 6, edge="ink")
+    dots = [(x(other.intensity), y(other.speed)) for other in chart.layers]
+    dots += [(x(p.intensity), y(chart.speed(p))) for p in chart.points]
+    word = _free(across, down, dots, y(chart.peak))
+    if word[1] - down > 20:
+        scene.line("ink", (across, down + 6, word[0], word[1] - 7), width=0.8)
+    scene.text("its 1×1", *word, size="small", anchor="middle", halo=True)
 
 
 def _free(
@@ -176,10 +175,11 @@ def _free(
     ]
     inside = [(i, j) for i, j in places if LEFT + 24 < i < RIGHT - 20 and roof + 8 < j < BASE - 8]
     inside.sort(key=lambda place: math.dist(place, (across, down)))
-    return next(
-        (p for p in inside if not any(abs(p[0] - i) < 28 and abs(p[1] - j) < 15 for i, j in dots)),
-        inside[0],
-    )
+
+    def is_free(place: tuple[float, float]) -> bool:
+        return not any(abs(place[0] - i) < 28 and abs(place[1] - j) < 15 for i, j in dots)
+
+    return next(filter(is_free, inside), inside[0])
 
 
 def _grid(scene: Scene, x: Scale, y: Scale, unit: float) -> None:
@@ -253,12 +253,8 @@ def draw_latency(point: Timed, chart: Chart) -> Scene:
     macs = [p.macs / first.macs for p in chart.points]
     times = [p.ms / first.ms for p in chart.points]
     roof = [chart.attainable(p) / first.ms for p in chart.points]
-    x = [
-        LEFT
-        + 8
-        + math.log(p.segments) / max(math.log(chart.points[-1].segments), 1) * (RIGHT - LEFT - 16)
-        for p in chart.points
-    ]
+    decades = max(math.log(chart.points[-1].segments), 1)
+    x = [LEFT + 8 + math.log(p.segments) / decades * (RIGHT - LEFT - 16) for p in chart.points]
     y = Scale([*macs, *times, *roof], BASE, TOP)
     scene.text("Share of 1 segment's MACs, and of its time", 4, 10, color="quiet", size="small")
     words = "segments of the 3×3 (hollow: they do not divide the channels)"
@@ -266,17 +262,9 @@ def draw_latency(point: Timed, chart: Chart) -> Scene:
     for tick in y.ticks():
         scene.line("line", (LEFT, y(tick), RIGHT, y(tick)), width=0.6)
         scene.text(f"{100 * tick:g}%", LEFT - 5, y(tick), color="quiet", size="small", anchor="end")
-    for color, values, dash in (
-        ("elementwise", roof, True),
-        ("pointwise", macs, False),
-        ("depthwise", times, False),
-    ):
-        scene.line(
-            color,
-            [n for a, b in zip(x, values, strict=True) for n in (a, y(b))],
-            width=2,
-            dash=dash,
-        )
+    for color, values in {"elementwise": roof, "pointwise": macs, "depthwise": times}.items():
+        curve = [n for a, b in zip(x, values, strict=True) for n in (a, y(b))]
+        scene.line(color, curve, width=2, dash=color == "elementwise")
     free = WIDTH  # the left end of the last number that was written below the axis
     for p, at, time in reversed(list(zip(chart.points, x, times, strict=True))):
         scene.dot("depthwise" if p.divides else "paper", at, y(time), 3, edge="depthwise")

@@ -225,41 +225,38 @@ def segments_explorer(
     checks.one_of("order", order, ORDERS)
     segments = min(4, channels) if segments is None else segments
     checks.integer("segments", segments, at_most=channels, because=f"channels is {channels}")
-    options = {
-        "Channels": channel_choices,
-        "Kernel": kernel_choices,
-        "Input": side_choices,
-        "Order": ORDERS,
-    }
-    names = ("channels", "kernel_size", "input_side", "order")
-    dials = [
-        {"name": n, "label": label, "options": list(o)}
-        for n, (label, o) in zip(names, options.items(), strict=True)
-    ]
-    chosen = {
-        "channel_choices": channel_choices,
-        "kernel_choices": kernel_choices,
-        "side_choices": side_choices,
-    }
-    usual = (CHANNELS, KERNEL_SIZES, INPUT_SIDES)
-    rest = "".join(
-        f", {key}={value}"
-        for (key, value), own in zip(chosen.items(), usual, strict=True)
-        if value != own
-    )
-    table = compute(channel_choices, kernel_choices, side_choices) | {
-        "call": ["xe.segments_explorer(", f"{rest})"],
-        "controls": [{"name": "segments", "label": "Segments"}, *dials],
-        "columns": [list(column) for column in COLUMNS],
-    }
     return SegmentsExplorer(
-        table=table,
+        table=_whole_table(channel_choices, kernel_choices, side_choices),
         segments=segments,
         channels=channels,
         kernel_size=kernel_size,
         input_side=input_side,
         order=order,
     )
+
+
+def _whole_table(
+    channels: tuple[int, ...], kernels: tuple[int, ...], sides: tuple[int, ...]
+) -> dict[str, object]:
+    """What an explorer looks up for these choices: every position, and how its controls are
+    called.
+    """
+    dials = (
+        ("channels", "Channels", channels),
+        ("kernel_size", "Kernel", kernels),
+        ("input_side", "Input", sides),
+        ("order", "Order", ORDERS),
+    )
+    controls = [{"name": n, "label": label, "options": list(o)} for n, label, o in dials]
+    names = ("channel_choices", "kernel_choices", "side_choices")
+    usual, rest = (CHANNELS, KERNEL_SIZES, INPUT_SIDES), ""
+    for argument, value, own in zip(names, (channels, kernels, sides), usual, strict=True):
+        rest += f", {argument}={value}" * (value != own)
+    return compute(channels, kernels, sides) | {
+        "call": ["xe.segments_explorer(", f"{rest})"],
+        "controls": [{"name": "segments", "label": "Segments"}, *controls],
+        "columns": [list(column) for column in COLUMNS],
+    }
 
 
 def _choices(

@@ -195,7 +195,9 @@ def _bar(scene: Scene, y: float, words: str) -> None:
 
 
 def _joined(key: int, sizes: Sequence[int], towers: int) -> str:
-    parts = sizes if key == 0 else (1,) * 12 if key == len(KEYS) - 1 else sizes[:towers]
+    parts = sizes if key == 0 else sizes[:towers]
+    if key == len(KEYS) - 1:
+        parts = (1,) * 12
     if key == KEYS.index("grouped"):
         return "output: 12 channels"
     sums = "12 × 1" if len(parts) == 12 else " + ".join(map(str, parts))

@@ -52,7 +52,9 @@ def views(network: str) -> list[View]:
     layers = make()
     stages = blocks(layers)
     profile = depth_profile(title, layers)
-    counts = {q: [block.total(q) for block in profile.blocks] for q in QUANTITIES}
+    counts = {}
+    for quantity in QUANTITIES:
+        counts[quantity] = [block.total(quantity) for block in profile.blocks]
     return [_view(title, i, stages, counts) for i in range(len(stages))]
 
 
@@ -60,10 +62,10 @@ def blocks(layers: architectures.Layers) -> list[list[Layer]]:
     """A network's layers with their receptive fields, block by block."""
     fields = receptive_fields(layers)
     rows = zip(block_names(layers), layers, fields, strict=True)
-    return [
-        [(*layer, field) for _, layer, field in group]
-        for _, group in groupby(rows, key=lambda row: row[0])
-    ]
+    by_block: dict[str, list[Layer]] = {}
+    for block, layer, field in rows:
+        by_block.setdefault(block, []).append((*layer, field))
+    return list(by_block.values())
 
 
 def _view(

@@ -205,9 +205,8 @@ def draw_roofline(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
     points = [(layer, row) for layer, row in measured_at(record) if row["macs"]]
     for ax, (network, name) in zip(axes, NETWORKS.items(), strict=True):
         for kind, (color, _) in KINDS.items():
-            some = [
-                row for layer, row in points if (layer["network"], layer["kind"]) == (network, kind)
-            ]
+            of_kind = {"network": network, "kind": kind}
+            some = [row for layer, row in points if layer.items() >= of_kind.items()]
             speeds = [1e3 * row["macs"] / row["median_ms"] for row in some]
             look = {
                 "color": style.COLORS[color],
@@ -216,8 +215,8 @@ def draw_roofline(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
                 "markeredgewidth": 0.4,
             }
             ax.plot([row["intensity"] for row in some], speeds, "o", **look)
-        low, high = (pick(row["intensity"] for _, row in points) for pick in (min, max))
-        low, high = min(low, ridge) / 1.5, max(high, ridge) * 1.5
+        intensities = [row["intensity"] for _, row in points]
+        low, high = min(*intensities, ridge) / 1.5, max(*intensities, ridge) * 1.5
         ax.plot([low, ridge, high], [low * roofline.memory, peak, peak], **ROOF)
         ax.set(xscale="log", yscale="log", xlim=(low, high))
         _no_minor_ticks(ax)

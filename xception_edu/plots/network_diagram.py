@@ -138,7 +138,10 @@ def draw_figure_5_xception(ax: Axes, layers: Layers) -> Axes:
         f"Batch normalization follows each Conv and SeparableConv, {count} in all; it is not drawn."
     )
     heading(ax, "Figure 5: the whole of Xception", size, norms)
-    entry, middle, last = ([block for block in blocks if block.flow == flow] for flow in FLOWS)
+    flows: dict[str, list[Block]] = {flow: [] for flow in FLOWS}
+    for block in blocks:
+        flows[block.flow].append(block)
+    entry, middle, last = flows.values()
     image, maps, classes = layers[0][1], entry[-1].output, last[-1].output
     ends = [
         _draw_flow(

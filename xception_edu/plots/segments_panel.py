@@ -5,6 +5,7 @@ All numbers and words reach it as they were counted and written for the explorer
 are only placed.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
@@ -54,15 +55,7 @@ def draw(
     ax.text(WIRING, 22, position["name"], fontsize=style.TITLE, fontweight="bold", va="center")
     ax.text(WIRING, 42, position["words"], fontsize=style.TEXT, va="center")
     note = "One position. Run the cell to move the slider."
-    ax.text(
-        style.WIDTH - 16,
-        HEIGHT - 12,
-        note,
-        fontsize=style.SMALL,
-        color=style.QUIET,
-        ha="right",
-        va="center",
-    )
+    _small(ax, style.WIDTH - 16, HEIGHT - 12, note, ha="right")
     draw_wiring(ax, position["edges"], kernel_size=kernel_size, order=order)
     draw_matrix(ax, position["edges"], kernel_size=kernel_size, kept=position["kept"])
     draw_costs(ax, columns, position)
@@ -83,44 +76,17 @@ def draw_wiring(ax: Axes, edges: Sequence[int], *, kernel_size: int, order: str)
     one = style.COLORS["pointwise"]
     _wires(ax, columns[1 - cut] + COLUMN, 0, channels, pitch, one, alpha=0.45)
     _box(ax, columns[0 if cut else 2], TOP, COLUMN, pitch * channels, one)
-    for i, (start, end) in enumerate(pairwise(edges)):
-        _wires(
-            ax,
-            columns[cut] + COLUMN,
-            start,
-            end,
-            pitch,
-            style.HUES[i % len(style.HUES)],
-            alpha=0.9 if end - start < 4 else 0.55,
-        )
+    for start, end, hue in _colored(edges):
+        alpha = 0.9 if end - start < 4 else 0.55
+        _wires(ax, columns[cut] + COLUMN, start, end, pitch, hue, alpha=alpha)
         for x in columns[cut : cut + 2]:
-            _box(
-                ax,
-                x,
-                TOP + start * pitch,
-                COLUMN,
-                (end - start) * pitch,
-                style.HUES[i % len(style.HUES)],
-            )
-    rungs = [
-        ((x, TOP + i * pitch), (x + COLUMN, TOP + i * pitch))
-        for x in columns
-        for i in range(1, channels)
-    ]
-    ax.add_collection(LineCollection(rungs, colors=style.PAPER, linewidths=0.7, zorder=3))
-    for x, word, align in zip(
-        columns, ("input", "between", "output"), ("left", "center", "right"), strict=True
-    ):
-        x += {"left": 0, "center": COLUMN / 2, "right": COLUMN}[align]
-        ax.text(
-            x,
-            TOP + pitch * channels + 13,
-            word,
-            fontsize=style.SMALL,
-            color=style.QUIET,
-            ha=align,
-            va="center",
-        )
+            _box(ax, x, TOP + start * pitch, COLUMN, (end - start) * pitch, hue)
+    heights = [TOP + i * pitch for i in range(1, channels)]
+    _lines(ax, [((x, y), (x + COLUMN, y)) for x in columns for y in heights])
+    below = TOP + pitch * channels + 13
+    _small(ax, columns[0], below, "input", ha="left")
+    _small(ax, columns[1] + COLUMN / 2, below, "between")
+    _small(ax, columns[2] + COLUMN, below, "output", ha="right")
     return ax
 
 
@@ -132,42 +98,26 @@ def draw_matrix(ax: Axes, edges: Sequence[int], *, kernel_size: int, kept: str) 
     size = channels * pitch
     _head(ax, MATRIX + size / 2, f"weights of the {kernel_size}×{kernel_size}", kept)
     _box(ax, MATRIX, TOP, size, size, EMPTY)
-    for i, (start, end) in enumerate(pairwise(edges)):
-        side = (end - start) * pitch
-        _box(
-            ax,
-            MATRIX + start * pitch,
-            TOP + start * pitch,
-            side,
-            side,
-            style.HUES[i % len(style.HUES)],
-        )
+    for start, end, hue in _colored(edges):
+        side, corner, middle = (end - start) * pitch, start * pitch, (start + end) / 2 * pitch
+        _box(ax, MATRIX + corner, TOP + corner, side, side, hue)
         if side >= 20:
-            middle = (start + end) / 2 * pitch
             words = f"{end - start}→{end - start}" if side >= 40 else f"{end - start}"
-            label = ax.text(
-                MATRIX + middle,
-                TOP + middle,
-                words,
-                ha="center",
-                va="center",
-                fontweight="bold",
-                zorder=4,
-            )
-            label.set_bbox(
-                {"facecolor": style.HUES[i % len(style.HUES)], "edgecolor": "none", "pad": 1.5}
-            )
-    grid = [
-        ((MATRIX, TOP + i * pitch), (MATRIX + size, TOP + i * pitch)) for i in range(1, channels)
-    ]
-    grid += [
-        ((MATRIX + i * pitch, TOP), (MATRIX + i * pitch, TOP + size)) for i in range(1, channels)
-    ]
-    ax.add_collection(LineCollection(grid, colors=style.PAPER, linewidths=0.7, zorder=3))
-    small = {"fontsize": style.SMALL, "color": style.QUIET, "ha": "center", "va": "center"}
-    ax.text(MATRIX + size / 2, TOP + size + 13, "input channel →", **small)
-    ax.text(MATRIX - 11, TOP + size / 2, "← output channel", rotation=90, **small)
+            label = ax.text(MATRIX + middle, TOP + middle, words, ha="center", va="center")
+            label.set(fontweight="bold", zorder=4)
+            label.set_bbox({"facecolor": hue, "edgecolor": "none", "pad": 1.5})
+    places = [i * pitch for i in range(1, channels)]
+    rows = [((MATRIX, TOP + i), (MATRIX + size, TOP + i)) for i in places]
+    _lines(ax, rows + [((MATRIX + i, TOP), (MATRIX + i, TOP + size)) for i in places])
+    _small(ax, MATRIX + size / 2, TOP + size + 13, "input channel →")
+    _small(ax, MATRIX - 11, TOP + size / 2, "← output channel", rotation=90)
     return ax
+
+
+def _colored(edges: Sequence[int]) -> list[tuple[int, int, str]]:
+    """Of each segment: where it begins, where it ends, its color."""
+    hues = itertools.cycle(style.HUES)
+    return [(start, end, next(hues)) for start, end in pairwise(edges)]
 
 
 def draw_costs(
@@ -181,29 +131,17 @@ def draw_costs(
     for i, (label, unit) in enumerate(columns):
         y = TOP - 26 + i * 51
         write = "{:,.0f}".format if i < count - 1 else "{:,.2f}".format
-        small = {"fontsize": style.SMALL, "color": style.QUIET, "va": "baseline"}
         ax.text(COSTS, y, label, va="baseline")
         number = write(numbers[i])
         ax.text(COSTS + width - 52, y, number, ha="right", va="baseline", fontweight="bold")
         if len(number) < 12:  # a longer one needs the unit's room
-            ax.text(COSTS + 82, y, unit, **small)
+            _small(ax, COSTS + 82, y, unit, ha="left", va="baseline")
         ax.text(COSTS + width, y, f"{ratios[i]:.3f}×", ha="right", va="baseline")
-        _bar(
-            ax,
-            y + 6,
-            width,
-            ratios[i],
-            position["pointwise"][i] if i < count - 1 else None,
-            position["separable"][count + i],
-        )
-        ax.text(COSTS, y + 31, f"regular {write(position['regular'][i])}", **small)
-        ax.text(
-            COSTS + width,
-            y + 31,
-            f"separable {write(position['separable'][i])}",
-            ha="right",
-            **small,
-        )
+        pointwise = position["pointwise"][i] if i < count - 1 else None
+        _bar(ax, y + 6, width, ratios[i], pointwise, position["separable"][count + i])
+        regular, separable = (write(position[key][i]) for key in ("regular", "separable"))
+        _small(ax, COSTS, y + 31, f"regular {regular}", ha="left", va="baseline")
+        _small(ax, COSTS + width, y + 31, f"separable {separable}", ha="right", va="baseline")
     return _legend(ax, TOP - 26 + count * 51)
 
 
@@ -212,54 +150,52 @@ def _bar(
 ) -> None:
     scale = width / 2  # pixels of the regular convolution's bar
     _box(ax, COSTS, y, width, 12, EMPTY)
-    _box(
-        ax,
-        COSTS,
-        y + 2,
-        ratio * scale,
-        8,
-        style.QUIET if pointwise is None else style.COLORS["spatial"],
-    )
+    hue = style.QUIET if pointwise is None else style.COLORS["spatial"]
+    _box(ax, COSTS, y + 2, ratio * scale, 8, hue)
     _box(ax, COSTS, y + 2, (pointwise or 0) * scale, 8, style.COLORS["pointwise"])
-    ax.plot(
-        [COSTS + scale] * 2,
-        [y, y + 12],
-        color=style.INK,
-        linewidth=1.5,
-        zorder=4,
-        solid_capstyle="butt",
-    )
+    (mark,) = ax.plot([COSTS + scale] * 2, [y, y + 12], color=style.INK, linewidth=1.5, zorder=4)
+    mark.set_solid_capstyle("butt")
     _diamond(ax, COSTS + separable * scale, y + 6)
 
 
 def _diamond(ax: Axes, x: float, y: float) -> None:
-    ax.plot(
-        [x],
-        [y],
-        "D",
-        markersize=4.5,
-        markerfacecolor=style.PAPER,
-        markeredgecolor=style.INK,
-        zorder=5,
-        clip_on=False,
-    )
+    (mark,) = ax.plot([x], [y], "D", color=style.INK, markersize=4.5, zorder=5, clip_on=False)
+    mark.set_markerfacecolor(style.PAPER)
 
 
 def _legend(ax: Axes, y: float) -> Axes:
-    words = {"fontsize": style.SMALL, "color": style.QUIET, "va": "center_baseline"}
     for x, key, label in ((0, "pointwise", "1×1"), (48, "spatial", "k×k")):
         _box(ax, COSTS + x, y - 4, 11, 8, style.COLORS[key])
-        ax.text(COSTS + x + 16, y, label, **words)
+        _small(ax, COSTS + x + 16, y, label, ha="left", va="center_baseline")
     ax.plot([COSTS + 98] * 2, [y - 6, y + 6], color=style.INK, linewidth=1.5)
-    ax.text(COSTS + 104, y, "regular", **words)
+    _small(ax, COSTS + 104, y, "regular", ha="left", va="center_baseline")
     _diamond(ax, COSTS + 166, y)
-    ax.text(COSTS + 175, y, "separable", **words)
+    _small(ax, COSTS + 175, y, "separable", ha="left", va="center_baseline")
     return ax
 
 
 def _head(ax: Axes, x: float, name: str, words: str) -> None:
     ax.text(x, TOP - 26, name, ha="center", va="baseline", fontweight="bold")
-    ax.text(x, TOP - 10, words, ha="center", va="baseline", fontsize=style.SMALL, color=style.QUIET)
+    _small(ax, x, TOP - 10, words, va="baseline")
+
+
+def _small(
+    ax: Axes,
+    x: float,
+    y: float,
+    words: str,
+    *,
+    ha: str = "center",
+    va: str = "center",
+    rotation: float = 0,
+) -> None:
+    place = {"ha": ha, "va": va, "rotation": rotation}
+    ax.text(x, y, words, place, fontsize=style.SMALL, color=style.QUIET)
+
+
+def _lines(ax: Axes, runs: Sequence[object]) -> None:
+    """White lines between what lies side by side."""
+    ax.add_collection(LineCollection(runs, colors=style.PAPER, linewidths=0.7, zorder=3))
 
 
 def _box(ax: Axes, x: float, y: float, width: float, height: float, color: object) -> None:
@@ -275,14 +211,6 @@ def _wires(
     # one path: where lines cross it grows no darker
     path = Path(corners, [Path.MOVETO, Path.LINETO] * (len(corners) // 2))
     width = 1.2 if end - start < 4 else 0.35
-    ax.add_artist(
-        PathPatch(
-            path,
-            snap=False,
-            facecolor="none",
-            edgecolor=color,
-            linewidth=width,
-            alpha=alpha,
-            zorder=1,
-        )
-    )
+    wires = PathPatch(path, snap=False, facecolor="none", edgecolor=color, linewidth=width)
+    wires.set(alpha=alpha, zorder=1)
+    ax.add_artist(wires)

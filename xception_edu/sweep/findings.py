@@ -66,7 +66,10 @@ def accuracies(plan: Plan, lines: Sequence[Line], seeds: Sequence[int]) -> dict[
         for line in lines
         if line["purpose"] == "result" and not line["diverged"]
     }
-    return {point.name: [by[point.name, seed] for seed in seeds] for point in plan.points}
+    found = {}
+    for point in plan.points:
+        found[point.name] = [by[point.name, seed] for seed in seeds]
+    return found
 
 
 def _point(plan: Plan, name: str, lines: Sequence[Line], top1: Sequence[float]) -> dict[str, Any]:

@@ -62,22 +62,22 @@ def held(path: Path) -> Iterator[None]:
         yield
 
 
+def _diverged(
+    recipe: Recipe, folder: Path, learned: Dataset, resume: bool, device: str | None
+) -> bool:
+    """Train; whether the loss or a weight became infinite on the way."""
+    try:
+        train(recipe, folder, resume=resume, device=device, images=learned, tensorboard=False)
+    except FloatingPointError:
+        return True
+    return False
+
+
 def _trained(job: Job, folder: Path, data: str | None, device: str | None) -> dict[str, Any]:
     images = load_images(_images_only(job.recipe), data, job.validation_images)
     chosen, started = pick_device(device), time.monotonic()
-    diverged = False
     resume = (folder / "config.json").exists()
-    try:
-        train(
-            job.recipe,
-            folder,
-            resume=resume,
-            device=device,
-            images=images.learned,
-            tensorboard=False,
-        )
-    except FloatingPointError:
-        diverged = True
+    diverged = _diverged(job.recipe, folder, images.learned, resume, device)
     seconds = None if resume else round(time.monotonic() - started, 1)
     tested = None if diverged or job.purpose == "rate" else tested_on(images.test, folder, chosen)
     cost = total(architectures.xception(job.recipe.model, job.recipe.image_size))

@@ -91,14 +91,9 @@ def train(
         Interrupted: SIGINT or SIGTERM came, and the run was saved. It is a KeyboardInterrupt.
     """
     out = Path(out)
-    resumed = resume and has_checkpoint(out)
-    if recipe.init is not None and initial is None and not resumed:
-        right = "None, or the run be begun by xe.finetune, which reads weights"
-        raise ValueError(f"init is {recipe.init!r}, but must be {right}")
-    checks.number("checkpoint_minutes", checkpoint_minutes, at_least=0)
+    has_weights = initial is not None or (resume and has_checkpoint(out))
+    check_arguments(recipe, has_weights, max_steps, checkpoint_minutes)
     write_events = is_wanted(tensorboard)
-    if max_steps is not None:
-        checks.integer("max_steps", max_steps)
     if recipe.threads is not None:
         torch.set_num_threads(recipe.threads)
     with deferred_signals() as signals, parallel.process_group(pick_device(device)) as chosen:
@@ -128,6 +123,18 @@ def train(
                 run.events.close()
     lines = read_metrics(out / "metrics.jsonl")
     return lines[-1] if lines else None
+
+
+def check_arguments(
+    recipe: Recipe, has_weights: bool, max_steps: int | None, checkpoint_minutes: float
+) -> None:
+    """ValueError for arguments of `train` with which no run could begin."""
+    if recipe.init is not None and not has_weights:
+        right = "None, or the run be begun by xe.finetune, which reads weights"
+        raise ValueError(f"init is {recipe.init!r}, but must be {right}")
+    checks.number("checkpoint_minutes", checkpoint_minutes, at_least=0)
+    if max_steps is not None:
+        checks.integer("max_steps", max_steps)
 
 
 def open_folder(run: Run, device: torch.device, *, resume: bool) -> None:
