@@ -10,7 +10,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from tests.helpers.refusals import refused
-from tests.helpers.tiny import TINY_FLAGS
+from tests.helpers.tiny import TINY, TINY_FLAGS
 from xception_edu.__main__ import main
 from xception_edu.data.load import load_dataset
 from xception_edu.recipes import IMAGENET, PHOTOS
@@ -53,9 +53,8 @@ def test_the_full_network_is_counted_as_in_the_paper_and_does_not_fit_a_small_ma
     assert "but there are only 1.0 GiB on cpu: a larger --accumulate" in said
     assert "time: not measured" in said
     assert "averaged weights look back some" not in said
-    assert "averaged weights look back some 10,000 steps" in dry_run.report(
-        replace(IMAGENET, steps_per_epoch=10)
-    )
+    short = replace(TINY, polyak_decay=IMAGENET.polyak_decay)
+    assert "averaged weights look back some 10,000 steps" in dry_run.report(short)
     rate = learning_rate(IMAGENET, 90 + 0.5 / 667, 667 * 1920)
     assert f"91: {rate:.4g}" in said
 
