@@ -195,6 +195,11 @@ def _merged(measured: list[MeasuredLayer]) -> list[MeasuredLayer]:
 
 def _run(model: nn.Module, shape: Shape | tuple[int, int, int], method: str) -> _Counter:
     """What the operators of a copy of the model, without values, did on one image."""
+    # what torch.compile and DataParallel put around a model is no part of it
+    while isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
+        model = inner
+    if isinstance(model, nn.DataParallel):
+        model = model.module
     shadow = _without_values(model).eval()
     counter = _Counter(shadow)
     # called through the module, so that the counter sees it enter

@@ -133,3 +133,11 @@ def test_an_operator_that_is_not_known_is_named_once():
 def test_a_module_without_shapes_is_refused():
     with pytest.raises(ValueError, match="parameters without a shape"):
         measured_cost(nn.LazyLinear(3), (8, 6, 6))
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch.compile's own
+def test_what_is_compiled_costs_what_it_computes():
+    module = nn.Sequential(nn.Conv2d(8, 4, 3), nn.ReLU())
+    cost = measured_cost(module, (8, 6, 6))
+    assert measured_cost(torch.compile(module), (8, 6, 6)) == cost
+    assert measured_cost(nn.DataParallel(module), (8, 6, 6)) == cost

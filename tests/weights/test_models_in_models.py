@@ -185,6 +185,12 @@ def test_activations_may_be_layers_of_their_own(tmp_path):
     assert_same_weights(import_weights(path), MODEL)
 
 
+def test_a_layer_on_kerass_own_classifier_is_refused(tmp_path):
+    """A softmax is between the two, which weights alone do not show."""
+    path = write(tmp_path / "x.h5", names=("squeeze", "predictions", "species"))
+    refused_file(path, "missing", "unexpected", "predictions")
+
+
 # ---- what it says of its input -------------------------------------------------------------------
 
 

@@ -61,6 +61,7 @@ BESIDE = {
     "timm": {"state_dict": PLAIN, "state_dict_ema": EMA},
     "torchvision": {"model": PLAIN, "model_ema": behind("module.", EMA)},
     "Lightning": {"state_dict": behind("model.", PLAIN) | behind("ema_model.module.", EMA)},
+    "a dictionary of its own": {"model": PLAIN, "ema": {"module": EMA, "updates": 3}},
     "SWA": {"model": PLAIN, "swa_model": behind("module.", EMA)},
 }
 
@@ -203,6 +204,12 @@ def test_a_program_of_torchscript_is_called_that(tmp_path):
 def test_names_of_classes_beside_the_weights_are_read(name, value, tmp_path):
     torch.save({"model": PLAIN, name: value}, tmp_path / "x.pth")
     assert read_weights(tmp_path / "x.pth").notes.classes == tuple("abcdefg")
+
+
+def test_names_of_something_else_are_not_taken_for_classes(tmp_path, caplog):
+    torch.save({"model": PLAIN, "labels": ["a", "b"]}, tmp_path / "x.pth")
+    assert read_weights(tmp_path / "x.pth").notes.classes is None
+    assert "its 2 names are not those of its classes" in caplog.text
 
 
 def test_labels_that_are_no_names_of_classes_are_none(tmp_path):

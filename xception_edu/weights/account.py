@@ -41,10 +41,12 @@ def checked_state(
 
 def _problem(problems: Mapping[str, list[str]], only_top: bool) -> checks.DetailedError:
     """All that is wrong, with as many names of each kind as a line has room for."""
-    hint = "without the classifier, load it with include_top=False (--no-top)" if only_top else ""
+    hints = ["without the classifier, load it with include_top=False (--no-top)"] * only_top
+    if max(map(len, problems.values())) > 3:
+        hints.append("--verbose names all")
     for first in (3, 2, 1):
         said = [_listed(what, names, first) for what, names in problems.items() if names]
-        message = "; ".join(filter(None, [*said, hint]))
+        message = "; ".join([*said, *hints])
         if len(message) <= ROOM:
             break
     details = (f"{what}: {name}" for what, names in problems.items() for name in names)

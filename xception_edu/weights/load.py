@@ -9,6 +9,7 @@ Every key of a file is accounted for, or nothing is returned.
 import dataclasses
 import functools
 import json
+import logging
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,7 @@ from xception_edu.weights.published import weights_path
 from xception_edu.weights.rename import Renamed, renamed
 from xception_edu.xception import Xception
 
+log = logging.getLogger(__name__)
 Source = Literal["keras", "timm", "torchvision"]
 SOURCES = ("keras", "timm", "torchvision")
 
@@ -148,8 +150,13 @@ def _notes(file: WeightFile, found: Renamed, config: Config) -> Notes:
             offset=found.described.offset,
             multi_label=found.described.multi_label,
         )
-    if found.has_top:
-        notes.check_classes(config.num_classes)
+    if not found.has_top:
+        return notes
+    if file.kind == "torch" and len(notes.classes or ()) not in (0, config.num_classes):
+        # what somebody's training saved under such a name may be anything
+        log.warning("its %d names are not those of its classes", len(notes.classes or ()))
+        return dataclasses.replace(notes, classes=None)
+    notes.check_classes(config.num_classes)
     return notes
 
 

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 MARKS = re.compile(
     r"(?:^|\.)(?:block1\.rep|entry\.0|Conv2d_1a_3x3|Mixed_5b|Mixed_7c|mixed0|mixed10)\."
 )
-AVERAGED = re.compile(r"(?:^|[._])(?:ema|swa|average[d]?|avg|polyak|shadow)(?:[._]|$)", re.I)
+AVERAGED = re.compile(r"(?:^|[._/])(?:ema|swa|averaged?|avg|polyak|shadow)(?:[._/]|$)", re.I)
 # What a module keeps beside its network: losses with weights of their own, and metrics.
 BESIDE = re.compile(
     r"(?:.*\.)?(?:n_averaged|(?:\w*_)?(?:criterion|loss|losses|loss_fn|metrics?|acc|accuracy|auroc|f1)"
