@@ -34,7 +34,7 @@ _NAMES = {
     "configs": "InceptionV3Config ModuleConfig VGGConfig XceptionConfig",
     "costs": "Cost block_diagonal_weights cost_of total",
     "data.augment": "augment prepare",
-    "data.builtin": "load_photograph",
+    "data.builtin": "load_photograph write_photographs",
     "data.load": "load_dataset",
     "equivalence": (
         "composed_weight nearest_separable regroup segments_to_grouped towers_to_segments"
@@ -61,7 +61,7 @@ _NAMES = {
         "ActivationSpec AddSpec BatchNormSpec ConvSpec LinearSpec PoolSpec Shape kind segment_sizes"
     ),
     "training.checkpoints": "load_newest",
-    "training.evaluate": "evaluate",
+    "training.evaluate": "evaluate trained_model",
     "training.parallel": "launch",
     "training.run_folder": "read_metrics",
     "training.scaling": "Cluster ring_all_reduce_bytes",

@@ -30,6 +30,7 @@ from xception_edu.costs import total as total
 from xception_edu.data.augment import augment as augment
 from xception_edu.data.augment import prepare as prepare
 from xception_edu.data.builtin import load_photograph as load_photograph
+from xception_edu.data.builtin import write_photographs as write_photographs
 from xception_edu.data.load import load_dataset as load_dataset
 from xception_edu.equivalence import composed_weight as composed_weight
 from xception_edu.equivalence import nearest_separable as nearest_separable
@@ -94,6 +95,7 @@ from xception_edu.specs import kind as kind
 from xception_edu.specs import segment_sizes as segment_sizes
 from xception_edu.training.checkpoints import load_newest as load_newest
 from xception_edu.training.evaluate import evaluate as evaluate
+from xception_edu.training.evaluate import trained_model as trained_model
 from xception_edu.training.parallel import launch as launch
 from xception_edu.training.run_folder import read_metrics as read_metrics
 from xception_edu.training.scaling import Cluster as Cluster

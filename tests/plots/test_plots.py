@@ -35,6 +35,7 @@ from xception_edu.plots import (
     rooms,
     spectrum_chart,
     style,
+    transfer_charts,
 )
 from xception_edu.plots.descriptions import PICTURES, WORDS
 from xception_edu.specs import AddSpec, Shape, segment_sizes
@@ -414,6 +415,7 @@ def test_every_function_that_draws_is_in_the_gallery_under_its_name():
         measured_charts,
         rooms,
         spectrum_chart,
+        transfer_charts,
     )
     functions = {
         n: f

@@ -142,9 +142,9 @@ def test_an_unfrozen_run_that_was_left_goes_on_to_the_same_weights(recipe, photo
 
 def computed(monkeypatch):
     """Batches whose features were computed, and not found, from now on."""
-    batches, real = [], kept_features._features
+    batches, real = [], kept_features.compute_features
     monkeypatch.setattr(
-        kept_features, "_features", lambda *args: batches.append(len(args[1])) or real(*args)
+        kept_features, "compute_features", lambda *args: batches.append(len(args[1])) or real(*args)
     )
     return batches
 
@@ -176,7 +176,7 @@ def test_features_of_other_weights_pixels_or_sizes_are_never_taken(
 def test_what_was_computed_before_an_interruption_is_kept(
     recipe, photographs, tmp_path, monkeypatch
 ):
-    batches, real = computed(monkeypatch), kept_features._features
+    batches, real = computed(monkeypatch), kept_features.compute_features
     monkeypatch.setattr(kept_features, "BATCH", 8)
 
     def interrupted(*args):
@@ -184,11 +184,11 @@ def test_what_was_computed_before_an_interruption_is_kept(
             raise KeyboardInterrupt
         return real(*args)
 
-    monkeypatch.setattr(kept_features, "_features", interrupted)
+    monkeypatch.setattr(kept_features, "compute_features", interrupted)
     with pytest.raises(Interrupted, match="are kept in .*store, and the same command") as caught:
         trained(recipe, photographs, tmp_path / "run")
     assert caught.value.signum == signal.SIGINT
-    monkeypatch.setattr(kept_features, "_features", real)
+    monkeypatch.setattr(kept_features, "compute_features", real)
     trained(recipe, photographs, tmp_path / "run")
     assert batches == [8, 8, 8, 8]
 
@@ -211,6 +211,19 @@ def test_the_command_takes_our_own_weights_by_name_and_names_the_classes(
     assert {guess["name"] for guess in result["top"]} == {"china", "flower"}
     base, model = load_pretrained("cifar10").state_dict(), trained_model(newest).state_dict()
     assert changed(model, base | {k: v for k, v in model.items() if k.startswith("cl")}) == set()
+
+
+def test_a_dry_run_says_what_learns_and_leaves_nothing(photographs, tmp_path, capsys):
+    train = ["train", "--recipe", "finetune", "--init", "cifar10", "--data", photographs]
+    flags = ["--image-size", "32", "--batch-size", "8", "--features", str(tmp_path / "store")]
+    assert main([*train, *flags, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    total = sum(p.numel() for p in load_pretrained("cifar10").parameters()) - 8 * 513
+    assert f"parameters: {total:,}, of which {2 * 513:,} learn (unfreeze none)" in said
+    assert "24 training images" in said
+    assert not (tmp_path / "store").exists()
+    assert main([*train, *flags, "--dry-run", "--unfreeze", "exit"]) == 0
+    assert "steps: 15, 3 an epoch" in capsys.readouterr().out
 
 
 WRONG = {

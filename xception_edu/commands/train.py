@@ -14,7 +14,7 @@ from xception_edu.recipes.recipe import Recipe
 from xception_edu.training import dry_run, flags
 from xception_edu.training.stopping import Interrupted, one_line_errors
 from xception_edu.training.train import train
-from xception_edu.weights.finetune import finetune
+from xception_edu.weights import finetune
 
 
 def command(_: argparse.ArgumentParser, argv: Sequence[str]) -> int:
@@ -40,9 +40,16 @@ def command(_: argparse.ArgumentParser, argv: Sequence[str]) -> int:
 
 def plan(recipe: Recipe, options: flags.Options) -> str:
     """What the run would be."""
-    return dry_run.report(
-        recipe, device=options.device, data=options.data, max_steps=options.max_steps
-    )
+    lines = []
+    if recipe.init is not None:
+        recipe, first = finetune.plan(recipe, options.data, device=options.device)
+        lines.append(first)
+    if recipe.unfreeze != "none":
+        after = dry_run.report(
+            recipe, device=options.device, data=options.data, max_steps=options.max_steps
+        )
+        lines.append(after)
+    return "\n".join(lines)
 
 
 def run(recipe: Recipe, options: flags.Options) -> str:
@@ -51,7 +58,7 @@ def run(recipe: Recipe, options: flags.Options) -> str:
         keep_freed_memory()
     begun = train
     if recipe.init is not None:
-        begun = functools.partial(finetune, features=options.features)
+        begun = functools.partial(finetune.finetune, features=options.features)
     elif options.features is not None:
         raise ValueError("features is for recipes that begin with weights: --init says whose")
     last = begun(

@@ -7,9 +7,12 @@ the 17,000 classes of JFT there are ten here: this shows how such a network is t
 and nothing about how well one does on JFT.
 """
 
+import os
 from importlib.resources import files
+from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -90,6 +93,34 @@ def load_photos(side: int, seed: int = 0) -> Dataset:
         for patches in (train, test)
     ]
     return Dataset(torch.cat(train), labels[0], torch.cat(test), labels[1], tuple(PHOTOGRAPHS))
+
+
+def write_photographs(
+    folder: str | os.PathLike[str], *, train: int = 40, validation: int = 20, side: int = 96
+) -> Path:
+    """A folder of JPEG files to practise with: train/CLASS/ and val/CLASS/ of ten photographs.
+
+    Args:
+        folder: is made if need be; files of the same names are overwritten.
+        train: patches of each photograph's left half, at random places, always the same.
+        validation: patches of each right half, spread over it.
+        side: of a patch, in pixels, from 32 to 96.
+    """
+    checks.integer("train", train, at_most=PATCHES_A_PHOTO)
+    checks.integer("validation", validation, at_most=LATTICE**2)
+    data, folder = load_photos(side), Path(folder)
+    parts = {
+        "train": (data.train_images, data.train_labels, train),
+        "val": (data.test_images, data.test_labels, validation),
+    }
+    for part, (images, labels, count) in parts.items():
+        for number, name in enumerate(data.classes):
+            of_class = images[labels == number]
+            (folder / part / name).mkdir(parents=True, exist_ok=True)
+            for i, patch in enumerate(of_class[:: len(of_class) // count][:count]):
+                picture = Image.fromarray(patch.permute(1, 2, 0).numpy())
+                picture.save(folder / part / name / f"{i:03d}.jpg", quality=90)
+    return folder
 
 
 def load_photograph(name: str) -> Tensor:

@@ -73,6 +73,14 @@ WORDS = {
         "Left: accuracy rises from 1 segment to 8 and 16 and is lower again at one a channel."
         " Right: none is best, then ELU."
     ),
+    "draw_confusion": (
+        "A square of numbers: rows are classes, columns guesses; most of every row stands on the"
+        " diagonal."
+    ),
+    "draw_images_a_class": (
+        "Accuracy over photographs a class rises steeply at first and then flattens; random weights"
+        " stay at the foot."
+    ),
     "draw_rooms": (
         "The package: six files count by hand and seven by machine; they share configs and meet in"
         " measure. Ten rooms lie behind."

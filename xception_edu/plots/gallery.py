@@ -25,6 +25,7 @@ from xception_edu.plots import (
     slider_animation,
     spectrum_chart,
     style,
+    transfer_charts,
 )
 from xception_edu.specs import Shape
 
@@ -256,6 +257,28 @@ FIGURES = {
             " activation between its two steps.",
             right=24,
             across=70,
+        ),
+        Drawing(
+            transfer_charts.draw_confusion,
+            partial(records.read_record, "finetune"),
+            partial(style.charts, 1, 1, height=560, left=170, top=84, right=230, bottom=112),
+            (
+                "What is taken for what",
+                "A row is what a photograph shows, a column what was guessed; on the diagonal are"
+                " the right ones.",
+            ),
+        ),
+        Drawing(
+            transfer_charts.draw_images_a_class,
+            partial(records.read_record, "finetune"),
+            partial(style.charts, 1, 1, height=420, left=54, top=120, right=24, bottom=48),
+            (
+                "How many photographs does a class take?",
+                "Xception with the published weights, frozen; only a classifier learns. A gray dot"
+                " is a seed, blue",
+                "the mean with its 95 % interval. Below, the same network with random weights.",
+            ),
+            "finetune",
         ),
         Drawing(rooms.draw_rooms, lambda: rooms.PLAN),
     )

@@ -70,13 +70,16 @@ def features_of(
         if path.is_file():
             features = load_file(path)["features"]
         else:
-            features = _features(model, images, image_size, precision)
+            features = compute_features(model, images, image_size, precision)
             write_atomically(path, save({"features": features}))
         yield features.to(images.device), labels
 
 
 @torch.no_grad()
-def _features(model: Xception, images: Tensor, image_size: int, precision: str) -> Tensor:
+def compute_features(
+    model: Xception, images: Tensor, image_size: int, precision: str = "fp32"
+) -> Tensor:
+    """Features (N, channels) on the CPU of images (N, C, H, W), bytes; `model` is in eval mode."""
     with autocast(images.device, precision):
         maps = model.forward_features(prepare(images, image_size))
     return maps.float().mean(dim=(2, 3)).cpu()

@@ -44,7 +44,13 @@ from xception_edu.training.run_folder import (
 from xception_edu.training.steps import loss_of, make_model, make_optimizer, train_step
 from xception_edu.training.stopping import Interrupted
 from xception_edu.training.train import open_folder, train
-from xception_edu.weights.features import all_features, as_validation, default_store
+from xception_edu.weights.features import (
+    BATCH,
+    all_features,
+    as_validation,
+    compute_features,
+    default_store,
+)
 from xception_edu.weights.load import import_weights, load_pretrained
 from xception_edu.weights.published import NAMES
 from xception_edu.xception import Xception
@@ -196,6 +202,31 @@ def network_of(recipe: Recipe, trained: XceptionConfig) -> XceptionConfig:
         dropout=chosen.dropout,
         fc_widths=chosen.fc_widths,
     )
+
+
+def plan(recipe: Recipe, data: str | None, *, device: str | None = None) -> tuple[Recipe, str]:
+    """The recipe with the network of the weights, and what `finetune` would do first, in lines.
+
+    One batch of features is timed, none is kept.
+    """
+    begun = begin(recipe, data, device=device)
+    recipe, model, images = begun
+    sizes = [p.numel() for p in model.parameters()]
+    learning = [p.numel() for p in model.parameters() if p.requires_grad]
+    batch, _ = next(images.validation_batches(BATCH))
+    started = time.perf_counter()
+    compute_features(model.eval(), batch, recipe.image_size, recipe.precision)
+    speed = len(batch) / (time.perf_counter() - started)
+    lines = [
+        f"the network of {recipe.init} for {len(images.classes)} classes; nothing is trained or"
+        " written",
+        f"parameters: {sum(sizes):,}, of which {sum(learning):,} learn (unfreeze"
+        f" {recipe.unfreeze})",
+        f"features: once, {speed:.1f} images/s (one batch was measured); {images.train_size:,}"
+        f" training images take {images.train_size / speed:,.0f} s, validation images likewise",
+        f"classifier: {recipe.head_epochs} epochs on these features",
+    ]
+    return recipe, "\n".join(lines)
 
 
 # ---- the classifier on frozen features -----------------------------------------------------------
