@@ -8,6 +8,7 @@ and nothing about how well one does on JFT.
 """
 
 import os
+import tempfile
 from importlib.resources import files
 from pathlib import Path
 
@@ -96,18 +97,25 @@ def load_photos(side: int, seed: int = 0) -> Dataset:
 
 
 def write_photographs(
-    folder: str | os.PathLike[str], *, train: int = 40, validation: int = 20, side: int = 96
+    folder: str | os.PathLike[str] | None = None,
+    *,
+    train: int = 40,
+    validation: int = 20,
+    side: int = 96,
 ) -> Path:
     """A folder of JPEG files to practise with: train/CLASS/ and val/CLASS/ of ten photographs.
 
     Args:
-        folder: is made if need be; files of the same names are overwritten.
+        folder: is made if need be; files of the same names are overwritten. Left out: `photographs`
+            in a new temporary folder.
         train: patches of each photograph's left half, at random places, always the same.
         validation: patches of each right half, spread over it.
         side: of a patch, in pixels, from 32 to 96.
     """
     checks.integer("train", train, at_most=PATCHES_A_PHOTO)
     checks.integer("validation", validation, at_most=LATTICE**2)
+    if folder is None:
+        folder = Path(tempfile.mkdtemp()) / "photographs"
     data, folder = load_photos(side), Path(folder)
     parts = {
         "train": (data.train_images, data.train_labels, train),

@@ -261,7 +261,7 @@ FIGURES = {
         Drawing(
             transfer_charts.draw_confusion,
             partial(records.read_record, "finetune"),
-            partial(style.charts, 1, 1, height=560, left=170, top=84, right=230, bottom=112),
+            partial(style.charts, 1, 1, height=580, left=170, top=84, right=230, bottom=132),
             (
                 "What is taken for what",
                 "A row is what a photograph shows, a column what was guessed; on the diagonal are"
