@@ -113,32 +113,19 @@ class SegmentedConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) to (N, out_channels, H', W')."""
-        if x.dim() != 4 or x.shape[1] != self.in_channels:
-            needed = f"(N, {self.in_channels}, H, W)"
-            raise ValueError(f"x has shape {tuple(x.shape)}, but must be {needed}")
+        check_map(x, self.in_channels)
         layout = layout_of(x)
         algorithm = choose_algorithm(self.segmentation, x, layout)
         if algorithm == "dense":  # all segments at once, with zeros between them
             weight = self.dense_weight(memory_format=MEMORY_FORMATS[layout])
             return F.conv2d(x, weight, self.bias, self.stride, self.padding)
         outputs = []
-        for channels, weight, bias, segments in self._block_by_block(x):
+        for segments, channels, weight, bias in block_by_block(self, x):
             channels, weight = arranged(channels, weight, layout, algorithm)
             outputs.append(
                 F.conv2d(channels, weight, bias, self.stride, self.padding, groups=segments)
             )
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
-
-    def _block_by_block(self, x: Tensor) -> Iterable[tuple[Tensor, Tensor, Tensor | None, int]]:
-        """Of each block of equal segments: its channels of x, weight, bias, number of segments."""
-        if len(self.blocks) == 1:  # weights[0] is 1 us slower than getattr: small maps show it
-            return [(x, getattr(self.weights, "0"), self.bias, self.segments)]
-        maps = x.split_with_sizes([n * ins for n, ins, _ in self.blocks], dim=1)
-        biases: Iterable[Tensor | None] = itertools.repeat(None, len(self.blocks))
-        if self.bias is not None:
-            biases = self.bias.split_with_sizes([n * outs for n, _, outs in self.blocks])
-        counts = [block.segments for block in self.blocks]
-        return zip(maps, self.weights, biases, counts, strict=True)
 
     def dense_weight(
         self, *, memory_format: torch.memory_format = torch.contiguous_format
@@ -161,6 +148,27 @@ class SegmentedConv2d(nn.Module):
         sizes = f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
         channels = f"{self.in_channels}, {self.out_channels}, segments={self.segments}"
         return f"{channels}, {sizes}, algorithm={self.algorithm!r}"
+
+
+def check_map(x: Tensor, in_channels: int) -> None:
+    """ValueError unless x is (N, in_channels, H, W)."""
+    if x.dim() != 4 or x.shape[1] != in_channels:
+        needed = f"(N, {in_channels}, H, W)"
+        raise ValueError(f"x has shape {tuple(x.shape)}, but must be {needed}")
+
+
+def block_by_block(
+    conv: SegmentedConv2d, x: Tensor
+) -> Iterable[tuple[int, Tensor, Tensor, Tensor | None]]:
+    """Of each block of equal segments: how many, their channels of x, their weight and bias."""
+    if len(conv.blocks) == 1:  # weights[0] is 1 us slower than getattr: small maps show it
+        return [(conv.segments, x, getattr(conv.weights, "0"), conv.bias)]
+    maps = x.split_with_sizes([n * ins for n, ins, _ in conv.blocks], dim=1)
+    biases: Iterable[Tensor | None] = itertools.repeat(None, len(conv.blocks))
+    if conv.bias is not None:
+        biases = conv.bias.split_with_sizes([n * outs for n, _, outs in conv.blocks])
+    counts = [block.segments for block in conv.blocks]
+    return zip(counts, maps, conv.weights, biases, strict=True)
 
 
 class PointwiseConv2d(nn.Conv2d):
