@@ -170,13 +170,27 @@ def test_an_error_is_named_with_its_line():
     assert "ZeroDivisionError" in verdict.text
 
 
-def test_an_answer_that_changes_its_arguments_is_judged_like_others():
+def test_an_answer_that_changes_its_arguments_is_told_so():
     def split(x, segments):
         pieces = [piece.clone() for piece in x.chunk(segments, dim=1)]
         x.zero_()
         return pieces
 
-    assert judged(EXERCISES["02-split"], split).right
+    verdict = judged(EXERCISES["02-split"], split)
+    assert not verdict.right
+    assert "it changes its arguments" in verdict.text
+
+
+def test_an_answer_that_remembers_earlier_calls_is_told_so():
+    one, seen = EXERCISES["03-groups"], []
+
+    def parameters(channels, segments):
+        seen.append(channels)
+        return one.reference(channels, segments) if len(seen) <= len(cases_of(one)) else 0
+
+    verdict = judged(one, parameters)
+    assert not verdict.right
+    assert "it remembers" in verdict.text
 
 
 def test_a_wrong_function_is_told_where_it_differs_and_a_wrong_number_is_not_told_the_right_one():

@@ -17,9 +17,16 @@ def cells_of(path):
     return nbformat.read(path, 4).cells
 
 
+def tags(cell):
+    """The tags of a cell."""
+    return cell.metadata.get("tags", [])
+
+
 def minutes(path):
-    """What a notebook takes: 200 words a minute, half a minute a code cell, 6 s a line of it."""
-    cells = cells_of(path)
+    """What a notebook takes without its exercises, whose heading says their own minutes: 200 words
+    a minute, half a minute a code cell, 6 s a line of it.
+    """
+    cells = [cell for cell in cells_of(path) if "exercise" not in tags(cell)]
     words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
     lines = [len(cell.source.splitlines()) for cell in cells if cell.cell_type == "code"]
     return words / 200 + len(lines) / 2 + sum(lines) / 10

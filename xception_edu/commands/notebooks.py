@@ -1,6 +1,7 @@
 """`python -m xception_edu notebooks`: the course, from the installed package, as files."""
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from xception_edu.benchmark.machine import ROOT
+from xception_edu.exercises import editions
 
 
 def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
@@ -16,8 +18,14 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     parser.add_argument(
         "--force", action="store_true", help="overwrite what is there, a learner's changes too"
     )
+    parser.add_argument(
+        "--for",
+        dest="edition",
+        choices=editions.EDITIONS,
+        help="students: without outputs and solutions; teachers: with both, graded by nbgrader",
+    )
     args = parser.parse_args(argv)
-    written, kept = write(args.out, force=args.force)
+    written, kept = write(args.out, force=args.force, edition=args.edition)
     if kept:
         names = ", ".join(kept)
         print(f"{args.out}: {names}: already there, kept (--force overwrites)", file=sys.stderr)
@@ -35,7 +43,20 @@ def shipped() -> list[Path]:
     return sorted(folder.glob("*.ipynb"))
 
 
-def write(out: str | os.PathLike[str], *, force: bool = False) -> tuple[list[str], list[str]]:
+def content_of(notebook: Path, edition: str | None = None) -> bytes:
+    """A notebook as it is shipped, or as an edition for "students" or "teachers" has it."""
+    content = notebook.read_bytes()
+    if edition is None:
+        return content
+    cells = json.loads(content)
+    (editions.for_students if edition == "students" else editions.for_teachers)(cells)
+    text = json.dumps(cells, indent=1, sort_keys=True, ensure_ascii=False)
+    return f"{text}\n".encode()
+
+
+def write(
+    out: str | os.PathLike[str], *, force: bool = False, edition: str | None = None
+) -> tuple[list[str], list[str]]:
     """Names of the notebooks that were written into the folder, and of those that stay as they are
     since something else has their name.
 
@@ -46,7 +67,7 @@ def write(out: str | os.PathLike[str], *, force: bool = False) -> tuple[list[str
         folder = Path(out)
         folder.mkdir(parents=True, exist_ok=True)
         for notebook in shipped():
-            target, content = folder / notebook.name, notebook.read_bytes()
+            target, content = folder / notebook.name, content_of(notebook, edition)
             if target.exists() and target.read_bytes() == content:
                 continue
             if target.exists() and not force:

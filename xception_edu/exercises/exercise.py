@@ -133,7 +133,8 @@ def _verdict(
     if all(is_stub(value) for value in found):
         return _not_filled(exercise)
     if all(same(a, b, exercise.tolerance) for a, b in zip(found, right, strict=True)):
-        return _right(exercise)
+        manners = _bad_manners(exercise, answer, cases, right)
+        return _wrong(exercise, manners) if manners else _right(exercise)
     for misconception in exercise.misconceptions:
         theirs = exercise.answer_of(misconception.code)
         same_as_theirs = (
@@ -172,6 +173,33 @@ def cases_of(exercise: Exercise) -> Sequence[Case]:
 def _given(answer: Any, case: Case) -> Any:
     """What an answer gives for a case: itself, or what it returns for a copy of the arguments."""
     return answer(*copy.deepcopy(case)) if case else answer
+
+
+def _bad_manners(
+    exercise: Exercise, answer: Any, cases: Sequence[Case], right: Sequence[Any]
+) -> str | None:
+    """What is wrong with a function whose results are right, when it is called once more."""
+    for case, wanted in zip(cases, right, strict=True):
+        arguments = copy.deepcopy(case)
+        again = answer(*arguments) if case else answer
+        if not same(again, wanted, exercise.tolerance):
+            return (
+                "Called again with the same arguments it gives something else: it remembers"
+                " earlier calls, or draws random numbers."
+            )
+        if any(_differs(a, b) for a, b in zip(arguments, case, strict=True)):
+            return (
+                "The results are right, but it changes its arguments, which who gave them still"
+                " needs: compute new values, without `+=` on a tensor, `inplace=True`, `pop`, and"
+                " methods that end in `_`."
+            )
+    return None
+
+
+def _differs(after: Any, before: Any) -> bool:
+    """Whether an argument that can be changed, a tensor or a list, was."""
+    comparable = kind_of(before) in ("a tensor", "a list or tuple")
+    return comparable and not same(after, before)
 
 
 def _difference(

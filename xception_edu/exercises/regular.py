@@ -72,7 +72,8 @@ EXERCISES = (
     Exercise(
         name="01-macs",
         title="Count the MACs",
-        task="How many multiply-accumulates does it take, at stride 1, for an output of"
+        task="How many multiply-accumulates does it take, at"
+        " [stride](guide.ipynb#cell-id=stride) 1, for an output of"
         " `side` × `side` positions? Write the function.",
         stub="def macs(in_channels, out_channels, kernel, side):\n    return ...",
         answer="macs",

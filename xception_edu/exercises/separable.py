@@ -168,7 +168,8 @@ EXERCISES = (
     Exercise(
         name="04-multiplier",
         title="The depth multiplier",
-        task="With a depth multiplier m the depthwise step gives m maps for each input channel, and"
+        task="With a [depth multiplier](guide.ipynb#cell-id=depth-multiplier) m the depthwise step"
+        " gives m maps for each input channel, and"
         " the 1×1 sees them all. How many parameters, for 3×3 kernels and no biases?",
         stub="def parameters(in_channels, out_channels, multiplier):\n    return ...",
         answer="parameters",
