@@ -6,7 +6,7 @@ TESTENV := OMP_NUM_THREADS=1 PYTHONHASHSEED=0 TQDM_DISABLE=1
 
 PEERS := .venv-peers/bin
 
-.PHONY: lab test quick peers parity benchmarks benchmarks-gpu sweeps notebooks figures site clean
+.PHONY: lab test quick peers parity benchmarks benchmarks-gpu sweeps sweep-pages notebooks figures site clean
 .DEFAULT_GOAL := lab
 
 .venv/installed: pyproject.toml constraints.txt
@@ -70,6 +70,14 @@ sweeps: .venv/installed
 	for plan in experiments/plans/*.json; do \
 		$(BIN)/python -m xception_edu sweep $$plan --out runs/sweeps $(if $(DATA),--data $(DATA)) || exit; done
 	$(BIN)/python experiments/sweep_results.py runs/sweeps
+	$(MAKE) sweep-pages
+
+# What shows the sweeps: both pages, the figures, and the two notebooks with their explorer.
+sweep-pages: .venv/installed
+	$(BIN)/python experiments/claims.py
+	$(BIN)/python experiments/sweep_report.py
+	$(TESTENV) $(BIN)/python -m xception_edu figures --out figures
+	$(TESTENV) $(BIN)/python tests/helpers/run_notebooks.py notebooks/10*.ipynb notebooks/13*.ipynb
 
 notebooks: .venv/installed
 	$(TESTENV) $(BIN)/python tests/helpers/run_notebooks.py notebooks/*.ipynb

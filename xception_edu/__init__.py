@@ -42,7 +42,8 @@ _NAMES = {
     "exercises": "check hint progress solution",
     "explorers": (
         "budget_explorer kernel_explorer kernels_explorer order_explorer playback_explorer "
-        "roofline_explorer segments_explorer separability_explorer towers_explorer walk_explorer"
+        "roofline_explorer segments_explorer separability_explorer sweep_explorer "
+        "towers_explorer walk_explorer"
     ),
     "inception_v3": "InceptionV3 inception_v3",
     "layers": (
@@ -60,6 +61,9 @@ _NAMES = {
     "specs": (
         "ActivationSpec AddSpec BatchNormSpec ConvSpec LinearSpec PoolSpec Shape kind segment_sizes"
     ),
+    "sweep.findings": "findings verdict",
+    "sweep.plan": "Plan read_plan recipe_of with_points",
+    "sweep.statistics": "detectable holm interval p_value power",
     "training.checkpoints": "load_newest",
     "training.evaluate": "evaluate trained_model",
     "training.parallel": "launch",

@@ -49,6 +49,7 @@ from xception_edu.explorers import playback_explorer as playback_explorer
 from xception_edu.explorers import roofline_explorer as roofline_explorer
 from xception_edu.explorers import segments_explorer as segments_explorer
 from xception_edu.explorers import separability_explorer as separability_explorer
+from xception_edu.explorers import sweep_explorer as sweep_explorer
 from xception_edu.explorers import towers_explorer as towers_explorer
 from xception_edu.explorers import walk_explorer as walk_explorer
 from xception_edu.inception_v3 import InceptionV3 as InceptionV3
@@ -93,6 +94,17 @@ from xception_edu.specs import PoolSpec as PoolSpec
 from xception_edu.specs import Shape as Shape
 from xception_edu.specs import kind as kind
 from xception_edu.specs import segment_sizes as segment_sizes
+from xception_edu.sweep.findings import findings as findings
+from xception_edu.sweep.findings import verdict as verdict
+from xception_edu.sweep.plan import Plan as Plan
+from xception_edu.sweep.plan import read_plan as read_plan
+from xception_edu.sweep.plan import recipe_of as recipe_of
+from xception_edu.sweep.plan import with_points as with_points
+from xception_edu.sweep.statistics import detectable as detectable
+from xception_edu.sweep.statistics import holm as holm
+from xception_edu.sweep.statistics import interval as interval
+from xception_edu.sweep.statistics import p_value as p_value
+from xception_edu.sweep.statistics import power as power
 from xception_edu.training.checkpoints import load_newest as load_newest
 from xception_edu.training.evaluate import evaluate as evaluate
 from xception_edu.training.evaluate import trained_model as trained_model

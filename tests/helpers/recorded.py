@@ -137,12 +137,31 @@ def spectrum():
     }
 
 
+def sweep():
+    """Findings of made-up runs of a sweep, three seeds each."""
+    names = ("1", "4", "8", "16", "channels")
+    points = []
+    for i, name in enumerate(names):
+        top1 = [0.6 + 0.01 * i, 0.61 + 0.01 * i, 0.605 + 0.01 * i]
+        middle = statistics.mean(top1)
+        row = {"point": name, "top1": top1, "mean": middle}
+        points.append(row | {"low": middle - 0.012, "high": middle + 0.012})
+    comparisons = [
+        {"point": name, "end": end, "mean": 0.01 * i, "low": 0.01 * i - 0.005, "high": 0.02 * i}
+        for i, name in enumerate(names[1:-1], 1)
+        for end in ("1", "channels")
+    ]
+    plan = {"ends": ["1", "channels"], "smallest_effect": 0.01}
+    return {"seeds": [0, 1, 2], "points": points, "comparisons": comparisons, "plan": plan}
+
+
 def everything(dtypes=segments.DTYPES, modes=segments.MODES):
     """All records that are drawn, as JSON would bring them."""
     found = {
         "roofline": record(),
         "layers": record(layers=list(network_rows(dtypes))),
         "spectrum": record(**spectrum()),
+        "sweep_spectrum_params": record(**sweep()),
         "segments_latency": record(
             batch=4, cases=list(cases(dtypes, modes)), pointwise=list(pointwise(dtypes, modes))
         ),

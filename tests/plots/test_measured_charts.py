@@ -139,6 +139,19 @@ def test_the_spectrum_shows_every_run_and_the_mean_of_each_row():
         assert len(ax.get_xticklabels()) == len(rows)
 
 
+def test_a_sweep_shows_every_run_every_interval_and_every_difference():
+    record = records()["sweep_spectrum_params"]
+    left, right = panels(made_up("draw_sweep"))
+    drawn = [list(line.get_ydata()) for line in left.lines]
+    assert all([100 * value for value in row["top1"]] in drawn for row in record["points"])
+    for ax, rows in ((left, record["points"]), (right, record["comparisons"])):
+        for container, row in zip(ax.containers, rows, strict=True):
+            assert list(container.lines[0].get_ydata()) == [100 * row["mean"]]
+            low, high = (y for _, y in container.lines[2][0].get_segments()[0])
+            assert (low, high) == pytest.approx((100 * row["low"], 100 * row["high"]))
+    assert len(right.get_xticklabels()) == 3  # the ends are compared with, not compared
+
+
 def test_names_of_lines_that_end_alike_are_moved_apart():
     with style.context():
         figure, ax = style.charts(1, 1, height=200, left=40, top=20, right=80, bottom=20)
@@ -151,4 +164,4 @@ def test_without_results_the_counted_figures_are_drawn_still(monkeypatch, tmp_pa
     assert set(gallery.drawable()) == set(gallery.FIGURES)
     monkeypatch.setattr(measured, "REPOSITORY", tmp_path)
     assert set(gallery.drawable()) == set(gallery.FIGURES) - set(MEASURED)
-    assert len(MEASURED) == 8
+    assert len(MEASURED) == 10

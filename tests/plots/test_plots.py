@@ -35,6 +35,7 @@ from xception_edu.plots import (
     rooms,
     spectrum_chart,
     style,
+    sweep_chart,
     transfer_charts,
 )
 from xception_edu.plots.descriptions import PICTURES, WORDS
@@ -415,6 +416,7 @@ def test_every_function_that_draws_is_in_the_gallery_under_its_name():
         measured_charts,
         rooms,
         spectrum_chart,
+        sweep_chart,
         transfer_charts,
     )
     functions = {

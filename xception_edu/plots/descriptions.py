@@ -81,6 +81,10 @@ WORDS = {
         "Accuracy over photographs a class rises steeply at first and then flattens; random weights"
         " stay at the foot."
     ),
+    "draw_sweep": (
+        "Left: accuracy at each number of segments, a dot a seed, means with intervals. Right:"
+        " differences from both ends, with intervals."
+    ),
     "draw_rooms": (
         "The package: six files count by hand and seven by machine; they share configs and meet in"
         " measure. Ten rooms lie behind."

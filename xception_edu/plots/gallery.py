@@ -25,6 +25,7 @@ from xception_edu.plots import (
     slider_animation,
     spectrum_chart,
     style,
+    sweep_chart,
     transfer_charts,
 )
 from xception_edu.specs import Shape
@@ -279,6 +280,17 @@ FIGURES = {
                 "the mean with its 95 % interval. Below, the same network with random weights.",
             ),
             "finetune",
+        ),
+        measured(
+            sweep_chart.draw_sweep,
+            "sweep_spectrum_params",
+            "The open question of Section 5, at equal parameters",
+            "A small Xception on CIFAR-10 (JPEG q75), every network with as many parameters and its"
+            " own learning rate, the",
+            "question and the test written down before the runs. Left: test accuracy; right:"
+            " differences within a seed.",
+            right=90,
+            across=70,
         ),
         Drawing(rooms.draw_rooms, lambda: rooms.PLAN),
     )
