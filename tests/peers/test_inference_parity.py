@@ -1,5 +1,7 @@
 """What stands around the network agrees with the peers too: ONNX, preprocessing, class names."""
 
+import json
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -32,8 +34,10 @@ define_torchvision_operators()
 )
 def test_onnxruntime_computes_the_same(config, size, tmp_path):
     model = calibrate(Xception(config))
-    export_onnx(model, tmp_path / "x.onnx", size)
+    names = [f"class {i}" for i in range(config.num_classes)]
+    export_onnx(model, tmp_path / "x.onnx", size, classes=names)
     session = onnxruntime.InferenceSession(tmp_path / "x.onnx", providers=["CPUExecutionProvider"])
+    assert json.loads(session.get_modelmeta().custom_metadata_map["classes"]) == names
     for count in (1, 3):
         images = photographs(*(size if isinstance(size, tuple) else (size, size)), count=count)
         [logits] = session.run(None, {"images": images.numpy()})

@@ -1,8 +1,9 @@
 """Networks made ready for use: BN folded into the convolutions, and export to ONNX."""
 
 import copy
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from torch import nn
 
 from xception_edu import checks
 from xception_edu.layers import SegmentedConv2d
+from xception_edu.weights.notes import class_names
 
 # A convolution and the BN behind it, by the names that they have in their parent.
 PAIRS = (("conv", "bn"), ("conv1", "bn1"), ("conv2", "bn2"), ("skip", "skip_bn"))
@@ -69,7 +71,11 @@ def _fold(conv: nn.Conv2d | SegmentedConv2d, bn: nn.BatchNorm2d) -> None:
 
 
 def export_onnx(
-    model: nn.Module, path: str | os.PathLike[str], input_size: int | tuple[int, int] = 299
+    model: nn.Module,
+    path: str | os.PathLike[str],
+    input_size: int | tuple[int, int] = 299,
+    *,
+    classes: Sequence[str] | None = None,
 ) -> None:
     """Write `model` as ONNX, BN folded, for any number of images of one size.
 
@@ -77,6 +83,12 @@ def export_onnx(
 
     The size is fixed because TensorFlow's pooling pads odd and even sides differently. Needs the
     extra "onnx".
+
+    Args:
+        model: the network.
+        path: the file, which is overwritten if it is there.
+        input_size: of the images.
+        classes: their names, which the file then holds as JSON, as its metadata "classes".
     """
     for package in ("onnx", "onnxscript"):
         checks.extra(package, "onnx", "ONNX export")
@@ -84,14 +96,17 @@ def export_onnx(
     folded = fold_batchnorm(model)
     weight = next(folded.parameters())
     images = torch.zeros(2, weight.shape[1], *size, dtype=weight.dtype)
-    torch.onnx.export(
+    program = torch.onnx.export(
         folded,
         (images,),
-        Path(path),
         input_names=["images"],
         output_names=["logits"],
         dynamic_shapes=({0: torch.export.Dim("batch")},),
         dynamo=True,
-        external_data=False,
         verbose=False,
     )
+    if program is None:  # torch's type allows it; without a file it never happens
+        raise RuntimeError("torch.onnx.export gave no program")
+    if classes is not None:
+        program.model.metadata_props["classes"] = json.dumps(class_names(classes))
+    program.save(Path(path), external_data=False)
