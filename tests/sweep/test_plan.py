@@ -8,6 +8,7 @@ import pytest
 from tests.helpers.tiny_sweep import RECIPE, tiny_plan
 from xception_edu import architectures
 from xception_edu.costs import total
+from xception_edu.recipes.schedule import peak_learning_rate
 from xception_edu.sweep.plan import Plan, changed, jobs, merged, read_plan, recipe_of
 
 PLANS = sorted((Path(__file__).parents[2] / "experiments/plans").glob("*.json"))
@@ -70,6 +71,17 @@ def test_a_point_may_take_the_rate_of_another():
     assert {job.point for job in jobs(plan, lines, {}) if job.purpose == "rate"} == {"channels"}
     relu = [job for job in jobs(plan, lines, {}) if job.point == "relu"]
     assert {job.recipe.model.activation for job in relu} == {"relu"}
+
+
+def test_short_runs_may_have_another_batch_and_the_rate_follows_the_recipes_rule():
+    recipe = RECIPE | {"lr_rule": "linear", "reference_batch_size": 32, "batch_size": 16}
+    plan = tiny_plan(recipe=recipe, rate_recipe={"batch_size": 32})
+    short = jobs(plan, {}, {})
+    assert {job.recipe.batch_size for job in short} == {32}
+    results = jobs(plan, answered(plan, {}, lambda rate: rate), {})[6:]
+    assert {job.recipe.batch_size for job in results} == {16}
+    assert {job.recipe.learning_rate for job in results} == {0.1}
+    assert {peak_learning_rate(job.recipe) for job in results} == {0.05}
 
 
 def test_what_runs_compute_names_them_whatever_the_plan_and_the_point_are_called():

@@ -9,7 +9,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -74,6 +74,9 @@ class Plan:
     rates: Annotated[tuple[float, ...], "learning rates that are tried for each point"]
     rate_seed: Annotated[int, "of the short runs that choose the rate", Bounds(at_least=0)] = 1000
     rate_epochs: Annotated[int, "epochs of those short runs"] = 3
+    rate_recipe: Annotated[
+        Mapping[str, Any], "fields in which the short runs differ, such as another batch_size"
+    ] = field(default_factory=dict)
     extensions: Annotated[
         int,
         "how often another rate, half or twice as large, is tried where the best is the last",
@@ -310,7 +313,7 @@ def _score(line: Mapping[str, Any]) -> float:
 
 
 def _rate_job(plan: Plan, point: Point, rate: float, widths: Mapping[str, float]) -> Job:
-    recipe = recipe_of(plan, point, widths)
+    recipe = changed(recipe_of(plan, point, widths), plan.rate_recipe)
     recipe = replace(
         recipe,
         seed=plan.rate_seed,
