@@ -8,8 +8,9 @@ import pytest
 from tests.helpers.tiny_sweep import RECIPE, tiny_plan
 from xception_edu import architectures
 from xception_edu.costs import total
+from xception_edu.recipes.recipe import Recipe
 from xception_edu.recipes.schedule import peak_learning_rate
-from xception_edu.sweep.plan import Plan, changed, jobs, merged, read_plan, recipe_of
+from xception_edu.sweep.plan import Plan, changed, jobs, merged, not_default, read_plan, recipe_of
 
 PLANS = sorted((Path(__file__).parents[2] / "experiments/plans").glob("*.json"))
 
@@ -91,6 +92,15 @@ def test_what_runs_compute_names_them_whatever_the_plan_and_the_point_are_called
     assert first[0].key == second[0].key
     assert len({job.key for job in first}) == len(first)
     assert replace(first[0], purpose="result").key != first[0].key
+
+
+def test_a_field_that_recipes_get_later_leaves_the_names_of_runs_alone():
+    job = jobs(tiny_plan(), {}, {})[0]
+    said = not_default(job.recipe)
+    assert "weight_decay" not in said
+    assert said["model"]["segments"] == 1
+    values = job.recipe.to_dict() | said | {"model": job.recipe.to_dict()["model"]}
+    assert Recipe.from_dict(values) == job.recipe
 
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -246,7 +247,7 @@ class Job:
         """Names what the run computes: two plans that want the same share it."""
         facts = {
             "version": VERSION,
-            "recipe": self.recipe.to_dict(),
+            "recipe": not_default(self.recipe),
             "data": self.data,
             "validation_images": self.validation_images,
             "test": self.purpose == "result",
@@ -259,6 +260,20 @@ class Job:
     def steps(self) -> int:
         """Steps of the run."""
         return self.recipe.epochs * (self.recipe.steps_per_epoch or 0)
+
+
+def not_default(config: Any) -> dict[str, Any]:
+    """The fields of a recipe, and of its network, that are not as they are by default.
+
+    So that a field which is added later, with a default that changes nothing, does not make old
+    runs unknown.
+    """
+    values = {f.name: getattr(config, f.name) for f in dataclass_fields(config)}
+    defaults = {f.name: f.default for f in dataclass_fields(config)}
+    changed = {name: value for name, value in values.items() if value != defaults[name]}
+    if "model" in changed:
+        changed["model"] = not_default(changed["model"])
+    return changed
 
 
 def jobs(
