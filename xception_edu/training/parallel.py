@@ -59,6 +59,10 @@ def process_group(device: torch.device) -> Iterator[torch.device]:
     if device.type == "cuda":
         device = torch.device("cuda", _local_gpu())
         torch.cuda.set_device(device)
+    # Its functions have the group of that moment as a default argument. DDP would import it later,
+    # and the group, with Gloo's threads, would live until the interpreter's exit: now it is none.
+    from torch.distributed.nn import functional  # noqa: F401
+
     dist.init_process_group(
         "nccl" if device.type == "cuda" else "gloo",
         timeout=TIMEOUT,
