@@ -39,7 +39,7 @@ _NAMES = {
     "equivalence": (
         "composed_weight nearest_separable regroup segments_to_grouped towers_to_segments"
     ),
-    "exercises": "check hint progress solution",
+    "exercises": "check guess hint progress solution",
     "explorers": (
         "budget_explorer kernel_explorer kernels_explorer order_explorer playback_explorer "
         "roofline_explorer segments_explorer separability_explorer sweep_explorer "

@@ -38,6 +38,7 @@ from xception_edu.equivalence import regroup as regroup
 from xception_edu.equivalence import segments_to_grouped as segments_to_grouped
 from xception_edu.equivalence import towers_to_segments as towers_to_segments
 from xception_edu.exercises import check as check
+from xception_edu.exercises import guess as guess
 from xception_edu.exercises import hint as hint
 from xception_edu.exercises import progress as progress
 from xception_edu.exercises import solution as solution

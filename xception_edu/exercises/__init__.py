@@ -22,6 +22,7 @@ from xception_edu.exercises import (
     training,
 )
 from xception_edu.exercises.exercise import Exercise, Verdict, judged
+from xception_edu.exercises.guess import guess as guess
 
 PARTS = (regular, continuum, separable, networks, training, speed_and_scale, inside_and_yours)
 EXERCISES = {one.name: one for part in PARTS for one in part.EXERCISES}

@@ -9,6 +9,7 @@ from pathlib import Path
 from xception_edu.exercises.exercise import Exercise, Verdict
 
 FILE = "progress.json"
+GUESSES = "guesses"  # the entry that has no exercise's name
 
 
 def path() -> Path:
@@ -38,6 +39,25 @@ def note(verdict: Verdict) -> None:
         "tries": (tries if isinstance(tries, int) else 0) + 1,
         "done": verdict.right or before.get("done") is True,
     }
+    _write(known)
+
+
+def guess(name: str) -> float | None:
+    """The guess that was kept under this name, or None."""
+    found = read().get(GUESSES, {}).get(name)
+    is_number = isinstance(found, int | float) and not isinstance(found, bool)
+    return float(found) if is_number else None  # type: ignore[arg-type]
+
+
+def keep_guess(name: str, value: float) -> None:
+    """Keep a guess beside what is done; where nothing can be written, nothing is."""
+    known = read()
+    known[GUESSES] = {**known.get(GUESSES, {}), name: value}
+    _write(known)
+
+
+def _write(known: dict[str, dict[str, object]]) -> None:
+    """Write the file beside the old one, which it then replaces."""
     temporary = path().with_name(f"{path().name}.tmp")
     try:
         temporary.write_text(json.dumps(known, indent=1, sort_keys=True), encoding="utf-8")

@@ -19,9 +19,16 @@ from xception_edu.data.image_files import MAX_PIXELS, add_max_pixels
 from xception_edu.data.load import load_dataset
 from xception_edu.recipes.recipe import Recipe
 from xception_edu.training import metrics, parallel
-from xception_edu.training.checkpoints import Checkpoint, load_checkpoint, tensors_of
+from xception_edu.training.checkpoints import (
+    Checkpoint,
+    check_fit,
+    load_checkpoint,
+    tensors_of,
+)
+from xception_edu.training.classes import by_name
 from xception_edu.training.steps import autocast, loss_of
 from xception_edu.training.stopping import one_line_errors
+from xception_edu.training.strangers import class_names
 from xception_edu.xception import Xception, xception
 
 
@@ -87,8 +94,17 @@ def trained_model(path: str | Path) -> Xception:
 def model_of(checkpoint: Checkpoint) -> Xception:
     """The same, of a checkpoint that was read."""
     prefix = "average.module." if "average.n_averaged" in checkpoint.tensors else "model."
-    model = xception(Recipe.from_dict(checkpoint.progress["recipe"]).model)
-    model.load_state_dict(tensors_of(checkpoint.tensors, prefix))
+    tensors = tensors_of(checkpoint.tensors, prefix)
+    config = Recipe.from_dict(checkpoint.progress["recipe"]).model
+    what = f"checkpoint {checkpoint.path} is damaged"
+    blocks = sum(name.startswith("middle.") and name.endswith("bn.bias") for name in tensors)
+    if blocks != 3 * config.middle_blocks:  # said before so many blocks are made
+        held = f"{blocks} layers of the middle flow, but must hold {3 * config.middle_blocks}"
+        raise ValueError(f"{what}: it holds {held}")
+    with torch.device("meta"):
+        check_fit(tensors, xception(config).state_dict(), what)
+    model = xception(config)
+    model.load_state_dict(tensors)
     return model.eval()
 
 
@@ -136,20 +152,18 @@ def evaluate_file(
     """What `evaluate` finds for the network in a checkpoint file, the checkpoint's step, and the
     seconds that it took.
     """
-    if not path.is_file():
-        raise ValueError(
-            f"checkpoint is {str(path)!r}, but must be a file, step-NUMBER.safetensors in a run's"
-            " checkpoints/"
-        )
     chosen, checkpoint = pick_device(device), load_checkpoint(path)
     recipe = Recipe.from_dict(checkpoint.progress["recipe"])
-    dataset = load_dataset(
+    model = model_of(checkpoint)
+    classes = class_names(checkpoint.progress.get("classes"))
+    found_data = load_dataset(
         recipe,
         data or checkpoint.progress.get("data"),
         skip_corrupt=skip_corrupt,
         max_pixels=max_pixels,
-    ).to(chosen)
-    model = model_of(checkpoint)
+        any_classes=classes is not None,  # their names are compared, which says more
+    )
+    dataset = by_name(found_data, classes, "the checkpoint").to(chosen)
     model.to(chosen, memory_format=torch.channels_last)  # type: ignore[call-overload]
     started = time.perf_counter()
     found = evaluate(

@@ -16,10 +16,12 @@ process with `accumulate` = number of ranks sees the same parts, and takes the s
 """
 
 import datetime
+import gc
 import os
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -57,6 +59,10 @@ def process_group(device: torch.device) -> Iterator[torch.device]:
     if device.type == "cuda":
         device = torch.device("cuda", _local_gpu())
         torch.cuda.set_device(device)
+    # Its functions have the group of that moment as a default argument. DDP would import it later,
+    # and the group, with Gloo's threads, would live until the interpreter's exit: now it is none.
+    from torch.distributed.nn import functional  # noqa: F401
+
     dist.init_process_group(
         "nccl" if device.type == "cuda" else "gloo",
         timeout=TIMEOUT,
@@ -66,7 +72,13 @@ def process_group(device: torch.device) -> Iterator[torch.device]:
     )
     try:
         yield device
+    except BaseException as error:
+        traceback.clear_frames(error.__traceback__)  # which hold the network that DDP wrapped
+        raise
     finally:
+        # DDP's reducer keeps the group, and with it Gloo's threads, until it is collected: one that
+        # outlives the group may be ended at the interpreter's exit, with SIGABRT.
+        gc.collect()
         dist.destroy_process_group()
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from xception_edu import checks
 from xception_edu.benchmark import devices
 from xception_edu.data.dataset import Images
 from xception_edu.data.order import seed_everything
@@ -19,6 +20,7 @@ from xception_edu.recipes.recipe import Recipe
 from xception_edu.recipes.schedule import learning_rate
 from xception_edu.training import parallel
 from xception_edu.training.checkpoints import (
+    Checkpoint,
     checkpoint_path,
     load_newest,
     restore_state,
@@ -27,8 +29,9 @@ from xception_edu.training.checkpoints import (
 )
 from xception_edu.training.epoch_metrics import EpochMetrics
 from xception_edu.training.evaluate import eval_batch_size, evaluate
-from xception_edu.training.run_folder import append_line
+from xception_edu.training.run_folder import append_line, differences_in_result
 from xception_edu.training.steps import make_model, make_optimizer
+from xception_edu.training.strangers import refuse_differences
 from xception_edu.training.tensorboard import Events
 
 log = logging.getLogger(__name__)
@@ -169,11 +172,28 @@ class Run:
         if checkpoint is None:
             log.warning("%s has no checkpoint yet: the run starts over", self.out)
             return
+        self._check_own(checkpoint)
         restore_state(checkpoint.tensors, self.model, self.optimizer, self.average)
         if self.scaler.is_enabled():
             self.scaler.load_state_dict(checkpoint.progress["scaler"])
         self.step, self.loss_sum = checkpoint.progress["step"], checkpoint.progress["loss_sum"]
         self.saved = checkpoint.path
+
+    def _check_own(self, checkpoint: Checkpoint) -> None:
+        """ValueError if a checkpoint is another run's, or config.json was edited since."""
+        there = Recipe.from_dict(checkpoint.progress["recipe"])
+        differing = differences_in_result(there, self.recipe)
+        classes, own = checkpoint.progress.get("classes"), self.facts.get("classes")
+        if classes is not None and own is not None and list(classes) != list(own):
+            differing.append(f"classes is {checks.shown(classes)} and {checks.shown(own)}")
+        if differing:
+            where = checks.shown(str(checkpoint.path))
+            what = f"checkpoint {where} is not of this run: there and in config.json"
+            refuse_differences(what, differing, "put back the file that was changed")
+
+    def let_go(self) -> None:
+        """Let go of the wrapped network, which holds on to the group of processes."""
+        self.net = self.model
 
     def diverged(self, what: str, step: int) -> FloatingPointError:
         """The error that says where, how fast, and what is left."""

@@ -5,14 +5,25 @@ were before.
 import json
 import os
 import platform
+from dataclasses import fields as dataclass_fields
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from xception_edu import __version__
+from xception_edu import __version__, checks
 from xception_edu.recipes.recipe import Recipe, differences
-from xception_edu.training.epoch_metrics import with_new_keys
+from xception_edu.training.epoch_metrics import EpochMetrics, with_new_keys
+from xception_edu.training.strangers import (
+    class_names,
+    finite,
+    json_object,
+    place,
+    read_text,
+    recipe_of,
+    refuse_differences,
+)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -65,13 +76,16 @@ def start_folder(recipe: Recipe, out: Path, facts: dict[str, Any]) -> None:
 def read_config(out: Path) -> dict[str, Any]:
     """A run's config.json; ValueError if there is no run."""
     path = out / "config.json"
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise ValueError(f"out is {str(out)!r}, but must have a run to resume: there is no {path}")
+    text = read_text("config", path)
     try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        Recipe.from_dict(config["recipe"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
+        config = json_object(text)
+        recipe_of(config.get("recipe"))
+        place(config.get("data"))
+        class_names(config.get("classes"))
+    except (ValueError, TypeError) as error:
+        raise ValueError(checks.line(f"{path} is damaged: {error}")) from None
     return config
 
 
@@ -81,13 +95,31 @@ def saved_recipe(out: Path) -> Recipe:
 
 
 def check_resumable(recipe: Recipe, out: Path) -> None:
-    """ValueError unless the folder has a run of just this recipe."""
-    changed = differences(saved_recipe(out), recipe)
+    """ValueError unless the folder has a run of this recipe, but for what MAY_CHANGE."""
+    changed = differences_in_result(saved_recipe(out), recipe)
     if changed:
-        raise ValueError(
-            f"resume goes on with the recipe in {out / 'config.json'}, but there and here"
-            f" {'; '.join(changed)}"
-        )
+        config = checks.shown(str(out / "config.json"))
+        what = f"resume goes on with the recipe in {config}, but there and here"
+        may = f"only {', '.join(MAY_CHANGE)} may: for another recipe, give a new --out"
+        refuse_differences(what, changed, may)
+
+
+def differences_in_result(recipe: Recipe, other: Recipe) -> list[str]:
+    """One line for every field in which two recipes differ and whose value changes the result."""
+    free = {name: getattr(recipe, name) for name in MAY_CHANGE}
+    return differences(recipe, replace(other, **free))
+
+
+def note_changes(recipe: Recipe, out: Path) -> None:
+    """Let config.json say the recipe with which a run goes on."""
+    config = read_config(out)
+    if config["recipe"] != recipe.to_dict():
+        config["recipe"] = recipe.to_dict()
+        write_atomically(out / "config.json", (json.dumps(config, indent=2) + "\n").encode())
+
+
+# Fields that a resumed run may have other values of: how it works, not what comes of it.
+MAY_CHANGE = ("evaluate_every", "keep_checkpoints", "workers")
 
 
 def append_line(path: Path, line: dict[str, Any]) -> None:
@@ -100,17 +132,35 @@ def append_line(path: Path, line: dict[str, Any]) -> None:
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The lines of a metrics.jsonl, with the keys of EpochMetrics; one that a crash cut short is
-    left out.
+    left out. ValueError where it is damaged.
     """
     lines: list[dict[str, Any]] = []
-    if not path.exists():
+    if not os.path.lexists(path):
         return lines
-    for text in path.read_text(encoding="utf-8").splitlines():
+    texts = read_text("metrics", Path(path)).split("\n")
+    for number, text in enumerate(texts[:-1], 1):  # what has no end of line was cut short
         try:
-            lines.append(with_new_keys(json.loads(text)))
-        except ValueError:
-            break
+            line = with_new_keys(json_object(text))
+            _check_line(line, lines[-1]["step"] if lines else -1)
+        except ValueError as error:
+            said = f"{path} is damaged in line {number} of {len(texts) - 1}: {error}"
+            raise ValueError(checks.line(said)) from None
+        lines.append(line)
     return lines
+
+
+def _check_line(line: dict[str, Any], before: int) -> None:
+    """ValueError unless a line of metrics has numbers for its keys, and a later step than the one
+    before.
+    """
+    checks.integer("step", line.get("step"), at_least=before + 1)
+    checks.number("epoch", line.get("epoch"), at_least=0)
+    for field in dataclass_fields(EpochMetrics):
+        if line.get(field.name) is not None:
+            finite(field.name, line[field.name])
+    for name in ("top1", "top5"):
+        if line.get(name) is not None:
+            checks.number(name, line[name], at_least=0, at_most=1)
 
 
 def truncate_metrics(step: int, path: Path) -> None:

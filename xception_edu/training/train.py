@@ -35,11 +35,13 @@ from xception_edu.recipes.recipe import Recipe
 from xception_edu.recipes.schedule import averaging_hint, rate_rule
 from xception_edu.training import parallel
 from xception_edu.training.checkpoints import has_checkpoint
+from xception_edu.training.classes import by_name
 from xception_edu.training.epoch_metrics import EpochMetrics
 from xception_edu.training.run import Run, start
 from xception_edu.training.run_folder import (
     check_free,
     check_resumable,
+    note_changes,
     read_config,
     read_metrics,
     start_folder,
@@ -47,6 +49,7 @@ from xception_edu.training.run_folder import (
 )
 from xception_edu.training.steps import train_step, training_batch
 from xception_edu.training.stopping import Interrupted, deferred_signals
+from xception_edu.training.strangers import class_names
 from xception_edu.training.tensorboard import Events, is_wanted
 
 
@@ -90,6 +93,9 @@ def train(
         FloatingPointError: the loss or a weight is no longer finite.
         Interrupted: SIGINT or SIGTERM came, and the run was saved. It is a KeyboardInterrupt.
     """
+    checks.instance("recipe", recipe, Recipe, "a Recipe, such as xe.DIGITS")
+    checks.instance("out", out, (str, os.PathLike), "the path of a folder")
+    checks.boolean("resume", resume)
     out = Path(out)
     has_weights = initial is not None or (resume and has_checkpoint(out))
     check_arguments(recipe, has_weights, max_steps, checkpoint_minutes)
@@ -105,9 +111,16 @@ def train(
         elif parallel.rank() == 0:
             check_free(out)
         parallel.check_parts(recipe.batch_size, recipe.accumulate)
+        classes = class_names(read_config(out).get("classes")) if resume else None
         if images is None:
-            images = load_dataset(recipe, data, skip_corrupt=skip_corrupt, max_pixels=max_pixels)
-        dataset = images.to(chosen)
+            images = load_dataset(
+                recipe,
+                data,
+                skip_corrupt=skip_corrupt,
+                max_pixels=max_pixels,
+                any_classes=classes is not None,  # their names are compared, which says more
+            )
+        dataset = (by_name(images, classes, "the run") if classes else images).to(chosen)
         run = start(recipe, out, dataset, chosen, initial)
         run.facts = {"data": data, "classes": list(dataset.classes)}
         if resume:
@@ -119,6 +132,7 @@ def train(
         try:
             loop(run, dataset, signals, max_steps=max_steps, checkpoint_minutes=checkpoint_minutes)
         finally:
+            run.let_go()
             if run.events:
                 run.events.close()
     lines = read_metrics(out / "metrics.jsonl")
@@ -140,6 +154,7 @@ def check_arguments(
 def open_folder(run: Run, device: torch.device, *, resume: bool) -> None:
     """Make a new run's folder, or take what a resumed one will write again out of its metrics."""
     if resume:
+        note_changes(run.recipe, run.out)
         truncate_metrics(run.step, run.out / "metrics.jsonl")
         return
     facts: dict[str, Any] = {

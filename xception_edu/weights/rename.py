@@ -134,7 +134,8 @@ def _order(found: Renamed, layers: Sequence[Dense], by_name: Sequence[str]) -> S
         return rows[0] if rows else []
     rows = [row for row in in_a_row(layers, width) if has_room_for_activations(row)]
     # Keras' own classifier ends in a softmax, and is no layer before another
-    rows = [row for row in rows if "predictions" not in [layer.name for layer in row[:-1]]]
+    if any(layer.name == "predictions" for layer in layers):
+        rows = [row for row in rows if row[-1].name == "predictions"]
     if len(rows) > 1 and not _are_numbered(layers):
         names = ", ".join(layer.name[-40:] for layer in layers[:3])
         raise ValueError(f"the order of its layers {names} is not known: --no-top reads the base")
