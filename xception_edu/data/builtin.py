@@ -103,7 +103,7 @@ def write_photographs(
     validation: int = 20,
     side: int = 96,
 ) -> Path:
-    """A folder of JPEG files to practise with: train/CLASS/ and val/CLASS/ of ten photographs.
+    """A folder of JPEG files to practice with: train/CLASS/ and val/CLASS/ of ten photographs.
 
     Args:
         folder: is made if need be; files of the same names are overwritten. Left out: `photographs`
