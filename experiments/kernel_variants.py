@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from xception_edu.explorers.kernel_patterns import find_patterns, match
+from xception_edu.explorers.kernel_patterns import find_patterns, match_patterns
 from xception_edu.layers import SegmentedConv2d
 from xception_edu.weights.export import fold_batchnorm
 from xception_edu.xception import Xception, xception
@@ -58,7 +58,7 @@ def replaced(kernels: Tensor, way: str, seed: int, patterns: Mapping[int, np.nda
 
 def fitted(kernels: np.ndarray, patterns: np.ndarray) -> np.ndarray:
     """For each kernel the pattern that is nearest, in its best scale and sign."""
-    found = match(kernels, patterns)
+    found = match_patterns(kernels, patterns)
     return patterns[found.pattern] * found.scale[:, None, None]
 
 

@@ -37,7 +37,7 @@ _NAMES = {
     "data.builtin": "load_photograph write_photographs",
     "data.load": "load_dataset",
     "equivalence": (
-        "composed_weight nearest_separable regroup segments_to_grouped towers_to_segments"
+        "composed_weight nearest_separable regroup segments_to_grouped swapped towers_to_segments"
     ),
     "exercises": "check guess hint progress solution",
     "explorers": (
@@ -45,6 +45,8 @@ _NAMES = {
         "roofline_explorer segments_explorer separability_explorer sweep_explorer "
         "towers_explorer walk_explorer"
     ),
+    "explorers.kernel_patterns": "find_patterns match_patterns separable_share",
+    "explorers.kernels": "published_kernels published_patterns",
     "inception_v3": "InceptionV3 inception_v3",
     "layers": (
         "ExtremeInception ReformulatedInception SegmentedInception SeparableConv2d "

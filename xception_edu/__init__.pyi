@@ -36,6 +36,7 @@ from xception_edu.equivalence import composed_weight as composed_weight
 from xception_edu.equivalence import nearest_separable as nearest_separable
 from xception_edu.equivalence import regroup as regroup
 from xception_edu.equivalence import segments_to_grouped as segments_to_grouped
+from xception_edu.equivalence import swapped as swapped
 from xception_edu.equivalence import towers_to_segments as towers_to_segments
 from xception_edu.exercises import check as check
 from xception_edu.exercises import guess as guess
@@ -53,6 +54,11 @@ from xception_edu.explorers import separability_explorer as separability_explore
 from xception_edu.explorers import sweep_explorer as sweep_explorer
 from xception_edu.explorers import towers_explorer as towers_explorer
 from xception_edu.explorers import walk_explorer as walk_explorer
+from xception_edu.explorers.kernel_patterns import find_patterns as find_patterns
+from xception_edu.explorers.kernel_patterns import match_patterns as match_patterns
+from xception_edu.explorers.kernel_patterns import separable_share as separable_share
+from xception_edu.explorers.kernels import published_kernels as published_kernels
+from xception_edu.explorers.kernels import published_patterns as published_patterns
 from xception_edu.inception_v3 import InceptionV3 as InceptionV3
 from xception_edu.inception_v3 import inception_v3 as inception_v3
 from xception_edu.layers import ExtremeInception as ExtremeInception

@@ -8,6 +8,7 @@ modules = a stack of separable convolutions, cut at other places. Last, what is 
 near: the closest separable convolution to a given regular one.
 """
 
+import copy
 from collections.abc import Iterable
 from typing import cast
 
@@ -22,7 +23,7 @@ from xception_edu.layers import (
     SeparableConv2d,
     SimplifiedInception,
 )
-from xception_edu.segmented_conv import SegmentedConv2d
+from xception_edu.segmented_conv import PointwiseConv2d, SegmentedConv2d
 
 
 def _sequences(modules: Iterable[nn.Module]) -> list[nn.Sequential]:
@@ -206,3 +207,60 @@ def composed_weight(separable: SeparableConv2d) -> Tensor:
     """
     depthwise = separable.depthwise.dense_weight()  # (middle, in, k, k)
     return torch.einsum("om,mikl->oikl", separable.pointwise.weight[:, :, 0, 0], depthwise)
+
+
+def swapped(
+    module: nn.Module, segments: int | str = "channels", *, pointwise: bool = True
+) -> nn.Module:
+    """A copy of a network with its regular k x k convolutions in segments: another function.
+
+    Each regular convolution with a kernel larger than 1x1 becomes a segmented one of the same
+    kernel, stride and padding, with new weights, and behind it a 1x1 that mixes the segments.
+    Grouped, dilated and 1x1 convolutions stay, and so does padding other than zeros. The network
+    must be trained anew: what it then reaches, no count can say.
+
+    Args:
+        module: the network; it stays as it is.
+        segments: 1 or more, or "channels", one a channel (depthwise); a layer with fewer channels
+            has one a channel.
+        pointwise: whether a 1x1 follows; without it, the segmented convolution makes the outputs.
+    """
+    if segments != "channels":
+        checks.integer("segments", segments, because="or 'channels'")
+    checks.boolean("pointwise", pointwise)
+    if _is_swappable(module):
+        return _segmented(cast("nn.Conv2d", module), segments, pointwise)
+    network = copy.deepcopy(module)
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if _is_swappable(child):
+                new = _segmented(cast("nn.Conv2d", child), segments, pointwise)
+                setattr(parent, name, new.train(child.training))
+    return network
+
+
+def _is_swappable(module: nn.Module) -> bool:
+    """Whether it is a regular convolution that `SegmentedConv2d` could be."""
+    if not isinstance(module, nn.Conv2d) or isinstance(module, nn.LazyConv2d):
+        return False
+    plain = module.groups == 1 and module.dilation == (1, 1) and module.padding_mode == "zeros"
+    return plain and module.kernel_size != (1, 1) and not isinstance(module.padding, str)
+
+
+def _segmented(conv: nn.Conv2d, segments: int | str, pointwise: bool) -> nn.Module:
+    """The segmented convolution, with its 1x1, in the place of a regular one."""
+    channels = conv.in_channels if pointwise else min(conv.in_channels, conv.out_channels)
+    count = channels if segments == "channels" else min(int(segments), channels)
+    spatial = SegmentedConv2d(
+        conv.in_channels,
+        conv.in_channels if pointwise else conv.out_channels,
+        conv.kernel_size,  # type: ignore[arg-type]  # torch's is a pair
+        segments=count,
+        stride=conv.stride,  # type: ignore[arg-type]
+        padding=conv.padding,  # type: ignore[arg-type]
+        bias=conv.bias is not None and not pointwise,
+    )
+    if not pointwise:
+        return spatial.to(conv.weight)
+    mix = PointwiseConv2d(conv.in_channels, conv.out_channels, bias=conv.bias is not None)
+    return nn.Sequential(spatial, mix).to(conv.weight)

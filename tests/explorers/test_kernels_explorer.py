@@ -14,7 +14,7 @@ from torch import nn
 from xception_edu.architectures import xception
 from xception_edu.configs import XceptionConfig
 from xception_edu.explorers import kernels_explorer
-from xception_edu.explorers.kernel_patterns import find_patterns, match, separability
+from xception_edu.explorers.kernel_patterns import find_patterns, match_patterns, separable_share
 from xception_edu.explorers.kernels import (
     FILE,
     NAMES,
@@ -50,7 +50,7 @@ def test_kernels_made_of_two_patterns_are_found_to_be_made_of_these():
         assert np.allclose(
             found * np.sign(found.ravel() @ wanted.ravel()) * np.linalg.norm(wanted), wanted
         )
-    matches = match(kernels, patterns)
+    matches = match_patterns(kernels, patterns)
     assert matches.pattern.tolist() == [0] * 30 + [1] * 10
     assert np.allclose(matches.explained, 1)
     assert np.allclose(matches.scale[:, None, None] * patterns[matches.pattern], kernels)
@@ -58,7 +58,7 @@ def test_kernels_made_of_two_patterns_are_found_to_be_made_of_these():
 
 def test_the_scale_is_the_best_there_is():
     kernels, patterns = random(20), random(3, seed=1)
-    found = match(kernels, patterns)
+    found = match_patterns(kernels, patterns)
     for kernel, pattern, scale, explained in zip(kernels, *found, strict=True):
         near, energy = patterns[pattern], np.square(kernel).sum()
         errors = [np.square(kernel - s * near).sum() for s in (scale, scale * 1.01, scale * 0.99)]
@@ -69,8 +69,8 @@ def test_the_scale_is_the_best_there_is():
 def test_a_column_times_a_row_is_separable_and_a_kernel_of_zeros_is_nothing():
     column, row = random(1)[0][:2]
     kernels = np.stack([np.outer(column, row), np.eye(3), np.zeros((3, 3))])
-    assert np.allclose(separability(kernels), [1, 1 / 3, 0])
-    assert match(kernels, np.stack([BLUR])).explained[2] == 0
+    assert np.allclose(separable_share(kernels), [1, 1 / 3, 0])
+    assert match_patterns(kernels, np.stack([BLUR])).explained[2] == 0
 
 
 # ---- the published network's ---------------------------------------------------------------------
@@ -115,10 +115,10 @@ def test_the_kernels_are_the_published_ones_wherever_those_are():
 def test_eight_patterns_explain_trained_kernels_and_not_random_ones():
     every = np.concatenate([kernels.astype(float) for kernels in published_kernels().values()])
     patterns = published_patterns()
-    assert match(every, patterns).explained.mean() > 0.8
-    assert match(random(4000), patterns).explained.mean() < 0.35
-    assert separability(every).mean() > 0.9
-    assert abs(separability(random(4000)).mean() - 0.75) < 0.01
+    assert match_patterns(every, patterns).explained.mean() > 0.8
+    assert match_patterns(random(4000), patterns).explained.mean() < 0.35
+    assert separable_share(every).mean() > 0.9
+    assert abs(separable_share(random(4000)).mean() - 0.75) < 0.01
 
 
 def test_each_pattern_is_what_it_is_called():
@@ -134,7 +134,7 @@ def test_each_pattern_is_what_it_is_called():
         "lower rows": np.outer([-0.3, 0.3, 1], [1, 1, 1]),
         "upper rows": np.outer([1, 0.5, 0], [1, 1, 1]),
     }
-    nearest = match(published_patterns(), np.stack(list(templates.values())))
+    nearest = match_patterns(published_patterns(), np.stack(list(templates.values())))
     assert [list(templates)[i] for i in nearest.pattern] == list(NAMES)
 
 

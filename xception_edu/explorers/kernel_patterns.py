@@ -23,7 +23,7 @@ class Matches(NamedTuple):
     explained: Array
 
 
-def match(kernels: Array, patterns: Array) -> Matches:
+def match_patterns(kernels: Array, patterns: Array) -> Matches:
     """The nearest of `patterns` (P, k, k) for each of `kernels` (N, k, k)."""
     flat, units = _flat(kernels), _unit(_flat(patterns))
     products = flat @ units.T
@@ -76,7 +76,7 @@ def _line(members: Array, otherwise: Array) -> Array:
     return direction
 
 
-def separability(kernels: Array) -> Array:
+def separable_share(kernels: Array) -> Array:
     """Of each kernel (N, k, k) the share of energy that one column times one row can have.
 
     The first singular value squared, over the sum of squares: 1 is exactly separable, 1 / k the

@@ -13,7 +13,12 @@ from safetensors import safe_open
 from xception_edu.explorers.convolution import maps_of, numbers, reduced
 from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
 from xception_edu.explorers.kernel import default_picture
-from xception_edu.explorers.kernel_patterns import Array, find_patterns, match, separability
+from xception_edu.explorers.kernel_patterns import (
+    Array,
+    find_patterns,
+    match_patterns,
+    separable_share,
+)
 from xception_edu.explorers.kernels_panels import (
     Chosen,
     Layer,
@@ -208,7 +213,7 @@ def _patterns_by_side(kernels: Mapping[str, Array], patterns: Array) -> dict[int
 
 
 def _layer(name: str, kernels: Array, patterns: Array) -> Layer:
-    found = match(kernels, patterns)
+    found = match_patterns(kernels, patterns)
     order = np.lexsort((-found.explained, found.scale < 0, found.pattern))
     return Layer(
         name=name,
@@ -217,7 +222,7 @@ def _layer(name: str, kernels: Array, patterns: Array) -> Layer:
         pattern=found.pattern[order],
         scale=found.scale[order],
         explained=found.explained[order],
-        separable=separability(kernels)[order],
+        separable=separable_share(kernels)[order],
         dead=int((np.linalg.norm(kernels, axis=(1, 2)) < DEAD).sum()),
     )
 
@@ -231,8 +236,8 @@ def by_chance(side: int) -> tuple[float, float]:
     patterns = published_patterns()
     if side != patterns.shape[1]:
         patterns = find_patterns(kernels, PATTERNS, restarts=1)
-    explained = match(kernels, patterns).explained.mean()
-    return float(explained), float(separability(kernels).mean())
+    explained = match_patterns(kernels, patterns).explained.mean()
+    return float(explained), float(separable_share(kernels).mean())
 
 
 def _names(layers: Sequence[Layer]) -> Sequence[str]:
