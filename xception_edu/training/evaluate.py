@@ -5,6 +5,7 @@ python -m xception_edu evaluate --checkpoint runs/digits/checkpoints/step-000003
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from xception_edu import checks
 from xception_edu.benchmark.devices import pick_device
 from xception_edu.data.augment import prepare
 from xception_edu.data.image_files import MAX_PIXELS, add_max_pixels
@@ -88,6 +90,7 @@ def trained_model(path: str | Path) -> Xception:
     """The network in a checkpoint file, ready to infer on the CPU: with averaged weights where the
     recipe averages.
     """
+    checks.instance("path", path, (str, os.PathLike), "the path of a checkpoint")
     return model_of(load_checkpoint(Path(path)))
 
 

@@ -134,6 +134,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The lines of a metrics.jsonl, with the keys of EpochMetrics; one that a crash cut short is
     left out. ValueError where it is damaged.
     """
+    checks.instance("path", path, (str, os.PathLike), "the path of a metrics.jsonl")
     lines: list[dict[str, Any]] = []
     if not os.path.lexists(path):
         return lines
