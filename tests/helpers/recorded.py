@@ -155,6 +155,21 @@ def sweep():
     return {"seeds": [0, 1, 2], "points": points, "comparisons": comparisons, "plan": plan}
 
 
+def finetune():
+    """What made-up photographs taught a classifier, three seeds each."""
+
+    def row(i, **about):
+        top1 = [0.7 + 0.05 * i, 0.68 + 0.05 * i, 0.72 + 0.05 * i]
+        middle = statistics.mean(top1)
+        return {**about, "top1": top1, "mean": middle, "low": middle - 0.05, "high": middle + 0.05}
+
+    return {
+        "images": {"train": 160, "validation": 60},
+        "images_a_class": [row(i, images=images) for i, images in enumerate((1, 4, 16))],
+        "scratch": {"mean": 0.2, "low": 0.1, "high": 0.3},
+    }
+
+
 def everything(dtypes=segments.DTYPES, modes=segments.MODES):
     """All records that are drawn, as JSON would bring them."""
     found = {
@@ -162,6 +177,7 @@ def everything(dtypes=segments.DTYPES, modes=segments.MODES):
         "layers": record(layers=list(network_rows(dtypes))),
         "spectrum": record(**spectrum()),
         "sweep_spectrum_params": record(**sweep()),
+        "finetune": record(**finetune()),
         "segments_latency": record(
             batch=4, cases=list(cases(dtypes, modes)), pointwise=list(pointwise(dtypes, modes))
         ),
