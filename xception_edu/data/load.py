@@ -27,12 +27,19 @@ def load_dataset(
 ) -> Images:
     """The recipe's data set: images that come with packages, or those at `path`.
 
-    `path` is a folder, a file or a name on the hub. Files whose images are cropped at random, or
-    are more than SMALL_SET bytes, are decoded step by step (a FileSet), streams are read as they
-    come (a Stream); all others are kept in memory. With `skip_corrupt` unreadable images are left
-    out, as are those of more than `max_pixels`; with `any_classes` the recipe's number of classes
-    is not asked for, since the classifier will be made for those that there are. ValueError if the
-    images, their number or their classes do not fit the recipe.
+    Files whose images are cropped at random, or are more than SMALL_SET bytes, are decoded step by
+    step (a FileSet), streams are read as they come (a Stream); all others are kept in memory.
+
+    Args:
+        recipe: says which images, and how they are prepared.
+        path: a folder, a file or a name on the hub.
+        skip_corrupt: leave out images that cannot be read, and count them.
+        max_pixels: a larger image counts as one that cannot be read.
+        any_classes: do not ask for the recipe's number of classes, since the classifier will be
+            made for those that there are.
+
+    Raises:
+        ValueError: the images, their number or their classes do not fit the recipe.
     """
     if path is not None and recipe.dataset in ("digits", "photos", "entangled"):
         raise ValueError(

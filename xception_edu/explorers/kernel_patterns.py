@@ -40,8 +40,13 @@ def find_patterns(kernels: Array, count: int = 8, *, seed: int = 0, restarts: in
     first.
 
     Each kernel weighs the same, whatever its norm, and its sign does not matter: k-means on lines
-    through the origin. Patterns have norm 1, and their largest weight is positive. The best of
-    `restarts` random beginnings; as many patterns as there are kernels, if those are fewer.
+    through the origin. Patterns have norm 1, and their largest weight is positive.
+
+    Args:
+        kernels: (N, k, k).
+        count: of patterns; if there are fewer kernels, as many as those.
+        seed: of the random beginnings.
+        restarts: how many beginnings are tried; the best result is given.
     """
     flat = _flat(kernels)
     units = _unit(flat[np.square(flat).sum(1) > 0])

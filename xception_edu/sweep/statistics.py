@@ -85,7 +85,14 @@ def power(effect: float, std: float, count: int, alpha: float = 1 - LEVEL) -> fl
 
 
 def detectable(std: float, count: int, alpha: float = 1 - LEVEL, wanted: float = 0.8) -> float:
-    """The smallest true difference that a test over `count` seeds shows with that power."""
+    """The smallest true difference that a test over `count` seeds shows with the wanted power.
+
+    Args:
+        std: standard deviation of the paired differences.
+        count: seeds.
+        alpha: level of the test.
+        wanted: the power, from 0 to 1.
+    """
 
     def missing(effect: float) -> float:
         return power(effect, std, count, alpha) - wanted
