@@ -183,7 +183,10 @@ def describe(spec: Spec) -> str:
             return "add"
 
 
-def _record(cost: Cost) -> dict[str, int | float]:
+COUNTED = ("params", "MACs", "activations", "MiB moved", "MACs/byte")
+
+
+def columns(cost: Cost) -> dict[str, int | float]:
     """All columns of a cost at batch 1 in float32."""
     extra = {
         "activation_bytes": cost.activation_bytes(),
@@ -209,11 +212,11 @@ def report(name: str, layers: Layers) -> dict[str, object]:
             "input": list(shape),
             "output": list(spec.output_shape(shape)),
         }
-        rows.append(what | _record(cost_of(spec, shape)))
+        rows.append(what | columns(cost_of(spec, shape)))
     return {
         "name": name,
         "input": list(layers[0][1]),
-        "totals": _record(total(layers)),
+        "totals": columns(total(layers)),
         "layers": rows,
     }
 
@@ -245,31 +248,38 @@ def as_csv(name: str, layers: Layers) -> str:
 
 def as_table(name: str, layers: Layers) -> str:
     """`report` as aligned text: a row a layer and the total; MiB are float32 at batch 1."""
-    header = ("layer", "what", "output", "params", "MACs", "activations", "MiB moved", "MACs/byte")
+    header = ("layer", "what", "output", *COUNTED)
     rows = [
         (
             spec.name,
             describe(spec),
             "x".join(map(str, spec.output_shape(shape))),
-            *_cells(cost_of(spec, shape)),
+            *cells(cost_of(spec, shape)),
         )
         for spec, shape in layers
     ]
-    rows.append(("total", name, "", *_cells(total(layers))))
-    table = (header, *rows)
+    rows.append(("total", name, "", *cells(total(layers))))
+    return aligned([header, *rows], words=3)
+
+
+def aligned(table: Sequence[Sequence[str]], *, words: int) -> str:
+    """A table as text: its header, rows, and its last row between rules.
+
+    The first `words` columns stand from the left, those of numbers to the right.
+    """
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = [_aligned(row, widths) for row in table]
+    lines = [_aligned(row, widths, words) for row in table]
     rule = "-" * max(map(len, lines))
     return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
 
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    """Cells as a line: the three columns of words from the left, those of numbers to the right."""
+def _aligned(row: Sequence[str], widths: Sequence[int], words: int) -> str:
     cells = zip(row, widths, strict=True)
-    words = [cell.ljust(width) for cell, width in itertools.islice(cells, 3)]
-    return "  ".join([*words, *(cell.rjust(width) for cell, width in cells)]).rstrip()
+    left = [cell.ljust(width) for cell, width in itertools.islice(cells, words)]
+    return "  ".join([*left, *(cell.rjust(width) for cell, width in cells)]).rstrip()
 
 
-def _cells(cost: Cost) -> tuple[str, ...]:
+def cells(cost: Cost) -> tuple[str, ...]:
+    """A cost as the cells of a table, below COUNTED."""
     counts = (f"{n:,}" for n in (cost.params, cost.macs, cost.activations))
     return (*counts, f"{cost.bytes_moved() / 2**20:.2f}", f"{cost.intensity():.2f}")

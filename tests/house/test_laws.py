@@ -19,6 +19,7 @@ LOADERS = {
     "xception_edu/__init__.py",  # the public names, on first use
     "xception_edu/__main__.py",  # the command that was called
     "xception_edu/checks.py",  # packages of an extra
+    "xception_edu/commands/measured.py",  # the module that --module names
 }
 
 # A line that breaks a law, the file that it is appended to, and words of the law.
