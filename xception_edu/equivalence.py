@@ -10,12 +10,13 @@ near: the closest separable convolution to a given regular one.
 
 import copy
 from collections.abc import Iterable
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from xception_edu import checks
+from xception_edu.configs import ORDERS
 from xception_edu.layers import (
     ExtremeInception,
     ReformulatedInception,
@@ -209,8 +210,22 @@ def composed_weight(separable: SeparableConv2d) -> Tensor:
     return torch.einsum("om,mikl->oikl", separable.pointwise.weight[:, :, 0, 0], depthwise)
 
 
+class _Swap(NamedTuple):
+    """What each regular k x k convolution becomes."""
+
+    segments: int | str
+    pointwise: bool
+    multiplier: int
+    order: str
+
+
 def swapped(
-    module: nn.Module, segments: int | str = "channels", *, pointwise: bool = True
+    module: nn.Module,
+    segments: int | str = "channels",
+    *,
+    pointwise: bool = True,
+    multiplier: int = 1,
+    order: str = "spatial_first",
 ) -> nn.Module:
     """A copy of a network with its regular k x k convolutions in segments: another function.
 
@@ -223,18 +238,27 @@ def swapped(
         module: the network; it stays as it is.
         segments: 1 or more, or "channels", one a channel (depthwise); a layer with fewer channels
             has one a channel.
-        pointwise: whether a 1x1 follows; without it, the segmented convolution makes the outputs.
+        pointwise: whether there is a 1x1; without it, the segmented convolution makes the outputs.
+        multiplier: kernels a channel (depth multiplier) of the k x k in front of its 1x1.
+        order: "spatial_first", a separable convolution, or "pointwise_first", the module of
+            Figures 3 and 4, whose k x k makes the outputs.
     """
     if segments != "channels":
         checks.integer("segments", segments, because="or 'channels'")
     checks.boolean("pointwise", pointwise)
+    multiplier = checks.integer("multiplier", multiplier)
+    checks.one_of("order", order, ORDERS)
+    if multiplier > 1 and not (pointwise and order == "spatial_first"):
+        needed = "1 unless a 1x1 follows the k x k: with pointwise=True, order='spatial_first'"
+        raise ValueError(f"multiplier is {multiplier}, but must be {needed}")
+    swap = _Swap(segments, pointwise, multiplier, order)
     if _is_swappable(module):
-        return _segmented(cast("nn.Conv2d", module), segments, pointwise)
+        return _segmented(cast("nn.Conv2d", module), swap)
     network = copy.deepcopy(module)
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
             if _is_swappable(child):
-                new = _segmented(cast("nn.Conv2d", child), segments, pointwise)
+                new = _segmented(cast("nn.Conv2d", child), swap)
                 setattr(parent, name, new.train(child.training))
     return network
 
@@ -247,20 +271,30 @@ def _is_swappable(module: nn.Module) -> bool:
     return plain and module.kernel_size != (1, 1) and not isinstance(module.padding, str)
 
 
-def _segmented(conv: nn.Conv2d, segments: int | str, pointwise: bool) -> nn.Module:
+def _segmented(conv: nn.Conv2d, swap: _Swap) -> nn.Module:
     """The segmented convolution, with its 1x1, in the place of a regular one."""
-    channels = conv.in_channels if pointwise else min(conv.in_channels, conv.out_channels)
-    count = channels if segments == "channels" else min(int(segments), channels)
-    spatial = SegmentedConv2d(
-        conv.in_channels,
-        conv.in_channels if pointwise else conv.out_channels,
+    ins, outs, bias = conv.in_channels, conv.out_channels, conv.bias is not None
+    if not swap.pointwise:
+        return _spatial(conv, ins, outs, swap.segments, bias=bias)
+    if swap.order == "pointwise_first":
+        mix = PointwiseConv2d(ins, outs).to(conv.weight)
+        return nn.Sequential(mix, _spatial(conv, outs, outs, swap.segments, bias=bias))
+    middle = ins * swap.multiplier
+    spatial = _spatial(conv, ins, middle, swap.segments, bias=False)
+    return nn.Sequential(spatial, PointwiseConv2d(middle, outs, bias=bias).to(conv.weight))
+
+
+def _spatial(
+    conv: nn.Conv2d, in_channels: int, out_channels: int, segments: int | str, *, bias: bool
+) -> SegmentedConv2d:
+    """A segmented convolution with the kernel, stride and padding of a regular one."""
+    channels = min(in_channels, out_channels)
+    return SegmentedConv2d(
+        in_channels,
+        out_channels,
         conv.kernel_size,  # type: ignore[arg-type]  # torch's is a pair
-        segments=count,
+        segments=channels if segments == "channels" else min(int(segments), channels),
         stride=conv.stride,  # type: ignore[arg-type]
         padding=conv.padding,  # type: ignore[arg-type]
-        bias=conv.bias is not None and not pointwise,
-    )
-    if not pointwise:
-        return spatial.to(conv.weight)
-    mix = PointwiseConv2d(conv.in_channels, conv.out_channels, bias=conv.bias is not None)
-    return nn.Sequential(spatial, mix).to(conv.weight)
+        bias=bias,
+    ).to(conv.weight)

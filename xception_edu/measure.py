@@ -33,7 +33,7 @@ MAKES_MAPS = re.compile(
 )
 # What places or copies a map, or makes one of nothing: no layer of its own.
 PLACES_MAPS = re.compile(
-    r"cat|stack|clone|_?to_copy|_?copy(_from)?|lift(_fresh)?(_copy)?|(constant|reflection|replication)_pad.*"
+    r"cat|stack|clone|_?to_copy|_?copy(_from)?|lift(_fresh)?(_copy)?|as_strided|(constant|reflection|replication)_pad.*"
     r"|_?unsafe_.*|.*_copy|pixel_(un)?shuffle|(native_)?channel_shuffle|roll|flip|repeat.*|rot90"
     r"|_?index(_select|_put|_copy|_fill|_add)?|gather|.*scatter|tri[lu].*|fill|zero|set|resize.*"
     r"|(new_|rand|zeros|ones|full|empty|arange|bernoulli|normal|uniform|scalar_tensor|eye|linspace).*"

@@ -80,3 +80,41 @@ def test_what_cannot_be_cut_stays():
 def test_a_wrong_number_of_segments_is_refused(segments):
     with pytest.raises(ValueError, match="segments is"):
         swapped(network(), segments)
+
+
+def convolutions(built):
+    return [m for m in built.modules() if isinstance(m, nn.Conv2d | SegmentedConv2d)]
+
+
+def test_the_multiplier_is_the_number_of_kernels_a_channel():
+    spatial, mix = convolutions(swapped(nn.Conv2d(8, 12, 3, bias=False), multiplier=3))
+    assert (spatial.in_channels, spatial.out_channels, spatial.segments) == (8, 24, 8)
+    assert (mix.in_channels, mix.out_channels) == (24, 12)
+
+
+def test_pointwise_first_segments_the_outputs_and_strides_last():
+    conv = nn.Conv2d(8, 12, 3, stride=2)
+    mix, spatial = convolutions(swapped(conv, order="pointwise_first"))
+    assert (mix.in_channels, mix.out_channels, mix.stride, mix.bias) == (8, 12, (1, 1), None)
+    assert (spatial.segments, spatial.stride) == (12, (2, 2))
+    assert spatial.bias is not None
+
+
+@pytest.mark.parametrize("change", [{"multiplier": 3}, {"order": "pointwise_first"}])
+def test_the_output_keeps_its_shape_however_it_is_swapped(change):
+    x, original = torch.randn(2, 3, 17, 15), network()
+    assert swapped(original, 3, **change)(x).shape == original(x).shape
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"multiplier": 0}, "multiplier is 0"),
+        ({"multiplier": 2, "pointwise": False}, "multiplier is 2, but must be 1 unless a 1x1"),
+        ({"multiplier": 2, "order": "pointwise_first"}, "multiplier is 2, but must be 1 unless"),
+        ({"order": "first"}, "order is 'first'"),
+    ],
+)
+def test_a_wrong_multiplier_or_order_is_refused(change, said):
+    with pytest.raises(ValueError, match=said):
+        swapped(network(), **change)
