@@ -252,6 +252,13 @@ def instance(name: str, value: object, kinds: type | tuple[type, ...], right: st
     return value
 
 
+def function(name: str, value: object) -> Any:
+    """Return `value` if it can be called; ValueError otherwise."""
+    if not callable(value):
+        raise wrong(name, value, "a function")
+    return value
+
+
 def sequence(name: str, value: object, right: str) -> tuple[Any, ...]:
     """The entries of a tuple, list, range, or array of one dimension; ValueError otherwise."""
     if isinstance(value, (tuple, list, range)):

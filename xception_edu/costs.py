@@ -117,8 +117,16 @@ def total(items: Iterable[Cost | tuple[Spec, Shape]]) -> Cost:
     """
     # Plain numbers, column by column: a record for each layer would take as long again to make and
     # to check.
-    rows = [astuple(item) if isinstance(item, Cost) else _counts(*item) for item in items]
+    checks.instance("items", items, Iterable, "layers, such as an architecture's")
+    rows = [astuple(item) if isinstance(item, Cost) else _counts(*_pair(item)) for item in items]
     return _as_cost(map(sum, zip(*rows, strict=True))) if rows else Cost()
+
+
+def _pair(item: object) -> tuple[Spec, Shape]:
+    """A layer as spec and input shape; ValueError where it is something else."""
+    if isinstance(item, (tuple, list)) and len(item) == 2:
+        return item[0], item[1]
+    raise checks.wrong("a layer of items", item, "a pair (spec, input shape) or a Cost")
 
 
 def _as_cost(counts: Iterable[int]) -> Cost:
@@ -130,7 +138,7 @@ def _as_cost(counts: Iterable[int]) -> Cost:
 def _counts(spec: Spec, shape: Shape) -> tuple[int, int, int, int, int]:
     """The five counts of one layer, in the order of Cost's fields."""
     if not isinstance(spec, Spec):
-        raise ValueError(f"spec is {spec!r}, but must be one of the classes in xception_edu.specs")
+        raise checks.wrong("spec", spec, "one of the classes in xception_edu.specs")
     shape = Shape.of(shape)
     out = spec.output_shape(shape)
     params = buffers = macs = 0

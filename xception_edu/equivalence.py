@@ -49,7 +49,8 @@ def towers_to_segments(towers: SimplifiedInception) -> ReformulatedInception:
 
     Their spatial convolutions become those of the segments.
     """
-    arguments = towers.arguments
+    right = "a SimplifiedInception, as Figure 2 draws it"
+    arguments = checks.instance("towers", towers, SimplifiedInception, right).arguments
     module = ReformulatedInception(
         arguments.in_channels,
         arguments.out_channels,
@@ -71,7 +72,8 @@ def segments_to_grouped(pieces: ReformulatedInception) -> SegmentedInception:
 
     The segments' weights laid one after another are a grouped convolution's.
     """
-    arguments = pieces.arguments
+    right = "a ReformulatedInception, as Figure 3 draws it"
+    arguments = checks.instance("pieces", pieces, ReformulatedInception, right).arguments
     module = SegmentedInception(
         arguments.in_channels,
         arguments.out_channels,
@@ -136,9 +138,10 @@ def regroup(stack: nn.Sequential) -> nn.Sequential:
     alone it does matter. The modules must be without BN and activation, and the new stack shares
     their weights.
     """
+    right = "an nn.Sequential of ExtremeInception modules without batch_norm and activation"
+    checks.instance("stack", stack, nn.Sequential, right)
     if not len(stack) or not all(_is_plain(module) for module in stack):
-        needed = "ExtremeInception modules without batch_norm and activation"
-        raise ValueError(f"stack is {stack}, but must be {needed}")
+        raise checks.wrong("stack", stack, right)
     modules = [cast("ExtremeInception", module) for module in stack]
     pointwises = [cast("nn.Conv2d", module.pointwise[0]) for module in modules]
     spatials = [cast("SegmentedConv2d", module.spatial[0]) for module in modules]
@@ -170,11 +173,11 @@ def nearest_separable(conv: nn.Conv2d, depth_multiplier: int = 1) -> SeparableCo
     the nearest such matrix is its truncated SVD. From min(k*k, out) on nothing is lost: there a
     separable convolution can be any regular one.
     """
-    checks.integer("depth_multiplier", depth_multiplier)
+    depth_multiplier = checks.integer("depth_multiplier", depth_multiplier)
+    right = "a regular nn.Conv2d: groups 1, a square kernel, dilation 1"
+    checks.instance("conv", conv, nn.Conv2d, right)
     if conv.groups != 1 or conv.kernel_size[0] != conv.kernel_size[1] or conv.dilation != (1, 1):
-        raise ValueError(
-            f"conv is {conv}, but must be regular: groups 1, a square kernel, dilation 1"
-        )
+        raise checks.wrong("conv", conv, right)
     out, channels, k, _ = conv.weight.shape
     separable = SeparableConv2d(
         channels,
@@ -206,6 +209,7 @@ def composed_weight(separable: SeparableConv2d) -> Tensor:
 
     It must be without activation.
     """
+    checks.instance("separable", separable, SeparableConv2d, "a SeparableConv2d")
     depthwise = separable.depthwise.dense_weight()  # (middle, in, k, k)
     return torch.einsum("om,mikl->oikl", separable.pointwise.weight[:, :, 0, 0], depthwise)
 
@@ -245,7 +249,8 @@ def swapped(
     """
     if segments != "channels":
         checks.integer("segments", segments, because="or 'channels'")
-    checks.boolean("pointwise", pointwise)
+    checks.instance("module", module, nn.Module, "a torch.nn.Module")
+    pointwise = checks.boolean("pointwise", pointwise)
     multiplier = checks.integer("multiplier", multiplier)
     checks.one_of("order", order, ORDERS)
     if multiplier > 1 and not (pointwise and order == "spatial_first"):

@@ -5,6 +5,7 @@ network takes no memory. Every operator is seen as it is dispatched; MACs come f
 formulas (torch.utils.flop_counter), halved, since those count a multiply-accumulate as two.
 """
 
+import contextlib
 import copy
 import re
 import warnings
@@ -18,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from xception_edu import checks
 from xception_edu.costs import Cost
 from xception_edu.specs import Shape
 
@@ -195,6 +197,7 @@ def _merged(measured: list[MeasuredLayer]) -> list[MeasuredLayer]:
 
 def _run(model: nn.Module, shape: Shape | tuple[int, int, int], method: str) -> _Counter:
     """What the operators of a copy of the model, without values, did on one image."""
+    checks.instance("model", model, nn.Module, "a torch.nn.Module")
     # what torch.compile and DataParallel put around a model is no part of it
     while isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
         model = inner
@@ -203,14 +206,33 @@ def _run(model: nn.Module, shape: Shape | tuple[int, int, int], method: str) -> 
     shadow = _without_values(model).eval()
     counter = _Counter(shadow)
     # called through the module, so that the counter sees it enter
-    shadow.forward = getattr(shadow, method)
-    image = _image(shadow, shape)
-    with torch.no_grad(), torch.device("meta"), counter:
-        shadow(image)
+    shadow.forward = _method(shadow, method)
+    with torch.no_grad(), torch.device("meta"), _taken(shape):
+        image = _image(shadow, shape)
+        with counter:
+            shadow(image)
     if counter.unknown:
         names = ", ".join(counter.unknown)
         warnings.warn(f"operators that are not known are counted as 0: {names}", stacklevel=4)
     return counter
+
+
+def _method(model: nn.Module, name: str) -> Any:
+    """The model's method of that name; ValueError where it has none."""
+    method = getattr(model, checks.text("method", name), None)
+    if not callable(method):
+        raise checks.wrong("method", name, "a method of the model, such as 'forward'")
+    return method
+
+
+@contextlib.contextmanager
+def _taken(shape: object) -> Iterator[None]:
+    """What torch says inside of an image that does not fit becomes a ValueError."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        raise checks.wrong("shape", shape, f"one that the model takes: {reason}") from error
 
 
 def _image(model: nn.Module, shape: Shape | tuple[int, int, int]) -> Tensor:
@@ -272,6 +294,7 @@ def operator_calls(function: Callable[[], object]) -> OperatorCalls:
     other has copied it. The counts are the same on every machine, and on the meta device without
     work, where a time would not be.
     """
+    checks.function("function", function)
     with _Calls() as counter:
         function()
     return OperatorCalls(counter.calls, counter.macs, counter.layout_copies)
@@ -345,13 +368,14 @@ def stage_shapes(model: nn.Module, shape: Shape | tuple[int, int, int]) -> list[
     Stages are the model's direct children; an nn.Sequential's children count one by one. On the
     meta device, so without work; the model is left as it was. A vector of n features is (n, 1, 1).
     """
+    checks.instance("model", model, nn.Module, "a torch.nn.Module")
     shadow = _without_values(model).eval()
     stages: list[tuple[str, Shape]] = []
     for name, child in shadow.named_children():
         parts = child.named_children() if isinstance(child, nn.Sequential) else [("", child)]
         for part, stage in parts:
             stage.register_forward_hook(_recorder(stages, f"{name}.{part}".rstrip(".")))
-    with torch.no_grad():
+    with torch.no_grad(), _taken(shape):
         shadow(_image(shadow, shape))
     return stages
 

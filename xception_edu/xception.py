@@ -24,6 +24,7 @@ class SeparableConvBN(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, config: XceptionConfig):
         super().__init__()
+        checks.instance("config", config, XceptionConfig, "an XceptionConfig")
         if config.order == "spatial_first":
             self.conv: nn.Module = SeparableConv2d(
                 in_channels, out_channels, segments=config.segments, activation=config.activation
@@ -68,7 +69,9 @@ class DownsamplingBlock(nn.Module):
         leading_relu: bool,
     ):
         super().__init__()
-        self.leading_relu = leading_relu
+        checks.instance("config", config, XceptionConfig, "an XceptionConfig")
+        inner_channels = checks.integer("inner_channels", inner_channels)
+        self.leading_relu = checks.boolean("leading_relu", leading_relu)
         self.padding = config.padding
         self.sep1 = SeparableConvBN(in_channels, inner_channels, config)
         self.sep2 = SeparableConvBN(inner_channels, out_channels, config)
@@ -94,6 +97,7 @@ class MiddleFlowBlock(nn.Module):
 
     def __init__(self, channels: int, config: XceptionConfig):
         super().__init__()
+        channels = checks.integer("channels", channels)
         self.sep1 = SeparableConvBN(channels, channels, config)
         self.sep2 = SeparableConvBN(channels, channels, config)
         self.sep3 = SeparableConvBN(channels, channels, config)

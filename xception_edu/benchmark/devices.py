@@ -6,6 +6,8 @@ import subprocess
 
 import torch
 
+from xception_edu import checks
+
 
 def name(device: torch.device) -> dict[str, str]:
     """The GPU's name, as "gpu"."""
@@ -42,13 +44,14 @@ def utilization(device: torch.device) -> float | None:
         return None
 
 
-def pick_device(device: str | None = None) -> torch.device:
+def pick_device(device: str | torch.device | None = None) -> torch.device:
     """The device of that name, by default the accelerator that torch finds (CUDA, Apple's MPS,
     Intel's XPU), else the CPU. ValueError where no tensor can be made on it.
     """
     found = torch.accelerator.current_accelerator(check_available=True)
     if device is None:
         return found or torch.device("cpu")
+    checks.instance("device", device, str | torch.device, "a device's name, such as 'cpu'")
     try:
         torch.empty(1, device=device)
         if torch.device(device).type == "meta":
@@ -57,6 +60,5 @@ def pick_device(device: str | None = None) -> torch.device:
     except (RuntimeError, AssertionError, ValueError, NotImplementedError) as error:
         here = f"cpu, {found.type}" if found else "cpu"
         reason = str(error).partition("\n")[0].partition(". ")[0]
-        raise ValueError(
-            f"device is {device!r}, but must be one that is here ({here}): {reason}"
-        ) from None
+        right = f"one that is here ({here}): {reason[:120]}"
+        raise checks.wrong("device", str(device), right) from None

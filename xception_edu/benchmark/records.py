@@ -5,11 +5,14 @@ copy of them all; a learner's own come from the folder that `python -m xception_
 --out FOLDER` wrote.
 """
 
+import contextlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from xception_edu import checks
 
 Record = Mapping[str, Any]
 REPOSITORY = Path(__file__).parents[2] / "results"
@@ -45,11 +48,9 @@ def are_there(*names: str) -> bool:
 
 def read_record(name: str) -> Record:
     """One of the project's own records; ValueError where there is none of that name."""
-    if not isinstance(name, str) or not are_there(name):
-        raise ValueError(
-            f"name is {name!r}, but must be one of the records that are here:"
-            f" {', '.join(_names()) or 'none, for they lie in the repository'}"
-        )
+    if not isinstance(name, str) or name not in _names():
+        here = ", ".join(_names()) or "none, for they lie in the repository"
+        raise checks.wrong("name", name, f"one of the records that are here: {here}")
     record: Record = json.loads(path_of(name).read_text(encoding="utf-8"))
     return record
 
@@ -72,25 +73,31 @@ def read_records(measurements: object, names: Sequence[str] = tuple(PARTS)) -> d
         found = {name: _read(root / f"{name}.json", measurements) for name in names}
     else:
         wanted = f"a folder, or a dict with {', '.join(names)}"
-        raise ValueError(f"measurements is {measurements!r}, but must be {wanted}: {MEASURE}")
+        raise checks.wrong("measurements", measurements, f"{wanted}: {MEASURE}")
     return {name: _checked(name, record) for name, record in found.items()}
 
 
 def _read(path: Path, measurements: object) -> object:
-    if not path.is_file():
+    if not _is_file(path):
         where = f"a folder with {path.name}"
         if measurements is None:
             where += ", for no results lie beside this package"
-        raise ValueError(
-            f"measurements is {measurements!r}, but must be {where}: {MEASURE}, then give"
-            " measurements=FOLDER"
-        )
+        right = f"{where}: {MEASURE}, then give measurements=FOLDER"
+        raise checks.wrong("measurements", measurements, right)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         raise ValueError(
             f"measurements has {path.name}, which is no JSON, but must be as written: {MEASURE}"
         ) from None
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a file lies there; no for a name that the system does not take."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _checked(name: str, record: object) -> Record:
@@ -108,15 +115,27 @@ def _checked(name: str, record: object) -> Record:
 # ---- what is in them -----------------------------------------------------------------------------
 
 
+@contextlib.contextmanager
+def reading(record: object) -> Iterator[None]:
+    """What a reader does not find in the record becomes a ValueError that says where to get one."""
+    right = "as `read_record` or a benchmark gives it"
+    checks.instance("record", record, Mapping, f"a dict {right}")
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise checks.wrong("record", record, f"{right}: {checks.in_words(error)}") from error
+
+
 def describe_machine(record: Record) -> str:
     """What a record was measured on: the GPU's name, or the processor's and the number of threads;
     and that it was a first look, if it was.
     """
-    threads = record["threads"]
-    processor = record["machine"]["processor"]
-    on_cpu = f"{processor}, {threads} thread{'s' * (threads > 1)}"
-    first_look = " (a first look: few cases and rounds)" if record.get("quick") else ""
-    return (on_cpu if record["device"] == "cpu" else str(record["device"])) + first_look
+    with reading(record):
+        threads = record["threads"]
+        processor = record["machine"]["processor"]
+        on_cpu = f"{processor}, {threads} thread{'s' * (threads > 1)}"
+        first_look = " (a first look: few cases and rounds)" if record.get("quick") else ""
+        return (on_cpu if record["device"] == "cpu" else str(record["device"])) + first_look
 
 
 def rows_with(rows: Sequence[Record], **wanted: object) -> list[Record]:
@@ -129,16 +148,19 @@ def rows_with(rows: Sequence[Record], **wanted: object) -> list[Record]:
 
 def maps_of(record: Record) -> list[tuple[int, int]]:
     """Channels and side of the maps in segments_latency."""
-    return list(dict.fromkeys((case["channels"], case["side"]) for case in record["cases"]))
+    with reading(record):
+        return list(dict.fromkeys((case["channels"], case["side"]) for case in record["cases"]))
 
 
 def over_segments(record: Record, **wanted: object) -> dict[int, Record]:
     """For each number of segments, ascending, the case of segments_latency in the layout in which
     SegmentedConv2d is faster.
     """
-    cases = rows_with(record["cases"], **wanted)
-    cases.sort(key=lambda case: (case["segments"], -milliseconds(case)))
-    return {case["segments"]: case for case in cases}  # of two layouts the later, the faster, stays
+    with reading(record):
+        cases = rows_with(record["cases"], **wanted)
+        cases.sort(key=lambda case: (case["segments"], -milliseconds(case)))
+        # of two layouts the later, the faster, stays
+        return {case["segments"]: case for case in cases}
 
 
 def milliseconds(case: Record) -> float:
@@ -164,20 +186,31 @@ def times_as_fast(
         dtype: "float32" or "bfloat16".
         mode: "forward" or "training".
     """
-    case = {"channels": channels, "side": side, "dtype": dtype, "mode": mode}
-    cases, after = over_segments(record, **case), pointwise(record, **case)
-    if after is None or not {1, channels} <= set(cases):
-        raise ValueError(f"record has no times of both ends for {case}, but must have them")
-    regular, depthwise = (milliseconds(cases[segments]) for segments in (1, channels))
-    return regular / (depthwise + float(after["median_ms"]))
+    channels, side = checks.integer("channels", channels), checks.integer("side", side)
+    case = {
+        "channels": channels,
+        "side": side,
+        "dtype": checks.text("dtype", dtype),
+        "mode": checks.text("mode", mode),
+    }
+    with reading(record):
+        cases, after = over_segments(record, **case), pointwise(record, **case)
+        if after is None or not {1, channels} <= set(cases):
+            text = f"record has no times of both ends for {case}, but must have them"
+            raise ValueError(checks.line(text))
+        regular, depthwise = (milliseconds(cases[segments]) for segments in (1, channels))
+        return regular / (depthwise + float(after["median_ms"]))
 
 
 def measured_at(record: Record, dtype: str = "float32") -> list[tuple[Record, Record]]:
     """Each row of layers with its measurement in `dtype` at the largest batch."""
     found = []
-    for layer in record["layers"]:
-        rows = rows_with(layer["measurements"], dtype=dtype)
-        found.append((layer, max(rows, key=lambda row: row["batch"])))
+    with reading(record):
+        for layer in record["layers"]:
+            rows = rows_with(layer["measurements"], dtype=dtype)
+            if not rows:
+                raise checks.wrong("dtype", dtype, "one that the record has times of")
+            found.append((layer, max(rows, key=lambda row: row["batch"])))
     return found
 
 

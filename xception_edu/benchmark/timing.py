@@ -25,6 +25,7 @@ from torch import Tensor
 
 from xception_edu import checks
 from xception_edu.benchmark import machine
+from xception_edu.benchmark.devices import pick_device
 
 Function = Callable[[], object]
 Device = torch.device | str
@@ -94,6 +95,7 @@ def latency(
         threads: the number of CPU threads; None: as set.
         device: where the function runs; a GPU's own clock is read.
     """
+    checks.function("function", function)
     times = alternate({"function": function}, rounds=rounds, threads=threads, device=device)
     return times["function"]
 
@@ -126,11 +128,11 @@ def alternate(
         device: where the functions run; a GPU's own clock is read.
     """
     checks.integer("rounds", rounds)
-    checks.number("seconds", min(seconds, 1e9), at_least=0)
-    checks.number("min_ms", min_ms, at_least=0)
-    if not functions:
-        raise ValueError("functions is empty, but must have a function to time")
-    time_calls = _time_on_gpu if torch.device(device).type == "cuda" else _time_on_cpu
+    if seconds != math.inf:
+        checks.number("seconds", seconds, at_least=0)
+    checks.number("min_ms", min_ms, at_least=0, at_most=checks.LARGEST)
+    _check_functions(functions)
+    time_calls = _time_on_gpu if _type_of(device) == "cuda" else _time_on_cpu
     orders = _balanced_orders(list(functions))
     times: dict[Name, list[tuple[float, int | None]]] = {name: [] for name in functions}
     with pinned(threads):
@@ -165,6 +167,23 @@ class Effort:
             min_ms=self.min_ms,
             device=device,
         )
+
+
+def _check_functions(functions: object) -> None:
+    """ValueError unless these are functions by name, one or more."""
+    right = "a dict of functions by name, one or more"
+    checks.instance("functions", functions, Mapping, right)
+    if not functions:
+        raise ValueError("functions is empty, but must have a function to time")
+    for name, function in functions.items():  # type: ignore[attr-defined]
+        checks.function(f"functions[{checks.shown(name)}]", function)
+
+
+def _type_of(device: Device) -> str:
+    """The device's type; ValueError for one that is not here."""
+    if device is None:
+        raise checks.wrong("device", device, "a device's name, such as 'cpu'")
+    return pick_device(device).type
 
 
 TimeCalls = Callable[[Function, int], tuple[float, int | None]]
@@ -210,6 +229,10 @@ def ratio(a: Timing, b: Timing) -> float:
     """How many times as long a takes as b: the median over the rounds of an alternated measurement,
     each against its own.
     """
+    for name, timing in (("a", a), ("b", b)):
+        checks.instance(name, timing, Timing, "a Timing, as `alternate` gives it")
+    if len(a.milliseconds) != len(b.milliseconds) or not a.milliseconds:
+        raise checks.wrong("b", b, "a Timing of as many rounds as a, one or more")
     return statistics.median(x / y for x, y in zip(a.milliseconds, b.milliseconds, strict=True))
 
 
@@ -275,7 +298,8 @@ def peak_memory(function: Function, *, device: Device = CPU) -> int:
     run, as resident memory (the system's pages, which the allocator returns late) would not. What a
     kernel library allocates for itself is not seen.
     """
-    if torch.device(device).type == "cuda":
+    checks.function("function", function)
+    if _type_of(device) == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
         function()

@@ -6,13 +6,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from xception_edu import checks
 from xception_edu.recipes.recipe import Recipe
 
+LARGEST_SIDE, MOST_PROCESSES = 16384, 2**16
 LUMA = (0.299, 0.587, 0.114)  # shares of red, green and blue in gray
 
 
 def prepare(images: Tensor, image_size: int) -> Tensor:
     """Bytes (N, C, H, W) to floats from -1 to 1, enlarged to the size that the network sees."""
+    _check_images(images)
+    image_size = checks.integer("image_size", image_size, at_most=LARGEST_SIDE)
     images = images.float() / 127.5 - 1
     if images.shape[-1] != image_size:
         images = F.interpolate(
@@ -36,6 +40,10 @@ def augment(images: Tensor, recipe: Recipe, *, rank: int = 0, world_size: int = 
         rank: which of the processes this one is.
         world_size: how many processes share the batch.
     """
+    _check_images(images)
+    checks.instance("recipe", recipe, Recipe, "a Recipe")
+    world_size = checks.integer("world_size", world_size, at_most=MOST_PROCESSES)
+    rank = checks.integer("rank", rank, at_least=0, at_most=world_size - 1)
     n, size = len(images), images.shape[-1]
     rows = slice(rank * n, (rank + 1) * n)
 
@@ -68,6 +76,12 @@ def augment(images: Tensor, recipe: Recipe, *, rank: int = 0, world_size: int = 
     if recipe.random_erase:
         images = _erased(images, recipe.random_erase, column(spread()), column(spread()))
     return images.contiguous(memory_format=torch.channels_last)
+
+
+def _check_images(images: Tensor) -> None:
+    """ValueError unless it is a tensor (N, C, H, W)."""
+    if not isinstance(images, Tensor) or images.dim() != 4 or images.is_complex():
+        raise checks.wrong("images", images, "a tensor (N, C, H, W)")
 
 
 def _erased(images: Tensor, side: int, down: Tensor, right: Tensor) -> Tensor:

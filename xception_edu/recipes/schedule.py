@@ -15,6 +15,7 @@ def peak_learning_rate(recipe: Recipe) -> float:
 
 def rate_rule(recipe: Recipe) -> str:
     """One line: which learning rate the batch size leads to, and by which rule."""
+    checks.instance("recipe", recipe, Recipe, "a Recipe")
     sizes, peak = f"{recipe.batch_size}/{recipe.reference_batch_size}", peak_learning_rate(recipe)
     if recipe.batch_size == recipe.reference_batch_size:
         return f"learning rate {peak:.6g}, meant for the {recipe.batch_size} images of a step"
@@ -41,6 +42,8 @@ def learning_rate(recipe: Recipe, epoch: float, epoch_images: int | None = None)
     `epoch_images`, the training images an epoch, is needed where decay_by is "images"; ValueError
     without it.
     """
+    checks.instance("recipe", recipe, Recipe, "a Recipe")
+    epoch = checks.number("epoch", epoch, at_least=0, at_most=checks.LARGEST)
     warm_up = min(1.0, epoch / recipe.warmup_epochs) if recipe.warmup_epochs else 1.0
     if recipe.schedule == "cosine":
         decay = (1 + math.cos(math.pi * min(1.0, epoch / recipe.epochs))) / 2

@@ -11,7 +11,10 @@ from typing import NamedTuple
 import numpy
 from scipy import optimize, stats  # type: ignore[import-untyped]
 
+from xception_edu import checks
+
 LEVEL = 0.95  # of all intervals; tests are made at 1 - LEVEL
+LARGEST_STD = 1e100  # whose square a float holds
 QUANTILES = 4000  # of the spread, over which power is averaged
 
 
@@ -25,7 +28,8 @@ class Interval(NamedTuple):
 
 def interval(values: Sequence[float], level: float = LEVEL) -> Interval:
     """Mean of two or more values with its interval; ValueError for fewer, which have none."""
-    _check(values)
+    values = _numbers("values", values)
+    level = checks.number("level", level, above=0, below=1)
     if len(set(values)) == 1:  # without a spread, which scipy warns of
         return Interval(values[0], values[0], values[0])
     found = stats.ttest_1samp(values, 0.0)
@@ -38,7 +42,7 @@ def p_value(differences: Sequence[float]) -> float:
 
     Differences that are all alike say 0, or 1 where they are all 0.
     """
-    _check(differences)
+    differences = _numbers("differences", differences)
     if len(set(differences)) == 1:
         return 0.0 if differences[0] else 1.0
     return float(stats.ttest_1samp(differences, 0.0).pvalue)
@@ -51,6 +55,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     0.05, whatever the tests have to do with each other. scipy has no such function: the smallest is
     multiplied by how many there are, the next by one less, and none may be below the one before.
     """
+    p_values = _numbers("p_values", p_values, fewest=0, at_least=0, at_most=1)
     adjusted = [0.0] * len(p_values)
     before = 0.0
     for place, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
@@ -61,7 +66,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def deviation(values: Sequence[float]) -> float:
     """Sample standard deviation of two or more values."""
-    _check(values)
+    values = _numbers("values", values)
     return float(stats.tstd(values)) if len(set(values)) > 1 else 0.0
 
 
@@ -74,6 +79,9 @@ def power(effect: float, std: float, count: int, alpha: float = 1 - LEVEL) -> fl
         count: how many seeds there are, two or more.
         alpha: the level of the test; for Holm's smallest p-value, 5 % over the number of tests.
     """
+    effect, std = checks.number("effect", effect), checks.number("std", std, above=0)
+    count = checks.integer("count", count, at_least=2)
+    alpha = checks.number("alpha", alpha, above=0, below=1)
     critical = stats.t.ppf(1 - alpha / 2, count - 1)
     # The spread that the seeds happen to show, as a multiple of `std`, at evenly spaced quantiles.
     # scipy's noncentral t (1.17) would be shorter, but gives NaN for few seeds and large effects.
@@ -93,16 +101,35 @@ def detectable(std: float, count: int, alpha: float = 1 - LEVEL, wanted: float =
         alpha: level of the test.
         wanted: the power, from 0 to 1.
     """
+    std = checks.number("std", std, above=0, at_most=LARGEST_STD)
+    wanted = checks.number("wanted", wanted, at_least=0, below=1)
 
     def missing(effect: float) -> float:
         return power(effect, std, count, alpha) - wanted
 
     largest = std
+    if missing(0.0) >= 0:  # a test shows it by chance as often as wanted
+        return 0.0
     while missing(largest) < 0:
         largest *= 2
     return float(optimize.brentq(missing, 0.0, largest, xtol=std * 1e-6))
 
 
-def _check(values: Sequence[float]) -> None:
-    if len(values) < 2:
-        raise ValueError(f"values has {len(values)}, but must have 2 or more: a spread needs them")
+def _numbers(
+    name: str,
+    values: object,
+    *,
+    fewest: int = 2,
+    at_least: float = -LARGEST_STD,
+    at_most: float = LARGEST_STD,
+) -> tuple[float, ...]:
+    """The numbers of a list; ValueError where there are fewer, or one is none."""
+    found = checks.sequence(name, values, "a list of numbers")
+    if len(found) < fewest:
+        raise ValueError(
+            f"{name} has {len(found)}, but must have {fewest} or more: a spread needs them"
+        )
+    return tuple(
+        checks.number(f"{name}[{i}]", value, at_least=at_least, at_most=at_most)
+        for i, value in enumerate(found)
+    )

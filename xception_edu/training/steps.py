@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from xception_edu import checks
 from xception_edu.data.augment import augment, prepare
 from xception_edu.data.dataset import Images
 from xception_edu.data.order import seed_everything
@@ -14,11 +15,13 @@ from xception_edu.training import parallel
 from xception_edu.training.freezing import freeze
 from xception_edu.xception import Xception, xception
 
+LABELS = (torch.int64, torch.uint8)  # that torch's loss takes
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def make_model(recipe: Recipe) -> Xception:
     """The recipe's network with He weights by its seed, on the CPU."""
+    checks.instance("recipe", recipe, Recipe, "a Recipe")
     seed_everything(recipe.seed, "weights")
     model = xception(recipe.model)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -36,6 +39,8 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     other meaning, lambda * w^2 as Keras has it, is twice as much. AdamW subtracts `rate *
     weight_decay * w` from the weight instead.
     """
+    checks.instance("model", model, nn.Module, "a torch.nn.Module")
+    checks.instance("recipe", recipe, Recipe, "a Recipe")
     weight_decay = recipe.weight_decay * (2 if recipe.l2 == "loss" else 1)
     learning = [p for p in model.parameters() if p.requires_grad]
     groups = [
@@ -66,6 +71,10 @@ def training_batch(data: Images, recipe: Recipe, step: int) -> tuple[Tensor, Ten
 
     Labels are (N,), or (N, classes) from 0 to 1 where an image has several.
     """
+    if not hasattr(data, "training_images"):
+        raise checks.wrong("data", data, "images as load_dataset gives them")
+    checks.instance("recipe", recipe, Recipe, "a Recipe")
+    step = checks.integer("step", step, at_least=0)
     rank, world_size = parallel.rank(), parallel.world_size()
     images, labels = data.training_images(recipe, step, rank=rank, world_size=world_size)
     seed_everything(recipe.seed, "step", step)  # for the augmentation
@@ -77,10 +86,28 @@ def loss_of(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Ten
     """Mean loss: of softmax for labels (N,), of a sigmoid a class for (N, classes); in float32 at
     least.
     """
+    _check_labels(logits, labels)
+    label_smoothing = checks.number("label_smoothing", label_smoothing, at_least=0, at_most=1)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     if labels.is_floating_point():
         return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
     return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+
+
+def _check_labels(logits: Tensor, labels: Tensor) -> None:
+    """ValueError unless the labels are classes of the logits (N, classes), or shares of them."""
+    if not isinstance(logits, Tensor) or logits.dim() != 2 or not logits.is_floating_point():
+        raise checks.wrong("logits", logits, "a tensor (N, classes) of floats")
+    count, classes = logits.shape
+    right = f"a tensor ({count},) of integers from 0 to {classes - 1}, or {tuple(logits.shape)}"
+    checks.instance("labels", labels, Tensor, right)
+    shares = labels.is_floating_point() and labels.shape == logits.shape
+    if not shares and (labels.dtype not in LABELS or labels.shape != (count,)):
+        raise checks.wrong("labels", labels, right)
+    # on a GPU the question would wait for all that it still has to do
+    seen = [] if shares or labels.device.type != "cpu" else labels.tolist()
+    if not set(seen) <= set(range(classes)):
+        raise checks.wrong("labels", labels, right)
 
 
 def train_step(
@@ -112,6 +139,12 @@ def train_step(
         clip_norm: length to which a longer gradient is cut; 0 cuts none.
         seed: called with each part's number, for dropout.
     """
+    checks.instance("model", model, nn.Module, "a torch.nn.Module")
+    _check_batch(images, labels, accumulate)
+    checks.instance("optimizer", optimizer, torch.optim.Optimizer, "a torch.optim.Optimizer")
+    checks.one_of("precision", precision, DTYPES)
+    checks.number("clip_norm", clip_norm, at_least=0)
+    checks.function("seed", seed)
     model.train()
     optimizer.zero_grad()
     scaler = scaler or torch.amp.GradScaler(images.device.type, enabled=False)
@@ -130,6 +163,18 @@ def train_step(
     scaler.step(optimizer)
     scaler.update()
     return torch.stack(losses).sum()
+
+
+def _check_batch(images: Tensor, labels: Tensor, accumulate: int) -> None:
+    """ValueError unless images and labels can be cut into so many equal parts."""
+    if not isinstance(images, Tensor) or images.dim() == 0:
+        raise checks.wrong("images", images, "a tensor (N, C, H, W)")
+    if not isinstance(labels, Tensor) or labels.shape[:1] != images.shape[:1]:
+        raise checks.wrong(
+            "labels", labels, f"a tensor with a row for each of {len(images)} images"
+        )
+    if len(images) % checks.integer("accumulate", accumulate):
+        raise checks.wrong("accumulate", accumulate, f"a divisor of the {len(images)} images")
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

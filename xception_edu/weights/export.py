@@ -27,6 +27,7 @@ def fold_batchnorm(model: nn.Module) -> nn.Module:
     it is. Equal up to rounding (1e-5 relative in float32). Raises ValueError if a BN does not stand
     behind a convolution.
     """
+    checks.instance("model", model, nn.Module, "a torch.nn.Module")
     folded = copy.deepcopy(model).eval()
     for parent, conv_name, bn_name in list(_pairs(folded)):
         _fold(_last_convolution(getattr(parent, conv_name)), getattr(parent, bn_name))
