@@ -26,6 +26,10 @@ class Spectrum(nn.Module):
     def forward(self, x):
         return torch.fft.fft2(x).abs()
 
+class Looks(nn.Module):
+    def forward(self, x):
+        return x * x.sum().item()
+
 class Models:
     @staticmethod
     def small():
@@ -115,13 +119,14 @@ def test_help_says_that_it_runs_the_code(capsys):
         ("our_networks.deep:f", "3,8,8", ["--module", "no our_networks.deep is"]),
         ("needs_more:f", "3,8,8", ["importing needs_more raised", "'not_there_at_all'"]),
         ("our_networks:networks", "3,8,8", ["has no networks; the nearest is network"]),
-        ("our_networks:number", "3,8,8", ["number gives a int, not an nn.Module"]),
+        ("our_networks:number", "3,8,8", ["number gives int, not an nn.Module"]),
         ("our_networks:needs", "3,8,8", ["needs() raised TypeError", "width"]),
         ("our_networks:raises", "3,8,8", ["raises() raised RuntimeError: two lines"]),
         ("our_networks:leaves", "3,8,8", ["leaves() raised SystemExit: 0"]),
         ("our_networks:network", "3,8", ["--input", "3,8", "channels,height,width"]),
         ("our_networks:network", "3,0,8", ["--input", "3,0,8", "at least 1"]),
         ("our_networks:network", "1,8,8", ["--input is '1,8,8'", "RuntimeError", "channel"]),
+        ("our_networks:Looks", "3,8,8", ["--input is '3,8,8'", "(without values)", "item()"]),
         ("our_networks:Models.small", "3,9,9", ["--input is '3,9,9'", "RuntimeError"]),
     ],
 )

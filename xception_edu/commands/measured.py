@@ -78,7 +78,7 @@ def _made(name: str) -> nn.Module:
         made = _run_code(name, f"{what}()", made)
     if not isinstance(made, nn.Module):
         kind = type(made).__name__
-        raise ValueError(f"--module is {name!r}, but {what} gives a {kind}, not an nn.Module")
+        raise ValueError(f"--module is {name!r}, but {what} gives {kind}, not an nn.Module")
     return made
 
 
@@ -113,7 +113,7 @@ def _counted(model: nn.Module, shape: Shape, size: str) -> tuple[list[MeasuredLa
             warnings.simplefilter("default")
             layers, whole = measured_layers(model, shape), measured_cost(model, shape)
     except Exception as error:
-        raised = f"the network, run on such an image, raised {_in_words(error)}"
+        raised = f"the network, run on such an image (without values), raised {_in_words(error)}"
         raise ValueError(f"--input is {size!r}, but {raised}") from _traceback(error)
     for message in dict.fromkeys(str(warning.message) for warning in caught):
         print(f"warning: {checks.line(message)}", file=sys.stderr)
