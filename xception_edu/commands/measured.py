@@ -113,7 +113,9 @@ def _counted(model: nn.Module, shape: Shape, size: str) -> tuple[list[MeasuredLa
             warnings.simplefilter("default")
             layers, whole = measured_layers(model, shape), measured_cost(model, shape)
     except Exception as error:
-        raised = f"the network, run on such an image (without values), raised {_in_words(error)}"
+        cause = error.__cause__  # where counting has put torch's own words into its own
+        first = cause if isinstance(cause, RuntimeError) else error
+        raised = f"the network, run on such an image (without values), raised {_in_words(first)}"
         raise ValueError(f"--input is {size!r}, but {raised}") from _traceback(error)
     for message in dict.fromkeys(str(warning.message) for warning in caught):
         print(f"warning: {checks.line(message)}", file=sys.stderr)
