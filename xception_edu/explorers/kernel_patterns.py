@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from xception_edu import checks
+
 Array = NDArray[np.floating]
 DEAD = 1e-3  # a kernel with less than this share of its layer's median norm passes on nothing
 
@@ -25,6 +27,10 @@ class Matches(NamedTuple):
 
 def match_patterns(kernels: Array, patterns: Array) -> Matches:
     """The nearest of `patterns` (P, k, k) for each of `kernels` (N, k, k)."""
+    _check("kernels", kernels)
+    _check("patterns", patterns)
+    if kernels.shape[1:] != patterns.shape[1:] or not len(patterns):
+        raise checks.wrong("patterns", patterns, "as large as the kernels, one or more")
     flat, units = _flat(kernels), _unit(_flat(patterns))
     products = flat @ units.T
     pattern = np.abs(products).argmax(1)
@@ -48,7 +54,12 @@ def find_patterns(kernels: Array, count: int = 8, *, seed: int = 0, restarts: in
         seed: of the random beginnings.
         restarts: how many beginnings are tried; the best result is given.
     """
+    _check("kernels", kernels)
+    count, seed = checks.integer("count", count), checks.integer("seed", seed, at_least=0)
+    restarts = checks.integer("restarts", restarts, at_most=checks.LONGEST)
     flat = _flat(kernels)
+    if not flat.any():
+        raise checks.wrong("kernels", kernels, "an array with a kernel that is not 0")
     units = _unit(flat[np.square(flat).sum(1) > 0])
     count = min(count, len(units))
     draws = np.random.default_rng(seed)
@@ -87,9 +98,19 @@ def separable_share(kernels: Array) -> Array:
     The first singular value squared, over the sum of squares: 1 is exactly separable, 1 / k the
     least there is; of a kernel of zeros 0.
     """
+    _check("kernels", kernels)
     squares = np.square(np.linalg.svd(kernels, compute_uv=False))
     total = squares.sum(1)
     return np.divide(squares[:, 0], total, out=np.zeros_like(total), where=total > 0)
+
+
+def _check(name: str, kernels: object) -> None:
+    """ValueError unless it is an array (N, k, k) of finite numbers."""
+    right = "an array (N, k, k) of finite numbers"
+    array = checks.instance(name, kernels, np.ndarray, right)
+    numbers = np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)
+    if not numbers or array.ndim != 3 or 0 in array.shape[1:] or not np.isfinite(array).all():
+        raise checks.wrong(name, kernels, right)
 
 
 def _flat(kernels: Array) -> Array:

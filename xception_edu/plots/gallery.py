@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-from xception_edu import architectures
+from xception_edu import architectures, checks
 from xception_edu.architectures import ModuleConfig, XceptionConfig
 from xception_edu.benchmark import records
 from xception_edu.plots import (
@@ -303,8 +303,7 @@ def figure(name: str, data: Any = None) -> Figure:
     """The figure of FIGURES, drawn, from its own data or from other data of the same kind;
     ValueError for another name.
     """
-    if name not in FIGURES:
-        raise ValueError(f"name is {name!r}, but must be one of {', '.join(FIGURES)}")
+    checks.one_of("name", name, FIGURES)
     drawing = FIGURES[name]
     with style.context():
         page, axes = drawing.page()

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
+from xception_edu import checks
 from xception_edu.benchmark.records import (
     Record,
     maps_of,
     measured_at,
     over_segments,
+    reading,
     rows_with,
 )
 from xception_edu.plots import style
@@ -73,16 +75,19 @@ def times_of(record: Record, form: str, *, channels: int, side: int) -> dict[int
         channels: of the map.
         side: height and width of the map.
     """
-    cases = rows_with(
-        record["cases"],
-        channels=channels,
-        side=side,
-        dtype="bfloat16",
-        mode="forward",
-        layout=WAYS[form][0],
-    )
-    cases.sort(key=lambda case: case["segments"])
-    return {case["segments"]: case["forms"][form]["median_ms"] for case in cases}
+    checks.one_of("form", form, WAYS)
+    channels, side = checks.integer("channels", channels), checks.integer("side", side)
+    with reading(record):
+        cases = rows_with(
+            record["cases"],
+            channels=channels,
+            side=side,
+            dtype="bfloat16",
+            mode="forward",
+            layout=WAYS[form][0],
+        )
+        cases.sort(key=lambda case: case["segments"])
+        return {case["segments"]: case["forms"][form]["median_ms"] for case in cases}
 
 
 def draw_macs_beside_time_on_gpu(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
@@ -111,6 +116,7 @@ def shares_by_kind(record: Record, network: str) -> dict[str, tuple[float, float
     """Of each kind of layer the share of all MACs, and of the time of all layers timed alone; the
     longest first.
     """
+    checks.text("network", network)
     macs: dict[str, int] = {}
     for layer, row in measured_at(record, "bfloat16"):
         if layer["network"] == network:

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 from matplotlib.transforms import offset_copy
 
+from xception_edu import checks
 from xception_edu.benchmark.records import (
     Record,
     maps_of,
@@ -146,6 +147,8 @@ def gains_of_half_precision(
         side: height and width of the map.
         mode: "forward" or "training".
     """
+    channels, side = checks.integer("channels", channels), checks.integer("side", side)
+    checks.text("mode", mode)
     single, half = (
         over_segments(record, channels=channels, side=side, mode=mode, dtype=dtype)
         for dtype in TYPES
@@ -265,6 +268,7 @@ def time_by_kind(
     A layer that beats the roof, because its maps came from the cache, has lost nothing and gives
     nothing to the others.
     """
+    checks.text("network", network)
     times: dict[str, tuple[float, float]] = {}
     for layer, row in measured_at(record, dtype):
         if layer["network"] == network:

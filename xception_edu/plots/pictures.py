@@ -3,7 +3,7 @@ see them.
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -43,6 +43,7 @@ def show(name: str, data: object = None, *, words: str = "") -> Picture:
     `words` say what it shows, where that is not what the gallery says of it. ValueError for a name
     that the gallery does not have.
     """
+    words = checks.text("words", words)
     return Picture(gallery.figure(name, data), words or WORDS[name])
 
 
@@ -75,6 +76,10 @@ def show_images(
         words: that description itself, of a picture of yours.
         columns: how many images a row has.
     """
+    _check_images(images)
+    titles = _texts("titles", titles, len(images))
+    columns = checks.integer("columns", columns, at_most=checks.LONGEST)
+    checks.text("words", words), checks.text("name", name)
     rows = -(-len(images) // columns)
     cell = style.WIDTH / columns
     height, width = images[0].shape[:2]
@@ -94,6 +99,45 @@ def show_images(
             )
             ax.set_title(title, fontsize=style.TEXT)
     return Picture(figure, words_of(name, words, titles), sharpness=1)
+
+
+def _check_images(images: object) -> None:
+    """ValueError unless these are arrays of one image each."""
+    right = "a list of arrays (H, W) or (H, W, 3), one or more"
+    if not isinstance(images, (list, tuple, np.ndarray)) or not len(images):
+        raise checks.wrong("images", images, right)
+    for image in images:
+        array = checks.instance("an entry of images", image, np.ndarray, right)
+        plain = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+        if not plain or not array.size or array.dtype.kind not in "biuf":
+            raise checks.wrong("an entry of images", image, right)
+
+
+def _texts(name: str, values: object, count: int) -> tuple[str, ...]:
+    """As many strings as there are images."""
+    texts = checks.sequence(name, values, "a list of strings")
+    if len(texts) != count:
+        raise checks.wrong(name, values, f"a list of {count} strings, one an image")
+    return tuple(checks.text(f"{name}[{i}]", text) for i, text in enumerate(texts))
+
+
+def _points(name: str, values: object) -> tuple[float, ...]:
+    """One or more numbers."""
+    numbers = checks.sequence(name, values, "a list of numbers")
+    if not numbers:
+        raise checks.wrong(name, values, "a list of numbers, one or more")
+    return tuple(checks.number(f"{name}[{i}]", v) for i, v in enumerate(numbers))
+
+
+def _lines(lines: object, count: int) -> dict[str, tuple[float, ...]]:
+    """Each line's values, as many as there are places."""
+    right = f"a dict of {count} numbers a line, one line or more"
+    if not isinstance(lines, Mapping) or not lines:
+        raise checks.wrong("lines", lines, right)
+    found = {checks.text("a name of lines", name): _points("lines", y) for name, y in lines.items()}
+    if {len(y) for y in found.values()} != {count}:
+        raise checks.wrong("lines", lines, right)
+    return found
 
 
 def show_lines(
@@ -118,6 +162,9 @@ def show_lines(
             see it.
         words: that description itself, of a picture of yours.
     """
+    x, lines = _points("x", x), _lines(lines, len(x))
+    checks.text("title", title), checks.text("x_label", x_label)
+    checks.text("words", words), checks.text("name", name)
     apart = len({y[0] for y in lines.values()}) == len(lines)
     at, side, shift = (0, "left", 8) if apart else (-1, "right", -8)
     with style.context():

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from xception_edu import checks
 from xception_edu.sweep import statistics
 from xception_edu.sweep.plan import Plan, read_plan
 
@@ -41,6 +42,8 @@ def findings(plan: Plan, lines: Sequence[Line]) -> dict[str, Any]:
 
     ValueError where fewer than two seeds are complete.
     """
+    checks.instance("plan", plan, Plan, "a Plan")
+    _check_rows("lines", lines, ("point", "purpose"))
     seeds = complete_seeds(plan, lines)
     if len(seeds) < 2:
         raise ValueError(
@@ -57,6 +60,15 @@ def findings(plan: Plan, lines: Sequence[Line]) -> dict[str, Any]:
         "power": _power(plan, compared, len(seeds)),
         "verdict": verdict(plan, compared),
     }
+
+
+def _check_rows(name: str, rows: object, keys: Sequence[str]) -> None:
+    """ValueError unless it is a list of dicts that have these keys."""
+    right = f"a list of dicts with {', '.join(keys)}"
+    checks.instance(name, rows, (list, tuple), right)
+    for row in rows:  # type: ignore[attr-defined]
+        if not isinstance(row, Mapping) or not set(keys) <= set(row):
+            raise checks.wrong(f"a row of {name}", row, right)
 
 
 def accuracies(plan: Plan, lines: Sequence[Line], seeds: Sequence[int]) -> dict[str, list[float]]:

@@ -8,6 +8,7 @@ learning rate. Whatever it does not say of the training is what `recipes.CIFAR10
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from dataclasses import fields as dataclass_fields
@@ -23,6 +24,7 @@ from xception_edu.recipes.recipe import Recipe
 
 Budget = Literal["params", "macs", "step_time", "none"]
 Claim = Literal["some above", "all below", "all alike"]
+LONGEST_PATH = 255  # letters
 VERSION = 1  # of what a run does with its recipe: another number, and old runs do not count
 
 
@@ -146,6 +148,9 @@ def read_plan(path: str | Path) -> Plan:
 
     ValueError where there is none, or it says something that is wrong.
     """
+    checks.instance("path", path, (str, os.PathLike), "a file, or the name of a sweep")
+    if len(os.fspath(path)) > LONGEST_PATH or "\0" in os.fspath(path):
+        raise checks.wrong("path", path, "a file, or the name of a sweep")
     if records.are_there(f"sweep_{path}"):
         return Plan.from_dict(records.read_record(f"sweep_{path}")["plan"])
     path = Path(path)
@@ -162,6 +167,9 @@ def read_plan(path: str | Path) -> Plan:
 
 def with_points(plan: Plan, names: Sequence[str]) -> Plan:
     """The plan, and as further points the numbers of segments among the names that it lacks."""
+    checks.instance("plan", plan, Plan, "a Plan")
+    names = checks.sequence("names", names, "a list of names of points")
+    names = [checks.text(f"names[{i}]", name) for i, name in enumerate(names)]
     have = [point.name for point in plan.points]
     new = tuple(Point.read(_segments(name)) for name in names if name not in have)
     return replace(plan, points=plan.points + new)
@@ -226,10 +234,15 @@ def recipe_of(plan: Plan, point: Point, widths: Mapping[str, float]) -> Recipe:
 
     `widths`, by the points' names, are those that were found by measuring, for "step_time".
     """
+    checks.instance("plan", plan, Plan, "a Plan")
+    checks.instance("point", point, Point, "a point of the plan")
+    checks.instance("widths", widths, Mapping, "a dict of widths by the points' names")
     recipe = varied(plan, point)
     if plan.budget == "none" or point.name == plan.reference:
         return recipe
     if plan.budget == "step_time":
+        if point.name not in widths:
+            raise checks.wrong("widths", widths, f"a dict that has the point {point.name!r}")
         return replace(recipe, model=replace(recipe.model, width=widths[point.name]))
     try:
         return _matched(recipe, plan.budget, plan.size[plan.budget])

@@ -28,7 +28,7 @@ from xception_edu.training.checkpoints import (
     tensors_of,
 )
 from xception_edu.training.classes import by_name
-from xception_edu.training.steps import autocast, loss_of
+from xception_edu.training.steps import DTYPES, autocast, loss_of
 from xception_edu.training.stopping import one_line_errors
 from xception_edu.training.strangers import class_names
 from xception_edu.xception import Xception, xception
@@ -39,6 +39,14 @@ def eval_batch_size(image_size: int) -> int:
     so that memory suffices.
     """
     return max(1, min(250, 250 * 96**2 // image_size**2))
+
+
+def _batch(batch: object) -> tuple[Tensor, Tensor]:
+    """Images and labels; ValueError where it is something else."""
+    pair = batch if isinstance(batch, (tuple, list)) and len(batch) == 2 else (None, None)
+    if not all(isinstance(part, Tensor) for part in pair):
+        raise checks.wrong("a batch of batches", batch, "a pair of tensors (images, labels)")
+    return pair[0], pair[1]  # type: ignore[return-value]
 
 
 @torch.no_grad()
@@ -63,10 +71,18 @@ def evaluate(
         precision: of convolutions and matrix products: "fp32", "bf16" or "fp16".
         class_weights: one for each class, for map100.
     """
+    checks.instance("model", model, nn.Module, "a torch.nn.Module")
+    checks.instance(
+        "batches", batches, Iterable, "pairs (images, labels), as a data set gives them"
+    )
+    image_size = checks.integer("image_size", image_size)
+    checks.one_of("precision", precision, DTYPES)
+    if class_weights is not None:
+        checks.instance("class_weights", class_weights, Tensor, "a tensor, or None")
     model.eval()
     parallel.broadcast_buffers(model)
     sums: dict[str, float] = {}
-    for images, labels in batches:
+    for images, labels in map(_batch, batches):
         with autocast(images.device, precision):
             logits = model(prepare(images, image_size))
         batch = {"images": torch.tensor(len(images)), "loss": loss_of(logits, labels) * len(images)}

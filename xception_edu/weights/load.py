@@ -38,6 +38,7 @@ from xception_edu.xception import Xception
 
 log = logging.getLogger(__name__)
 Source = Literal["keras", "timm", "torchvision"]
+LONGEST_NAME = 255  # letters of a file's
 SOURCES = ("keras", "timm", "torchvision")
 
 
@@ -210,10 +211,15 @@ def save_weights(
     from safetensors.torch import save
 
     checks.one_of("names", names, ("ours", "timm"))
-    checks.boolean("half", half)
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise ValueError(f"path is {str(path)!r}, but its folder does not exist")
+    half = checks.boolean("half", half)
+    checks.instance("model", model, (Xception, InceptionV3), "an Xception or an InceptionV3")
+    path = Path(checks.instance("path", path, (str, os.PathLike), "the path of a file"))
+    if not os.path.isdir(path.parent) or len(path.name) > LONGEST_NAME:
+        raise checks.wrong("path", str(path), "the path of a file in a folder that exists")
+    if notes is not None:
+        checks.instance("notes", notes, Mapping, "a dict of words")
+        for key, word in notes.items():
+            checks.text("a key of notes", key), checks.text(f"notes[{checks.shown(key)}]", word)
     if names == "ours":
         tensors = model.state_dict()
     elif isinstance(model, Xception):

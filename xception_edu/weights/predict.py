@@ -27,6 +27,7 @@ from xception_edu.weights.published import NAMES, weights_path
 CROP = 299
 RESIZED = 333  # 299 / 0.8975, the crop fraction of the published weights
 LABELS_BYTES = 2**24  # of a file of class names
+LARGEST_IMAGE, MOST_CLASSES = 16384, 10**7
 LONGEST = 8  # times the shorter side: what lies beyond cannot reach the center crop
 
 
@@ -37,6 +38,11 @@ def preprocess(image: Image.Image, size: int | tuple[int, int] = CROP) -> Tensor
     bicubic, then the center is cropped. Mean and standard deviation are 0.5 for every channel.
     """
     high, wide = checks.pair("size", size)
+    if max(high, wide) > LARGEST_IMAGE:
+        raise checks.wrong("size", size, f"at most {LARGEST_IMAGE}")
+    checks.instance("image", image, Image.Image, "a PIL image in RGB")
+    if image.mode != "RGB":
+        raise checks.wrong("image", image, "a PIL image in RGB: image.convert('RGB')")
     box = middle(image.width, image.height)
     width, height = box[2] - box[0], box[3] - box[1]
     to_wide, to_high = (RESIZED if side == CROP else int(side / 0.8975) for side in (wide, high))
@@ -65,7 +71,9 @@ def class_names(num_classes: int, labels: str | os.PathLike[str] | None = None) 
 
     ImageNet's are those of 1000 classes.
     """
+    num_classes = checks.integer("num_classes", num_classes, at_most=MOST_CLASSES)
     if labels is not None:
+        checks.instance("labels", labels, (str, os.PathLike), "the path of a text file")
         names = _lines(labels)
         if len(names) != num_classes:
             raise ValueError(
@@ -162,6 +170,10 @@ def predict(
         top: how many classes are given for each.
         multi_label: the probabilities of an image are each by itself, and do not add up to 1.
     """
+    checks.instance("model", model, nn.Module, "a torch.nn.Module")
+    if not isinstance(images, Tensor) or images.dim() != 4:
+        raise checks.wrong("images", images, "a tensor (N, 3, H, W)")
+    top, multi_label = checks.integer("top", top), checks.boolean("multi_label", multi_label)
     logits = model(images)
     probabilities = logits.sigmoid() if multi_label else logits.softmax(dim=1)
     values, classes = probabilities.topk(min(top, probabilities.shape[1]))
