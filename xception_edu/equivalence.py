@@ -247,7 +247,7 @@ def swapped(
         order: "spatial_first", a separable convolution, or "pointwise_first", the module of
             Figures 3 and 4, whose k x k makes the outputs.
     """
-    if segments != "channels":
+    if not isinstance(segments, str) or segments != "channels":
         checks.integer("segments", segments, because="or 'channels'")
     checks.instance("module", module, nn.Module, "a torch.nn.Module")
     pointwise = checks.boolean("pointwise", pointwise)

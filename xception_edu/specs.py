@@ -45,7 +45,10 @@ class Shape(_Shape):
         sides = checks.sequence("shape", value, right)
         if len(sides) != 3:
             raise checks.wrong("shape", value, right)
-        return cls(*sides)
+        try:
+            return cls(*sides)
+        except ValueError as error:  # which names the side
+            raise ValueError(checks.line(f"shape: {error}")) from None
 
     @property
     def elements(self) -> int:

@@ -183,6 +183,8 @@ def max_pool(x: Tensor, padding: str) -> Tensor:
     as most ports have it.
     """
     checks.one_of("padding", padding, ("tensorflow", "symmetric"))
+    if not isinstance(x, Tensor) or x.dim() != 4:
+        raise checks.wrong("x", x, "a tensor (N, C, H, W)")
     if padding == "symmetric":
         return F.max_pool2d(x, 3, stride=2, padding=1)
     return F.max_pool2d(x, 3, stride=2, padding=(x.shape[2] % 2, x.shape[3] % 2), ceil_mode=True)

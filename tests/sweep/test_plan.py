@@ -133,7 +133,7 @@ def test_plans_are_extended_by_points_and_seeds_and_by_nothing_else():
     ("wrong", "message"),
     [
         ({"budget": "size"}, "budget is 'size', but must be one of 'params', 'macs'"),
-        ({"ends": ["1", "3"]}, "a point that the plan names is '3', but must be one of '1', '4'"),
+        ({"ends": ["1", "3"]}, "an entry of ends is '3', but must be one of '1', '4'"),
         ({"seeds": [0, 1000]}, "seeds has 1000, but must not have rate_seed's"),
         ({"points": [1, 1, "channels"]}, "but must have each name once"),
         ({"rate": [0.1]}, "rate is no field of a plan; the nearest is rates"),

@@ -205,6 +205,7 @@ def times_as_fast(
 def measured_at(record: Record, dtype: str = "float32") -> list[tuple[Record, Record]]:
     """Each row of layers with its measurement in `dtype` at the largest batch."""
     found = []
+    checks.text("dtype", dtype)
     with reading(record):
         for layer in record["layers"]:
             rows = rows_with(layer["measurements"], dtype=dtype)

@@ -128,7 +128,7 @@ def alternate(
         device: where the functions run; a GPU's own clock is read.
     """
     checks.integer("rounds", rounds)
-    if seconds != math.inf:
+    if not isinstance(seconds, float) or seconds != math.inf:
         checks.number("seconds", seconds, at_least=0)
     checks.number("min_ms", min_ms, at_least=0, at_most=checks.LARGEST)
     _check_functions(functions)

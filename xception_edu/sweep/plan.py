@@ -95,10 +95,16 @@ class Plan:
 
     def __post_init__(self) -> None:
         fields.check(self)
+        for name in ("points", "ends", "seeds"):
+            checks.instance(name, getattr(self, name), tuple, "a tuple")
+        for point in self.points:
+            checks.instance("an entry of points", point, Point, "a point")
         names = [point.name for point in self.points]
-        wanted = [self.reference, *self.ends, *(point.rate_of for point in self.points)]
-        for name in wanted:
-            checks.one_of("a point that the plan names", name, names)
+        checks.one_of("reference", self.reference, names)
+        for end in self.ends:
+            checks.one_of("an entry of ends", end, names)
+        for point in self.points:
+            checks.one_of(f"rate_of of points, at {point.name!r},", point.rate_of, names)
         if len(set(names)) < len(names):
             raise ValueError(f"points is {names}, but must have each name once")
         for seed in self.seeds:

@@ -143,6 +143,8 @@ def train_step(
     _check_batch(images, labels, accumulate)
     checks.instance("optimizer", optimizer, torch.optim.Optimizer, "a torch.optim.Optimizer")
     checks.one_of("precision", precision, DTYPES)
+    if scaler is not None:
+        checks.instance("scaler", scaler, torch.amp.GradScaler, "a torch.amp.GradScaler, or None")
     checks.number("clip_norm", clip_norm, at_least=0)
     checks.function("seed", seed)
     model.train()

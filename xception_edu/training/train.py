@@ -94,9 +94,8 @@ def train(
         Interrupted: SIGINT or SIGTERM came, and the run was saved. It is a KeyboardInterrupt.
     """
     checks.instance("recipe", recipe, Recipe, "a Recipe, such as xe.DIGITS")
-    checks.instance("out", out, (str, os.PathLike), "the path of a folder")
+    out = Path(checks.instance("out", out, (str, os.PathLike), "the path of a folder"))
     checks.boolean("resume", resume)
-    out = Path(out)
     has_weights = initial is not None or (resume and has_checkpoint(out))
     check_arguments(recipe, has_weights, max_steps, checkpoint_minutes)
     write_events = is_wanted(tensorboard)
@@ -113,12 +112,9 @@ def train(
         parallel.check_parts(recipe.batch_size, recipe.accumulate)
         classes = class_names(read_config(out).get("classes")) if resume else None
         if images is None:
+            named = classes is not None  # their names are compared, which says more
             images = load_dataset(
-                recipe,
-                data,
-                skip_corrupt=skip_corrupt,
-                max_pixels=max_pixels,
-                any_classes=classes is not None,  # their names are compared, which says more
+                recipe, data, skip_corrupt=skip_corrupt, max_pixels=max_pixels, any_classes=named
             )
         dataset = (by_name(images, classes, "the run") if classes else images).to(chosen)
         run = start(recipe, out, dataset, chosen, initial)

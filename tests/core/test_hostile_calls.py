@@ -1,0 +1,224 @@
+"""Every public function that can be called cheaply answers a hostile argument with one line that
+names the argument.
+"""
+
+import functools
+import inspect
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import xception_edu as xe
+from tests.helpers.tiny_sweep import tiny_plan
+from xception_edu.benchmark.timing import Timing
+
+# Left out, since a call with right arguments needs a file, a network connection, a run, a
+# measurement or seconds: their own rooms test them. Those without parameters have none to fuzz.
+LEFT_OUT = {
+    "check": "takes any answer: it says what is wrong with it",
+    "class_names": "reads a file: tests/weights",
+    "evaluate": "takes a data set: tests/training",
+    "export_onnx": "writes a file, seconds",
+    "findings": "takes a sweep's results: tests/sweep",
+    "finetune": "trains",
+    "guess": "keeps what was guessed: tests/exercises",
+    "hint": "counts hints: tests/exercises",
+    "import_weights": "reads a file: tests/weights",
+    "launch": "starts processes: tests/training",
+    "load_dataset": "reads files: tests/data",
+    "load_newest": "reads a folder: tests/training",
+    "load_pretrained": "reads or downloads a file: tests/weights",
+    "maps_of": "one parameter, a record: as describe_machine",
+    "measure_roofline": "measures, seconds",
+    "measure_segments": "measures, seconds",
+    "read_metrics": "reads a folder: tests/training",
+    "read_plan": "reads a file: tests/sweep",
+    "run_benchmark": "measures, seconds",
+    "save_weights": "writes a file: tests/weights",
+    "show": "takes as data whatever its figure draws: tests/plots",
+    "solution": "counts solutions: tests/exercises",
+    "train": "trains",
+    "trained_model": "reads a file: tests/training",
+    "training_batch": "takes a data set: tests/training",
+    "verdict": "takes a sweep's comparisons: tests/sweep",
+    "write_photographs": "writes files: tests/data",
+}
+
+
+class Unspeakable:
+    """A value that cannot even be shown."""
+
+    def __repr__(self):
+        raise RuntimeError("no")
+
+
+HOSTILE = (
+    None,
+    -1,
+    10**30,
+    float("nan"),
+    "x" * 10**5,
+    "a\x1b\n",
+    [],
+    {},
+    b"x",
+    object(),
+    Unspeakable(),
+    np.zeros(3),
+    [[[]]],
+)
+
+
+def conv():
+    return nn.Conv2d(4, 4, 3)
+
+
+@functools.cache
+def right():
+    """Right arguments by function; the others are called with their defaults."""
+    tiny = xe.XceptionConfig(width=0.05, middle_blocks=1, num_classes=10)
+    recipe = xe.DIGITS
+    images, logits = torch.zeros(2, 3, 8, 8), torch.zeros(2, 10)
+    labels = torch.zeros(2, dtype=torch.long)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(192, 10))
+    timing = Timing((1.0, 2.0))
+    latencies = xe.read_record("segments_latency")
+    layers, roofline = xe.read_record("layers"), xe.read_record("roofline")
+    plan = tiny_plan()
+    kernels = np.eye(3)[None]
+    sizes = {"in_channels": 4, "out_channels": 4}
+    module = {**sizes, "segments": 2}
+    tall = dict(zip(("channels", "side"), xe.maps_of(latencies)[0], strict=True))
+    return {
+        "describe_machine": {"record": roofline},
+        "measured_at": {"record": layers},
+        "over_segments": {"record": latencies},
+        "read_record": {"name": "roofline"},
+        "times_as_fast": {"record": latencies, **tall, "dtype": "float32"},
+        "alternate": {"functions": {"a": int}, "rounds": 1},
+        "latency": {"function": int, "rounds": 1},
+        "peak_memory": {"function": int},
+        "ratio": {"a": timing, "b": timing},
+        "ModuleConfig": module,
+        "block_diagonal_weights": module,
+        "cost_of": {"spec": xe.ConvSpec(3, 4), "shape": (3, 8, 8)},
+        "total": {"items": []},
+        "augment": {"images": images, "recipe": recipe},
+        "prepare": {"images": images, "image_size": 8},
+        "load_photograph": {"name": "coffee"},
+        "composed_weight": {"separable": xe.SeparableConv2d(4, 4)},
+        "nearest_separable": {"conv": conv()},
+        "regroup": {"stack": nn.Sequential(xe.ExtremeInception(4, 4))},
+        "segments_to_grouped": {"pieces": xe.ReformulatedInception(4, 4, segments=2)},
+        "swapped": {"module": conv()},
+        "towers_to_segments": {"towers": xe.SimplifiedInception(4, 4, segments=2)},
+        "find_patterns": {"kernels": kernels},
+        "match_patterns": {"kernels": kernels, "patterns": kernels},
+        "separable_share": {"kernels": kernels},
+        "ExtremeInception": sizes,
+        "ReformulatedInception": module,
+        "SegmentedInception": module,
+        "SeparableConv2d": sizes,
+        "SimplifiedInception": module,
+        "SpatiallySeparableConv2d": sizes,
+        "segmented_module": {"config": xe.ModuleConfig(4, 4, 2)},
+        "measured_cost": {"model": conv(), "shape": (4, 8, 8)},
+        "measured_layers": {"model": conv(), "shape": (4, 8, 8)},
+        "operator_calls": {"function": int},
+        "stage_shapes": {"model": nn.Sequential(conv()), "shape": (4, 8, 8)},
+        "shares_by_kind": {"record": layers, "network": "xception"},
+        "times_of": {"record": latencies, "form": "dense", **tall},
+        "gains_of_half_precision": {"record": latencies, **tall, "mode": "forward"},
+        "time_by_kind": {"record": layers, "network": "xception"},
+        "show_images": {"images": [kernels[0]], "titles": ["a"]},
+        "show_lines": {"x": [1, 2, 3], "lines": {"a": [1, 2, 3]}, "title": "a", "x_label": "b"},
+        "Plan": vars(plan),
+        "Recipe": vars(recipe),
+        "learning_rate": {"recipe": recipe, "epoch": 0.5},
+        "rate_rule": {"recipe": recipe},
+        "PointwiseConv2d": sizes,
+        "SegmentedConv2d": module,
+        "BatchNormSpec": {"channels": 3},
+        "ConvSpec": sizes,
+        "LinearSpec": {"in_features": 3, "out_features": 3},
+        "PoolSpec": {"kind": "max"},
+        "Shape": {"channels": 3, "height": 8, "width": 8},
+        "kind": {"spec": xe.ConvSpec(3, 4)},
+        "segment_sizes": {"channels": 8, "segments": 3},
+        "recipe_of": {"plan": plan, "point": plan.points[0], "widths": {}},
+        "with_points": {"plan": plan, "names": []},
+        "detectable": {"std": 1.0, "count": 5},
+        "holm": {"p_values": [0.1]},
+        "interval": {"values": [1.0, 2.0]},
+        "p_value": {"differences": [1.0, 2.0]},
+        "power": {"effect": 1.0, "std": 1.0, "count": 5},
+        "Cluster": {"images_per_second": 1.0, "bandwidth": 1.0},
+        "ring_all_reduce_bytes": {"size": 1, "workers": 2},
+        "loss_of": {"logits": logits, "labels": labels},
+        "make_model": {"recipe": recipe},
+        "make_optimizer": {"model": conv(), "recipe": recipe},
+        "train_step": {
+            "model": model,
+            "images": images,
+            "labels": labels,
+            "optimizer": torch.optim.SGD(model.parameters(), 0.1),
+        },
+        "fold_batchnorm": {"model": conv()},
+        "predict": {"model": model, "images": images},
+        "preprocess": {"image": Image.new("RGB", (8, 8))},
+        "DownsamplingBlock": {
+            "in_channels": 4,
+            "inner_channels": 4,
+            "out_channels": 4,
+            "config": tiny,
+            "leading_relu": True,
+        },
+        "MiddleFlowBlock": {"channels": 4, "config": tiny},
+        "SeparableConvBN": {**sizes, "config": tiny},
+        "max_pool": {"x": images, "padding": "tensorflow"},
+    }
+
+
+def parameters(function):
+    """The parameters that have a name."""
+    found = inspect.signature(function).parameters.values()
+    return [p.name for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+
+
+# An explorer draws for seconds: tests/explorers.
+LEFT = {*LEFT_OUT, *(name for name in xe.__all__ if name.endswith("_explorer"))}
+NAMES = [name for name in xe.__all__ if callable(getattr(xe, name)) and name not in LEFT]
+
+
+def wrong_answer(function, arguments, name):
+    """What was raised instead of one short ValueError that names the argument; or None."""
+    try:
+        function(**arguments)
+    except ValueError as error:
+        said = str(error)
+        short = len(said) <= 400 and said.isprintable()
+        return None if short and name in said else f"{name}: {said[:200]!r}"
+    except Exception as error:  # whatever it is, it is none of ours
+        return f"{name}: {type(error).__name__}: {str(error)[:200]}"
+    return None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_hostile_arguments_are_answered_in_one_line(name):
+    function, others = getattr(xe, name), right().get(name, {})
+    answers = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for parameter in parameters(function):
+            for value in HOSTILE:
+                answers.append(wrong_answer(function, others | {parameter: value}, parameter))
+    assert [answer for answer in answers if answer] == []
+
+
+def test_what_is_left_out_is_public_and_says_why():
+    assert set(LEFT_OUT) <= set(xe.__all__)
+    assert all(LEFT_OUT.values())
