@@ -104,8 +104,9 @@ def _check_labels(logits: Tensor, labels: Tensor) -> None:
     shares = labels.is_floating_point() and labels.shape == logits.shape
     if not shares and (labels.dtype not in LABELS or labels.shape != (count,)):
         raise checks.wrong("labels", labels, right)
-    # on a GPU the question would wait for all that it still has to do
-    seen = [] if shares or labels.device.type != "cpu" else labels.tolist()
+    # not asked on a GPU, where it waits for all that is still to do, nor of labels without values
+    has_values = type(labels) is Tensor and labels.device.type == "cpu"
+    seen = labels.tolist() if has_values and not shares else []
     if not set(seen) <= set(range(classes)):
         raise checks.wrong("labels", labels, right)
 
