@@ -123,7 +123,7 @@ for name in explorers.__all__:
 print(xe.read_record("gpu/roofline")["device"])
 """
     *drawn, device = alone("-c", code).stdout.splitlines()
-    assert len(drawn) == 9
+    assert len(drawn) == 11
     assert "NVIDIA" in device
 
 

@@ -192,8 +192,12 @@ class Run:
             refuse_differences(what, differing, "put back the file that was changed")
 
     def let_go(self) -> None:
-        """Let go of the wrapped network, which holds on to the group of processes."""
+        """Close the events, and let go of the wrapped network, which holds on to the group of
+        processes.
+        """
         self.net = self.model
+        if self.events:
+            self.events.close()
 
     def diverged(self, what: str, step: int) -> FloatingPointError:
         """The error that says where, how fast, and what is left."""

@@ -104,13 +104,14 @@ def train(
     with deferred_signals() as signals, parallel.process_group(pick_device(device)) as chosen:
         # After a process was killed, torchrun starts all of them again with the same arguments.
         resume = resume or (parallel.was_restarted() and (out / "config.json").exists())
+        saved: dict[str, Any] = {}
         if resume:
             check_resumable(recipe, out)
-            data = data or read_config(out).get("data")
+            saved = read_config(out)
         elif parallel.rank() == 0:
             check_free(out)
         parallel.check_parts(recipe.batch_size, recipe.accumulate)
-        classes = class_names(read_config(out).get("classes")) if resume else None
+        data, classes = data or saved.get("data"), class_names(saved.get("classes"))
         if images is None:
             named = classes is not None  # their names are compared, which says more
             images = load_dataset(
@@ -129,8 +130,6 @@ def train(
             loop(run, dataset, signals, max_steps=max_steps, checkpoint_minutes=checkpoint_minutes)
         finally:
             run.let_go()
-            if run.events:
-                run.events.close()
     lines = read_metrics(out / "metrics.jsonl")
     return lines[-1] if lines else None
 

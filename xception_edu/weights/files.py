@@ -70,7 +70,7 @@ def read_weight_file(path: str | os.PathLike[str]) -> WeightFile:
     except Exception as error:  # the parsers of four formats raise what they like on broken files
         reason = checks.in_words(error) if isinstance(error, ValueError) else str(error)
         reason = " ".join(reason.split())[:300] or type(error).__name__
-        raise ValueError(f"{path}: cannot be read as weights: {reason}") from error
+        raise ValueError(checks.line(f"{path}: cannot be read as weights: {reason}")) from error
 
 
 def _read(path: Path) -> WeightFile:
