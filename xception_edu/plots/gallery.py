@@ -303,7 +303,8 @@ def figure(name: str, data: Any = None) -> Figure:
     """The figure of FIGURES, drawn, from its own data or from other data of the same kind;
     ValueError for another name.
     """
-    checks.one_of("name", name, FIGURES)
+    if not isinstance(name, str) or name not in FIGURES:
+        raise checks.wrong("name", name, f"one of {', '.join(FIGURES)}")
     drawing = FIGURES[name]
     with style.context():
         page, axes = drawing.page()

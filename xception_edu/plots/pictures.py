@@ -77,7 +77,7 @@ def show_images(
         columns: how many images a row has.
     """
     _check_images(images)
-    titles = _texts("titles", titles, len(images))
+    titles = _texts("titles", titles)
     columns = checks.integer("columns", columns, at_most=checks.LONGEST)
     checks.text("words", words), checks.text("name", name)
     rows = -(-len(images) // columns)
@@ -104,20 +104,21 @@ def show_images(
 def _check_images(images: object) -> None:
     """ValueError unless these are arrays of one image each."""
     right = "a list of arrays (H, W) or (H, W, 3), one or more"
-    if not isinstance(images, (list, tuple, np.ndarray)) or not len(images):
+    is_list = isinstance(images, (list, tuple)) or len(getattr(images, "shape", ())) > 1
+    if not is_list or not len(images):  # type: ignore[arg-type]
         raise checks.wrong("images", images, right)
-    for image in images:
-        array = checks.instance("an entry of images", image, np.ndarray, right)
+    for image in images:  # type: ignore[attr-defined]
+        if not hasattr(image, "shape"):
+            raise checks.wrong("an entry of images", image, right)
+        array = np.asarray(image)
         plain = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
         if not plain or not array.size or array.dtype.kind not in "biuf":
             raise checks.wrong("an entry of images", image, right)
 
 
-def _texts(name: str, values: object, count: int) -> tuple[str, ...]:
-    """As many strings as there are images."""
+def _texts(name: str, values: object) -> tuple[str, ...]:
+    """Strings; ValueError where one is none."""
     texts = checks.sequence(name, values, "a list of strings")
-    if len(texts) != count:
-        raise checks.wrong(name, values, f"a list of {count} strings, one an image")
     return tuple(checks.text(f"{name}[{i}]", text) for i, text in enumerate(texts))
 
 

@@ -214,8 +214,11 @@ def save_weights(
     half = checks.boolean("half", half)
     checks.instance("model", model, (Xception, InceptionV3), "an Xception or an InceptionV3")
     path = Path(checks.instance("path", path, (str, os.PathLike), "the path of a file"))
-    if not os.path.isdir(path.parent) or len(path.name) > LONGEST_NAME:
-        raise checks.wrong("path", str(path), "the path of a file in a folder that exists")
+    if len(path.name) > LONGEST_NAME:
+        raise checks.wrong("path", str(path), f"of at most {LONGEST_NAME} letters in its name")
+    if not os.path.isdir(path.parent):
+        message = f"path is {checks.shown(str(path))}, but its folder does not exist"
+        raise ValueError(checks.line(message))
     if notes is not None:
         checks.instance("notes", notes, Mapping, "a dict of words")
         for key, word in notes.items():
