@@ -108,7 +108,7 @@ def _check_images(images: object) -> None:
     if not is_list or not len(images):  # type: ignore[arg-type]
         raise checks.wrong("images", images, right)
     for image in images:  # type: ignore[attr-defined]
-        if not hasattr(image, "shape"):
+        if not hasattr(image, "__array__"):  # a tensor has it, too
             raise checks.wrong("an entry of images", image, right)
         array = np.asarray(image)
         plain = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
@@ -130,6 +130,14 @@ def _points(name: str, values: object) -> tuple[float, ...]:
     return tuple(checks.number(f"{name}[{i}]", v) for i, v in enumerate(numbers))
 
 
+def _places(values: object) -> tuple[object, ...]:
+    """One or more numbers, or names, along an axis."""
+    places = checks.sequence("x", values, "a list of numbers or names")
+    if places and all(isinstance(place, str) for place in places):
+        return tuple(places)
+    return _points("x", places)
+
+
 def _lines(lines: object, count: int) -> dict[str, tuple[float, ...]]:
     """Each line's values, as many as there are places."""
     right = f"a dict of {count} numbers a line, one line or more"
@@ -142,7 +150,7 @@ def _lines(lines: object, count: int) -> dict[str, tuple[float, ...]]:
 
 
 def show_lines(
-    x: Sequence[float],
+    x: Sequence[float | str],
     lines: dict[str, Sequence[float]],
     *,
     title: str,
@@ -155,7 +163,7 @@ def show_lines(
     Each bears its name where it begins; or, where several begin at one point, at its end.
 
     Args:
-        x: the places of the points, all of which get a tick.
+        x: the places of the points, numbers or names, all of which get a tick.
         lines: a value for each place, by the line's name; at most four lines.
         title: what the values are.
         x_label: what the places are.
@@ -163,7 +171,7 @@ def show_lines(
             see it.
         words: that description itself, of a picture of yours.
     """
-    x, lines = _points("x", x), _lines(lines, len(x))
+    x, lines = _places(x), _lines(lines, len(x))
     checks.text("title", title), checks.text("x_label", x_label)
     checks.text("words", words), checks.text("name", name)
     apart = len({y[0] for y in lines.values()}) == len(lines)
