@@ -10,6 +10,7 @@ leads nowhere.
 import sys
 from pathlib import Path
 
+import pages
 from claims_table import CLAIMS, Claim
 
 ROOT = Path(__file__).parents[1]
@@ -70,11 +71,7 @@ def check(claim: Claim) -> None:
 
 def main() -> int:
     """Write the page, or say whether it differs."""
-    made = page()
-    if "--check" in sys.argv[1:]:
-        return int(not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != made)
-    PAGE.write_text(made, encoding="utf-8")
-    return 0
+    return pages.write(PAGE, page())
 
 
 if __name__ == "__main__":

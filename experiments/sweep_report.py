@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pages
 from claims_table import between, points, spectrum_of_two_seeds, work
 
 from xception_edu.benchmark import records
@@ -227,11 +228,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def main() -> int:
     """Write the page, or say whether it differs."""
-    made = page()
-    if "--check" in sys.argv[1:]:
-        return int(not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != made)
-    PAGE.write_text(made, encoding="utf-8")
-    return 0
+    return pages.write(PAGE, page())
 
 
 if __name__ == "__main__":

@@ -94,7 +94,9 @@ def of_ones_own(base):
 
 MODELS = [
     (functional, "x.keras"),
+    (functional, "x.h5"),
     (deep, "x.h5"),
+    (deep, "x.weights.h5"),
     (flat, "x.keras"),
     (of_ones_own, "x.weights.h5"),
 ]

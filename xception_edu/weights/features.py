@@ -1,13 +1,13 @@
 """Features of a frozen network, computed once: what lies before its classifier.
 
 A batch's features are kept in a file that is named by what they were computed from: the network's
-weights, the pixels that it saw, and the precision. So they are found again by another run, by one
-that was interrupted, and after images were added; and they cannot belong to something else.
+weights, the pixels that it saw, and the precision. So they are found again by another run and by
+one that was interrupted, and they cannot belong to something else. An image that is added moves
+those behind it into other batches, which are computed anew.
 """
 
 import copy
 import hashlib
-import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,8 +23,6 @@ from xception_edu.data.file_sets import FileSet
 from xception_edu.training.run_folder import write_atomically
 from xception_edu.training.steps import autocast
 from xception_edu.xception import Xception
-
-log = logging.getLogger(__name__)
 
 BATCH = 32  # images whose features are computed together, and kept in one file
 

@@ -213,12 +213,7 @@ def save_weights(
     checks.one_of("names", names, ("ours", "timm"))
     half = checks.boolean("half", half)
     checks.instance("model", model, (Xception, InceptionV3), "an Xception or an InceptionV3")
-    path = Path(checks.instance("path", path, (str, os.PathLike), "the path of a file"))
-    if len(path.name) > LONGEST_NAME:
-        raise checks.wrong("path", str(path), f"of at most {LONGEST_NAME} letters in its name")
-    if not os.path.isdir(path.parent):
-        message = f"path is {checks.shown(str(path))}, but its folder does not exist"
-        raise ValueError(checks.line(message))
+    path = _file_to_write(path)
     if notes is not None:
         checks.instance("notes", notes, Mapping, "a dict of words")
         for key, word in notes.items():
@@ -249,6 +244,17 @@ def save_weights(
             f"path is {checks.shown(str(path))}, but must be a file that can be written"
             f" ({error.strerror or error})"
         ) from None
+
+
+def _file_to_write(path: object) -> Path:
+    """The path of a file that may be written; ValueError if its name or folder is wrong."""
+    file = Path(checks.instance("path", path, (str, os.PathLike), "the path of a file"))
+    if len(file.name) > LONGEST_NAME:
+        raise checks.wrong("path", str(file), f"of at most {LONGEST_NAME} letters in its name")
+    if not os.path.isdir(file.parent):
+        message = f"path is {checks.shown(str(file))}, but its folder does not exist"
+        raise ValueError(checks.line(message))
+    return file
 
 
 def timm_state_dict(model: Xception) -> dict[str, Tensor]:
