@@ -6,14 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
 
+from tests.helpers.tiny import TINY
 from tests.helpers.tiny_sweep import tiny_plan, without_times
+from xception_edu.data.load import load_dataset
+from xception_edu.recipes.recipe import Recipe
 from xception_edu.sweep import sweep as module
 from xception_edu.sweep.images import load_images, validation_part
-from xception_edu.sweep.run import run_job
+from xception_edu.sweep.run import _images_only, run_job
 from xception_edu.sweep.sweep import open_sweep
 from xception_edu.training import train
 
@@ -176,3 +180,32 @@ def test_sigterm_is_like_ctrl_c_and_what_was_there_before_comes_back():
     with pytest.raises(KeyboardInterrupt), module.sigterm_raises():
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+class Watched(Recipe):
+    """A recipe that knows which of its fields were read."""
+
+    def __getattribute__(self, name):
+        if not name.startswith("_"):
+            READ.add(name)
+        return super().__getattribute__(name)
+
+
+READ = set()
+
+
+@pytest.mark.parametrize("dataset", ["entangled", "digits", "photos"])
+def test_what_decides_the_images_of_a_run_decides_those_of_the_sweep(dataset):
+    entanglement = 0.5 if dataset == "entangled" else 0.0
+    model = replace(TINY.model, in_channels=1 if dataset == "digits" else 3)
+    recipe = replace(TINY, dataset=dataset, model=model, image_size=32, entanglement=entanglement)
+    watched = Watched(**vars(recipe))
+    READ.clear()
+    load_dataset(watched, None)
+    kept = _images_only(recipe)
+    decisive = READ & set(vars(recipe)) - {"model"}
+    assert "dataset" in decisive
+    assert {name: getattr(kept, name) for name in decisive} == {
+        name: getattr(recipe, name) for name in decisive
+    }
+    assert kept.model.num_classes == recipe.model.num_classes

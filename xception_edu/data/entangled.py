@@ -22,7 +22,7 @@ from xception_edu.data.dataset import Dataset
 CLASSES, SIDE, STAMP = 10, 16, 5  # pixels a side of an image, and of a stamp
 TRAINING, VALIDATION = 6000, 2000
 STAMPS = 3  # in an image
-CONTRAST = 2.2  # norm of a stamp over the standard deviation of the noise in a pixel
+CONTRAST = 4.0  # norm of a stamp over the standard deviation of the noise in a pixel
 GRAY, SCALE = 127.5, 36.0  # bytes: the middle, and a standard deviation of the noise
 
 

@@ -121,6 +121,7 @@ def _images_only(recipe: Recipe) -> Recipe:
     return Recipe(
         name=recipe.name,
         dataset=recipe.dataset,
+        entanglement=recipe.entanglement,
         model=model,
         image_size=recipe.image_size,
         batch_size=recipe.batch_size,

@@ -1,6 +1,9 @@
 """What learns and what stays: parts of a network with somebody's weights, or spatial kernels."""
 
+from pathlib import Path
+
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from xception_edu.recipes.recipe import Recipe
@@ -24,35 +27,17 @@ class FixedStatisticsBN(nn.BatchNorm2d):
         return self
 
 
-# What the depthwise kernels of the Xception that was trained on ImageNet nearly are, as a column
-# times a row: a box, a Gaussian, the identity, differences to the neighbors above, below, left and
-# right, and two columns.
-BOX, BELL, ONE, BEFORE, AFTER, PAIR = (
-    (1.0, 1.0, 1.0),
-    (1.0, 2.0, 1.0),
-    (0.0, 1.0, 0.0),
-    (1.0, -1.0, 0.0),
-    (0.0, 1.0, -1.0),
-    (1.0, 1.0, 0.0),
-)
-PATTERNS = (
-    (BOX, BOX),
-    (BELL, BELL),
-    (ONE, ONE),
-    (BEFORE, BELL),
-    (AFTER, BELL),
-    (BELL, BEFORE),
-    (BELL, AFTER),
-    (BELL, PAIR),
-)
+# Written by `experiments/ship_imagenet_kernels.py`.
+PUBLISHED = Path(__file__).parents[1] / "weights" / "imagenet_kernels.safetensors"
 
 
 def patterns() -> Tensor:
-    """The eight patterns (8, 3, 3), as large as He weights of a depthwise kernel are on average."""
-    kernels = torch.stack([torch.outer(torch.tensor(a), torch.tensor(b)) for a, b in PATTERNS])
-    norms = kernels.flatten(1).norm(dim=1)
-    scaled: Tensor = kernels / norms.view(-1, 1, 1) * 2**0.5
-    return scaled
+    """The eight patterns (8, 3, 3) that the kernels of an Xception trained on ImageNet nearly are,
+    as large as He weights of a depthwise kernel are on average.
+    """
+    with safe_open(PUBLISHED, framework="pt") as file:
+        kernels: Tensor = file.get_tensor("patterns").float()
+    return kernels / kernels.flatten(1).norm(dim=1).view(-1, 1, 1) * 2**0.5
 
 
 def freeze_spatial_kernels(model: Xception, kind: str) -> None:
@@ -73,7 +58,8 @@ def _set_patterns(weight: Tensor) -> None:
     """Set depthwise kernels (channels, 1, 3, 3)."""
     channels = len(weight)
     signs = torch.randint(2, (channels, 1, 1)) * 2.0 - 1
-    chosen = patterns()[torch.arange(channels) % len(PATTERNS)] * signs
+    known = patterns()
+    chosen = known[torch.arange(channels) % len(known)] * signs
     with torch.no_grad():
         weight.copy_(chosen[:, None])
 
