@@ -37,6 +37,7 @@ STANDARD_LIBRARY_ONLY = [
         "specs",
         "configs",
         "architectures",
+        "inception_layers",
         "costs",
         "budgets",
         "receptive_field",

@@ -86,8 +86,8 @@ WORDS = {
         " differences from both ends, with intervals."
     ),
     "draw_rooms": (
-        "The package: six files count by hand and seven by machine; they share configs and meet in"
-        " measure. Ten rooms lie behind."
+        "The package: seven files count by hand and seven by machine; they share configs and meet"
+        " in measure. Ten rooms lie behind."
     ),
 }
 

@@ -30,7 +30,15 @@ class Plan(NamedTuple):
 
 
 PLAN = Plan(
-    by_hand=("paper", "specs", "architectures", "costs", "budgets", "receptive_field"),
+    by_hand=(
+        "paper",
+        "specs",
+        "architectures",
+        "inception_layers",
+        "costs",
+        "budgets",
+        "receptive_field",
+    ),
     by_machine=(
         "layers",
         "segmented_conv",

@@ -37,7 +37,8 @@ def patterns() -> Tensor:
     """
     with safe_open(PUBLISHED, framework="pt") as file:
         kernels: Tensor = file.get_tensor("patterns").float()
-    return kernels / kernels.flatten(1).norm(dim=1).view(-1, 1, 1) * 2**0.5
+    scaled: Tensor = kernels / kernels.flatten(1).norm(dim=1).view(-1, 1, 1) * 2**0.5
+    return scaled
 
 
 def freeze_spatial_kernels(model: Xception, kind: str) -> None:
