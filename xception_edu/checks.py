@@ -11,6 +11,7 @@ import reprlib
 import sys
 import threading
 from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -18,6 +19,7 @@ from typing import Any
 LARGEST = 2**31 - 1
 LARGEST_COUNT = 2**200  # of weights, multiply-adds, images: products of sizes
 LONGEST = 1000  # entries of a list of sizes
+LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes of a file's name, and of a path, on usual disks
 PATIENCE = 1.0  # seconds that a value has to say what it is
 AT_ONCE = (bool, int, float, complex, str, bytes, type(None))  # types whose repr always ends
 
@@ -99,6 +101,13 @@ def plain(value: object) -> object:
 def printable(text: str) -> str:
     """A text without control characters: a space stands for each."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def escaped(text: str) -> str:
+    """A text in which control characters are written as Python writes them, so that none is lost:
+    the name of a file, say, that is to be found again.
+    """
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def line(message: str) -> str:
@@ -250,6 +259,21 @@ def instance(name: str, value: object, kinds: type | tuple[type, ...], right: st
     if not isinstance(value, kinds):
         raise wrong(name, value, right)
     return value
+
+
+def path(name: str, value: object, right: str = "the path of a file") -> Path:
+    """Return `value`, a string or a path, as a path that a disk can have; ValueError otherwise."""
+    written = os.fspath(instance(name, value, (str, os.PathLike), right))
+    try:
+        encoded = os.fsencode(written)
+    except UnicodeEncodeError:
+        raise wrong(name, value, f"{right}, in letters that a disk takes") from None
+    if not isinstance(written, str) or b"\0" in encoded:
+        raise wrong(name, value, right)
+    if len(encoded) > LONGEST_PATH or len(max(encoded.split(b"/"), key=len)) > LONGEST_NAME:
+        said = f"{right}, of at most {LONGEST_PATH} bytes, and {LONGEST_NAME} a name"
+        raise wrong(name, value, said)
+    return Path(written)
 
 
 def function(name: str, value: object) -> Any:

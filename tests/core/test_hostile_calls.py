@@ -1,10 +1,10 @@
-"""Every public function that can be called cheaply answers a hostile argument with one line that
-names the argument.
+"""Every public function answers a hostile argument with one line that names the argument.
+
+Those that need files are in tests/house/test_hostile_runs.py, explorers in
+tests/explorers/test_hostile_arguments.py.
 """
 
 import functools
-import inspect
-import warnings
 
 import numpy as np
 import pytest
@@ -13,64 +13,9 @@ from PIL import Image
 from torch import nn
 
 import xception_edu as xe
+from tests.helpers.hostile_calls import OF_FILES, wrong_answers
 from tests.helpers.tiny_sweep import tiny_plan
 from xception_edu.benchmark.timing import Timing
-
-# Left out, since a call with right arguments needs a file, a network connection, a run, a
-# measurement or seconds: their own rooms test them. Those without parameters have none to fuzz.
-LEFT_OUT = {
-    "check": "takes any answer: it says what is wrong with it",
-    "class_names": "reads a file: tests/weights",
-    "evaluate": "takes a data set: tests/training",
-    "export_onnx": "writes a file, seconds",
-    "findings": "takes a sweep's results: tests/sweep",
-    "finetune": "trains",
-    "guess": "keeps what was guessed: tests/exercises",
-    "hint": "counts hints: tests/exercises",
-    "import_weights": "reads a file: tests/weights",
-    "launch": "starts processes: tests/training",
-    "load_dataset": "reads files: tests/data",
-    "load_newest": "reads a folder: tests/training",
-    "load_pretrained": "reads or downloads a file: tests/weights",
-    "maps_of": "one parameter, a record: as describe_machine",
-    "measure_roofline": "measures, seconds",
-    "measure_segments": "measures, seconds",
-    "read_metrics": "reads a folder: tests/training",
-    "read_plan": "reads a file: tests/sweep",
-    "run_benchmark": "measures, seconds",
-    "save_weights": "writes a file: tests/weights",
-    "show": "takes as data whatever its figure draws: tests/plots",
-    "solution": "counts solutions: tests/exercises",
-    "train": "trains",
-    "trained_model": "reads a file: tests/training",
-    "training_batch": "takes a data set: tests/training",
-    "verdict": "takes a sweep's comparisons: tests/sweep",
-    "write_photographs": "writes files: tests/data",
-}
-
-
-class Unspeakable:
-    """A value that cannot even be shown."""
-
-    def __repr__(self):
-        raise RuntimeError("no")
-
-
-HOSTILE = (
-    None,
-    -1,
-    10**30,
-    float("nan"),
-    "x" * 10**5,
-    "a\x1b\n",
-    [],
-    {},
-    b"x",
-    object(),
-    Unspeakable(),
-    np.zeros(3),
-    [[[]]],
-)
 
 
 def conv():
@@ -95,6 +40,7 @@ def right():
     tall = dict(zip(("channels", "side"), xe.maps_of(latencies)[0], strict=True))
     return {
         "describe_machine": {"record": roofline},
+        "maps_of": {"record": latencies},
         "measured_at": {"record": layers},
         "over_segments": {"record": latencies},
         "read_record": {"name": "roofline"},
@@ -183,42 +129,18 @@ def right():
     }
 
 
-def parameters(function):
-    """The parameters that have a name."""
-    found = inspect.signature(function).parameters.values()
-    return [p.name for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-
-
-# An explorer draws for seconds: tests/explorers.
-LEFT = {*LEFT_OUT, *(name for name in xe.__all__ if name.endswith("_explorer"))}
-NAMES = [name for name in xe.__all__ if callable(getattr(xe, name)) and name not in LEFT]
-
-
-def wrong_answer(function, arguments, name):
-    """What was raised instead of one short ValueError that names the argument; or None."""
-    try:
-        function(**arguments)
-    except ValueError as error:
-        said = str(error)
-        short = len(said) <= 400 and said.isprintable()
-        return None if short and name in said else f"{name}: {said[:200]!r}"
-    except Exception as error:  # whatever it is, it is none of ours
-        return f"{name}: {type(error).__name__}: {str(error)[:200]}"
-    return None
+NAMES = [
+    name
+    for name in xe.__all__
+    if callable(getattr(xe, name)) and name not in OF_FILES and not name.endswith("_explorer")
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_hostile_arguments_are_answered_in_one_line(name):
-    function, others = getattr(xe, name), right().get(name, {})
-    answers = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for parameter in parameters(function):
-            for value in HOSTILE:
-                answers.append(wrong_answer(function, others | {parameter: value}, parameter))
-    assert [answer for answer in answers if answer] == []
+    assert wrong_answers(getattr(xe, name), lambda: right().get(name, {})) == []
 
 
-def test_what_is_left_out_is_public_and_says_why():
-    assert set(LEFT_OUT) <= set(xe.__all__)
-    assert all(LEFT_OUT.values())
+def test_what_is_tried_elsewhere_is_public():
+    assert set(OF_FILES) <= set(xe.__all__)
+    assert set(right()) <= set(NAMES)

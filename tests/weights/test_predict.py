@@ -6,6 +6,7 @@ import json
 import math
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from xception_edu.recipes import RECIPES
 from xception_edu.training.train import train
 from xception_edu.weights.load import save_weights
 from xception_edu.weights.predict import (
+    _as_text,
     class_names,
     load_classifier,
     load_image,
@@ -475,3 +477,19 @@ def test_a_file_that_cannot_be_written_is_one_line(tmp_path, capsys):
     (tmp_path / "x.safetensors").mkdir()
     line = refused(["import-weights", path, "--out", str(tmp_path / "x.safetensors")], capsys)
     assert "must be a file that can be written" in line
+
+
+def test_control_characters_in_a_files_name_are_escaped_and_not_lost():
+    guess = {"class": 0, "name": "red", "probability": 0.5}
+    lines = _as_text({"file": "a\x1b[31m\n\u202e고양이.png", "top": [guess]})
+    assert lines.splitlines() == [r"a\x1b[31m\n\u202e고양이.png", "  0.5000  red"]
+
+
+def test_our_weights_are_found_where_they_lay_before_with_a_line_that_says_so(caplog):
+    old = Path(SHIPPED["cifar10"]).parents[1] / "cifar10.safetensors"
+    assert not old.exists()
+    by_name, by_file = load_classifier("cifar10"), load_classifier(str(old))
+    assert by_file.classes == by_name.classes
+    assert "cifar10.safetensors has moved" in caplog.text
+    with pytest.raises(ValueError, match="does not exist"):
+        load_classifier(str(old.with_name("cifar11.safetensors")))

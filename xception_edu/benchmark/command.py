@@ -146,7 +146,11 @@ def run_benchmark(
         threads: the number of CPU threads; None: as set.
         device: what is measured.
     """
-    checks.one_of("name", name, list(BENCHMARKS))
+    name = checks.one_of("name", name, list(BENCHMARKS))
+    quick = checks.boolean("quick", quick)
+    if threads is not None:
+        threads = checks.integer("threads", threads)
+    device = pick_device(device)
     command = f"python -m xception_edu benchmark {name}"
     return record_of(
         name, BENCHMARKS[name], command=command, quick=quick, threads=threads, device=device

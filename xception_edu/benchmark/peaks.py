@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from xception_edu import checks
 from xception_edu.benchmark import timing
+from xception_edu.benchmark.devices import pick_device
 from xception_edu.benchmark.roofline import Roofline
 
 FILE = "roofline.json"
@@ -58,7 +59,8 @@ def measure_roofline(
     """
     checks.integer("side", side)
     checks.integer("megabytes", megabytes)
-    on_gpu = torch.device(device).type == "cuda"
+    device = pick_device(timing.CPU if device is None else device)
+    on_gpu = device.type == "cuda"
     sizes = {"memory": megabytes * 2**20, "cache": 2**24 if on_gpu else 2**19}
     functions = {dtype: _product(side, dtype, device) for dtype in DTYPES}
     functions |= {name: _copy(size, device) for name, size in sizes.items()}

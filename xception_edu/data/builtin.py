@@ -21,6 +21,7 @@ from xception_edu import checks
 from xception_edu.data.dataset import Dataset
 
 DIGITS_VALIDATION = 500  # of 1,797
+SMALLEST_PATCH, LARGEST_PATCH = 32, 96  # pixels a side
 PATCHES_A_PHOTO = 400  # training patches from each left half
 LATTICE = 14  # validation patches from each right half: 14 rows of 14
 # The color photographs in the wheels, file by file. The stereo pair counts once: its two pictures
@@ -82,7 +83,7 @@ def load_photos(side: int, seed: int = 0) -> Dataset:
     patches from the right halves at a lattice of places, always the same. No pixel is in both.
     Patches of one split overlap one another.
     """
-    checks.integer("image_size", side, at_least=32, at_most=96)
+    checks.integer("image_size", side, at_least=SMALLEST_PATCH, at_most=LARGEST_PATCH)
     generator = torch.Generator().manual_seed(seed)
     train, test = [], []
     for name in PHOTOGRAPHS:
@@ -114,9 +115,11 @@ def write_photographs(
     """
     checks.integer("train", train, at_most=PATCHES_A_PHOTO)
     checks.integer("validation", validation, at_most=LATTICE**2)
+    side = checks.integer("side", side, at_least=SMALLEST_PATCH, at_most=LARGEST_PATCH)
     if folder is None:
         folder = Path(tempfile.mkdtemp()) / "photographs"
-    data, folder = load_photos(side), Path(folder)
+    folder = checks.path("folder", folder, "the path of a folder")
+    data = load_photos(side)
     parts = {
         "train": (data.train_images, data.train_labels, train),
         "val": (data.test_images, data.test_labels, validation),

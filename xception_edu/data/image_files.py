@@ -15,6 +15,8 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
+from xception_edu import checks
+
 try:
     import simplejpeg  # type: ignore[import-untyped]
 except ImportError:  # Pillow decodes, to the same pixels but more slowly
@@ -28,6 +30,7 @@ FORMATS = (
 )
 JPEG = ("JPEG", "MPO")  # what Pillow calls an opened JPEG; an MPO is several in a row
 MAX_PIXELS = 250_000_000  # of an image; photographs of 200 megapixels are taken by telephones
+MOST_PIXELS = 10**12  # that this bound may be raised to: more than any file has
 MAX_BYTES = 2**30  # of a file
 
 ORIENTATION = 0x0112  # EXIF
@@ -79,6 +82,11 @@ def read_regular(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> by
 def _opened_at_once(path: str, flags: int) -> int:
     """The descriptor of a file; a pipe without a writer would be waited for otherwise."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def check_max_pixels(max_pixels: object) -> int:
+    """The bound of pixels; ValueError where it is none."""
+    return checks.integer("max_pixels", max_pixels, at_most=MOST_PIXELS)
 
 
 def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:

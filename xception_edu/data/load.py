@@ -7,8 +7,9 @@ from xception_edu.data.builtin import load_digits, load_mosaics, load_photos
 from xception_edu.data.dataset import Dataset, Images
 from xception_edu.data.entangled import load_entangled
 from xception_edu.data.file_sets import FileSet, decode_all
-from xception_edu.data.image_files import MAX_PIXELS
-from xception_edu.data.sources import find_source, open_images
+from xception_edu.data.image_files import MAX_PIXELS, check_max_pixels
+from xception_edu.data.refusals import refusal
+from xception_edu.data.sources import RIGHT, find_source, open_images
 from xception_edu.data.streams import Stream, open_streams
 from xception_edu.recipes.recipe import Recipe
 
@@ -41,11 +42,15 @@ def load_dataset(
     Raises:
         ValueError: the images, their number or their classes do not fit the recipe.
     """
+    checks.instance("recipe", recipe, Recipe, "a Recipe, such as xe.DIGITS")
+    checks.boolean("skip_corrupt", skip_corrupt)
+    any_classes = checks.boolean("any_classes", any_classes)
+    max_pixels = check_max_pixels(max_pixels)
+    if path is not None:
+        checks.instance("data", path, (str, os.PathLike), f"the path of images: {RIGHT}")
     if path is not None and recipe.dataset in ("digits", "photos", "entangled"):
-        raise ValueError(
-            f"data is {os.fspath(path)!r}, but must be left out: images of {recipe.dataset} come"
-            " with a package, or are made"
-        )
+        come = f"images of {recipe.dataset} come with a package, or are made"
+        raise refusal(os.fspath(path), f"must be left out: {come}")
     path = path or HUB.get(recipe.dataset)
     if recipe.dataset == "digits":
         data: Images = load_digits()

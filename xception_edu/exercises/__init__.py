@@ -44,7 +44,7 @@ class Words(str):
 def named(name: object) -> Exercise:
     """The exercise of that name; ValueError that tells the nearest one."""
     if not isinstance(name, str) or name not in EXERCISES:
-        near = checks.nearest(str(name)[:40], EXERCISES)
+        near = checks.nearest(checks.shown(name)[:40].strip("'"), EXERCISES)
         right = f"the name of an exercise, such as {next(iter(EXERCISES))!r}"
         raise ValueError(f"name is {checks.shown(name)}, but must be {right}{near}")
     return EXERCISES[name]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
+from xception_edu import checks
 from xception_edu.specs import ConvSpec, Shape, segment_sizes
 
 
@@ -148,7 +149,7 @@ def maps_of(picture: object, channels: int) -> np.ndarray:
     become 0 to 1.
     """
     if isinstance(picture, str | os.PathLike):
-        picture = _opened(Path(picture), channels)
+        picture = _opened(checks.path("picture", picture, "a picture file"), channels)
     if isinstance(picture, Image.Image):
         picture = np.asarray(picture)
     whole = hasattr(picture, "dtype") and "uint8" in str(picture.dtype)
@@ -176,17 +177,15 @@ def maps_of(picture: object, channels: int) -> np.ndarray:
 def _opened(path: Path, channels: int) -> np.ndarray:
     modes = {1: "L", 3: "RGB"}
     if channels not in modes:
-        raise ValueError(
-            f"picture is the file {path.name}, but must be an array (height, width, {channels}): a"
-            " file has 1 or 3"
-        )
+        said = f"picture is the file {path.name}, but must be an array (height, width, {channels}):"
+        raise ValueError(checks.line(f"{said} a file has 1 or 3"))
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert(modes[channels]))
     except OSError as error:
-        raise ValueError(
-            f"picture is {str(path)!r}, but must be a picture file that can be read: {error}"
-        ) from None
+        said = checks.in_words(error)
+        right = f"a picture file that can be read: {said}"
+        raise checks.wrong("picture", str(path), right) from None
 
 
 def reduced(maps: np.ndarray, longest: int) -> np.ndarray:

@@ -151,8 +151,8 @@ def _channels(channel: object, count: int, most: int) -> list[int | str]:
     """The choices of output channels: all, and some evenly from the first on, `most` of them; the
     one asked for in any case.
     """
-    if channel != "all" or not isinstance(channel, str):
-        checks.integer("channel", channel, at_most=count, because="or 'all'")
+    if not isinstance(channel, str) or channel != "all":
+        channel = checks.integer("channel", channel, at_most=count, because="or 'all'")
     if count == 1:
         return ["all"] if channel == "all" else [1]
     some = {1 + i * count // most for i in range(min(most, count))}

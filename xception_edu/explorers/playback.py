@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from xception_edu import checks
 from xception_edu.benchmark import records
 from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
 from xception_edu.explorers.playback_panels import Run, draw_curves, draw_kernels
@@ -62,9 +63,9 @@ def load(run: object = None) -> Run:
             f"run is None, but must be a file: no results lie beside this package, and {RECORD}"
         )
     if run is None or isinstance(run, str | os.PathLike):
-        run = _read(records.path_of(OWN) if run is None else Path(run))
+        run = _read(records.path_of(OWN) if run is None else checks.path("run", run))
     if not isinstance(run, Mapping):
-        raise ValueError(f"run is {run!r}, but must be a file or a dict: {RECORD}")
+        raise checks.wrong("run", run, f"a file or a dict: {RECORD}")
     for key in ("recipe", "layer", "epochs", "kernels"):
         if key not in run:
             raise ValueError(f"run has no {key!r}, but must be as recorded: {RECORD}")
@@ -97,14 +98,11 @@ def _read(path: Path) -> object:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ValueError(
-            f"run is {str(path)!r}, but must be a file that can be read ({error.strerror}):"
-            f" {RECORD}"
-        ) from None
-    except ValueError:
-        raise ValueError(
-            f"run is {str(path)!r}, which is no JSON, but must be as recorded: {RECORD}"
-        ) from None
+        right = f"a file that can be read ({error.strerror}): {RECORD}"
+        raise checks.wrong("run", str(path), right) from None
+    except (ValueError, RecursionError):
+        right = f"as recorded, and this is no JSON: {RECORD}"
+        raise checks.wrong("run", str(path), right) from None
 
 
 def _check_numbers(epochs: Sequence[Mapping], kernels: np.ndarray) -> None:

@@ -4,6 +4,7 @@ machine.
 
 from collections.abc import Mapping, Sequence
 
+from xception_edu import checks
 from xception_edu.benchmark import records
 from xception_edu.benchmark.records import Record, rows_with
 from xception_edu.benchmark.roofline import Roofline
@@ -63,8 +64,14 @@ def roofline_explorer(
         "dtype": ("Numbers", {name: DTYPES[name] for name in dtypes}),
         "mode": ("Pass", {name: MODES[name] for name in modes}),
     }
-    state = {"module": module or modules[0], "dtype": dtype or dtypes[0], "mode": mode or modes[0]}
-    start = _first_stop(charts.get(tuple(state.values()))) if segments is None else segments
+    given = {"module": module, "dtype": dtype, "mode": mode}
+    state: dict[str, object] = {}
+    for name, (_, options) in choices.items():
+        first = next(iter(options))
+        asked = given[name]
+        state[name] = first if asked is None else checks.one_of(name, asked, list(options))
+    points = charts[state["module"], state["dtype"], state["mode"]].points
+    start = points[len(points) // 2].segments if segments is None else segments
     segments_latency = measured["segments_latency"]
     source = f"{segments_latency['batch']} images on {records.describe_machine(segments_latency)}"
 
@@ -84,13 +91,6 @@ def roofline_explorer(
 def _sizes(module: str) -> tuple[int, int]:
     channels, _, side = module.partition("x")
     return int(channels), int(side)
-
-
-def _first_stop(chart: Chart | None) -> int:
-    """Where the slider begins: in the middle, if the choices are right; else they are what is
-    refused.
-    """
-    return chart.points[len(chart.points) // 2].segments if chart else 1
 
 
 # ---- what was measured ---------------------------------------------------------------------------

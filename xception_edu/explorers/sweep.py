@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from xception_edu import checks
@@ -116,14 +115,14 @@ def chart_of(record: Record, guess: int | None, runs: object) -> Chart:
 
 def own_runs(plan: Plan, runs: object) -> dict[str, list[Record]]:
     """The lines of a learner's sweep, by point; ValueError where there is none by this plan."""
-    if not isinstance(runs, str | os.PathLike):
-        raise ValueError(f"runs is {checks.shown(runs)}, but must be the folder of a sweep")
-    if not (Path(runs) / f"{plan.name}.jsonl").is_file():
-        raise ValueError(
-            f"runs is {os.fspath(runs)!r}, but must be a folder with {plan.name}.jsonl, which"
-            f" `python -m xception_edu sweep` writes by the plan {plan.name}"
+    folder = checks.path("runs", runs, "the folder of a sweep")
+    if not (folder / f"{plan.name}.jsonl").is_file():
+        right = (
+            f"a folder with {plan.name}.jsonl, which `python -m xception_edu sweep` writes by the"
+            f" plan {plan.name}"
         )
-    _, lines = read_results(Path(runs), plan.name)
+        raise checks.wrong("runs", str(folder), right)
+    _, lines = read_results(folder, plan.name)
     by_point: dict[str, list[Record]] = {}
     for line in lines:
         by_point.setdefault(line["point"], []).append(line)

@@ -44,7 +44,14 @@ def show(name: str, data: object = None, *, words: str = "") -> Picture:
     that the gallery does not have.
     """
     words = checks.text("words", words)
-    return Picture(gallery.figure(name, data), words or WORDS[name])
+    try:
+        figure = gallery.figure(name, data)
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        if data is None or name not in gallery.FIGURES:
+            raise
+        right = f"what the figure {name} draws: {checks.in_words(error)}"
+        raise checks.wrong("data", data, right) from error
+    return Picture(figure, words or WORDS[name])
 
 
 def words_of(name: str, words: str, titles: Sequence[str]) -> str:

@@ -46,10 +46,9 @@ def findings(plan: Plan, lines: Sequence[Line]) -> dict[str, Any]:
     _check_rows("lines", lines, ("point", "purpose"))
     seeds = complete_seeds(plan, lines)
     if len(seeds) < 2:
-        raise ValueError(
-            f"the results of {plan.name} have {len(seeds)} seeds with which every point was"
-            " trained, but must have 2 or more: a spread needs them"
-        )
+        said = f"lines, the results of {plan.name}, have {len(seeds)} seeds with which every point"
+        right = "was trained, but must have 2 or more: a spread needs them"
+        raise ValueError(checks.line(f"{said} {right}"))
     top1 = accuracies(plan, lines, seeds)
     compared = comparisons(plan, top1)
     return {
@@ -154,6 +153,8 @@ def _power(plan: Plan, compared: Sequence[Mapping[str, Any]], count: int) -> dic
 
 def verdict(plan: Plan, compared: Sequence[Mapping[str, Any]]) -> str:
     """Answer "yes", "no" or "undecided", as the plan said before the runs what would be which."""
+    checks.instance("plan", plan, Plan, "a Plan")
+    _check_rows("compared", compared, ("point", "low", "high", "mean", "p_holm"))
     points = dict.fromkeys(row["point"] for row in compared)
     effect = plan.smallest_effect
     if plan.claim == "all alike":

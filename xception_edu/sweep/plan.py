@@ -8,7 +8,6 @@ learning rate. Whatever it does not say of the training is what `recipes.CIFAR10
 import functools
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from dataclasses import fields as dataclass_fields
@@ -24,7 +23,6 @@ from xception_edu.recipes.recipe import Recipe
 
 Budget = Literal["params", "macs", "step_time", "none"]
 Claim = Literal["some above", "all below", "all alike"]
-LONGEST_PATH = 255  # letters
 VERSION = 1  # of what a run does with its recipe: another number, and old runs do not count
 
 
@@ -154,21 +152,16 @@ def read_plan(path: str | Path) -> Plan:
 
     ValueError where there is none, or it says something that is wrong.
     """
-    checks.instance("path", path, (str, os.PathLike), "a file, or the name of a sweep")
-    if len(os.fspath(path)) > LONGEST_PATH or "\0" in os.fspath(path):
-        raise checks.wrong("path", path, "a file, or the name of a sweep")
+    path = checks.path("plan", path, "a file, or the name of a sweep")
     if records.are_there(f"sweep_{path}"):
         return Plan.from_dict(records.read_record(f"sweep_{path}")["plan"])
-    path = Path(path)
     if not path.is_file():
-        raise ValueError(
-            f"plan is {str(path)!r}, but must be a file, a plan as JSON, or the name of a sweep"
-            " whose record is here"
-        )
+        right = "a file, a plan as JSON, or the name of a sweep whose record is here"
+        raise checks.wrong("plan", str(path), right)
     try:
         return Plan.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"plan {path}: {error}") from None
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(checks.line(f"plan {path}: {error}")) from None
 
 
 def with_points(plan: Plan, names: Sequence[str]) -> Plan:

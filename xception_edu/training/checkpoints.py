@@ -198,7 +198,7 @@ def load_newest(folder: Path) -> Checkpoint | None:
 
     Raises ValueError if there are checkpoints and all are damaged.
     """
-    folder = Path(checks.instance("folder", folder, (str, os.PathLike), "the path of a folder"))
+    folder = checks.path("folder", folder, "the path of a folder")
     saved = _by_step(folder)
     for step in sorted(saved, reverse=True):
         try:

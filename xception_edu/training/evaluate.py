@@ -96,6 +96,8 @@ def evaluate(
         for name, value in batch.items():
             sums[name] = sums.get(name, 0.0) + value.item()
     totals = parallel.total(sums)
+    if not totals:
+        raise checks.wrong("batches", batches, "one or more pairs (images, labels)")
     shares = {name: totals[name] / totals["images"] for name in ("top1", "top5", "loss")}
     if "map100" in totals:
         shares["map100"] = totals["map100"] / max(1, totals["labeled"])

@@ -36,6 +36,7 @@ from xception_edu.benchmark.machine import ROOT
 
 # a rank may wait so long for another: the slowest may have to read a large data set
 TIMEOUT = datetime.timedelta(minutes=30)
+MOST_PROCESSES = 1024  # of one machine; more would only fill its memory
 
 
 def rank() -> int:
@@ -222,6 +223,10 @@ def was_restarted() -> bool:
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
 
 
+def _listed(flags: object) -> tuple[Any, ...]:
+    return checks.sequence("flags", flags, "a list of flags, such as ['--out', 'runs/digits']")
+
+
 def launch(flags: Sequence[str], *, processes: int = 2, max_restarts: int = 0) -> str:
     """Train in so many processes of this machine and wait for the end, as from a notebook; what
     they printed.
@@ -229,8 +234,9 @@ def launch(flags: Sequence[str], *, processes: int = 2, max_restarts: int = 0) -
     `flags` are those of `python -m xception_edu train`. RuntimeError with the last line of what was
     said if they failed; they are stopped, and their run saved, if the notebook is interrupted.
     """
-    checks.integer("processes", processes)
-    checks.integer("max_restarts", max_restarts, at_least=0)
+    flags = [checks.text(f"flags[{i}]", flag) for i, flag in enumerate(_listed(flags))]
+    processes = checks.integer("processes", processes, at_most=MOST_PROCESSES)
+    max_restarts = checks.integer("max_restarts", max_restarts, at_least=0)
     command = [
         sys.executable,
         "-m",

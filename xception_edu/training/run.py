@@ -224,7 +224,11 @@ def start(
     """
     model: nn.Module = make_model(recipe)
     if initial is not None:
-        model.load_state_dict(initial)
+        try:
+            model.load_state_dict(initial)
+        except RuntimeError as error:
+            right = f"the weights of the recipe's network: {checks.in_words(error)}"
+            raise checks.wrong("initial", list(initial), right) from error
     if recipe.sync_bn:
         model = parallel.synchronize_bn(model, device)
     model = model.to(device)

@@ -18,11 +18,11 @@ def is_wanted(tensorboard: bool | None) -> bool:
     """Whether a run writes events: as it was asked to, or (None) if TensorBoard is installed.
     ValueError if it was asked to and cannot.
     """
-    if tensorboard:
-        checks.extra("tensorboard", "tensorboard", "tensorboard=True")
     if tensorboard is None:
         return importlib.util.find_spec("tensorboard") is not None
-    return checks.boolean("tensorboard", tensorboard)
+    if checks.boolean("tensorboard", tensorboard):
+        checks.extra("tensorboard", "tensorboard", "tensorboard=True")
+    return bool(tensorboard)
 
 
 class Events:

@@ -29,7 +29,7 @@ from xception_edu import checks
 from xception_edu.benchmark import devices
 from xception_edu.benchmark.devices import pick_device
 from xception_edu.data.dataset import Images
-from xception_edu.data.image_files import MAX_PIXELS
+from xception_edu.data.image_files import MAX_PIXELS, check_max_pixels
 from xception_edu.data.load import load_dataset
 from xception_edu.recipes.recipe import Recipe
 from xception_edu.recipes.schedule import averaging_hint, rate_rule
@@ -93,11 +93,9 @@ def train(
         FloatingPointError: the loss or a weight is no longer finite.
         Interrupted: SIGINT or SIGTERM came, and the run was saved. It is a KeyboardInterrupt.
     """
-    checks.instance("recipe", recipe, Recipe, "a Recipe, such as xe.DIGITS")
-    out = Path(checks.instance("out", out, (str, os.PathLike), "the path of a folder"))
-    checks.boolean("resume", resume)
-    has_weights = initial is not None or (resume and has_checkpoint(out))
-    check_arguments(recipe, has_weights, max_steps, checkpoint_minutes)
+    out = check_arguments(recipe, out, data, resume, max_steps, checkpoint_minutes)
+    check_images(images, skip_corrupt, max_pixels)
+    check_initial(recipe, initial, goes_on=resume and has_checkpoint(out))
     write_events = is_wanted(tensorboard)
     if recipe.threads is not None:
         torch.set_num_threads(recipe.threads)
@@ -135,15 +133,43 @@ def train(
 
 
 def check_arguments(
-    recipe: Recipe, has_weights: bool, max_steps: int | None, checkpoint_minutes: float
-) -> None:
-    """ValueError for arguments of `train` with which no run could begin."""
-    if recipe.init is not None and not has_weights:
-        right = "None, or the run be begun by xe.finetune, which reads weights"
-        raise ValueError(f"init is {recipe.init!r}, but must be {right}")
+    recipe: Recipe,
+    out: str | Path,
+    data: str | None,
+    resume: bool,
+    max_steps: int | None,
+    checkpoint_minutes: float,
+) -> Path:
+    """The folder of a run; ValueError for arguments with which none could begin."""
+    checks.instance("recipe", recipe, Recipe, "a Recipe, such as xe.DIGITS")
+    folder = checks.path("out", out, "the path of a folder")
+    if data is not None:
+        checks.instance("data", data, (str, os.PathLike), "where the images are")
+    checks.boolean("resume", resume)
     checks.number("checkpoint_minutes", checkpoint_minutes, at_least=0)
     if max_steps is not None:
         checks.integer("max_steps", max_steps)
+    return folder
+
+
+def check_images(images: Images | None, skip_corrupt: bool, max_pixels: int) -> None:
+    """ValueError unless these say how images are read, or are some that were."""
+    if images is not None and not hasattr(images, "training_images"):
+        raise checks.wrong("images", images, "images as load_dataset gives them")
+    checks.boolean("skip_corrupt", skip_corrupt)
+    check_max_pixels(max_pixels)
+
+
+def check_initial(recipe: Recipe, initial: Mapping[str, Tensor] | None, *, goes_on: bool) -> None:
+    """ValueError unless a run has the weights that its recipe says it begins with."""
+    if recipe.init is not None and initial is None and not goes_on:
+        right = "None, or the run be begun by xe.finetune, which reads weights"
+        raise checks.wrong("init", recipe.init, right)
+    if initial is not None:
+        right = "the weights of the recipe's network, by their names"
+        checks.instance("initial", initial, Mapping, right)
+        if not all(isinstance(value, Tensor) for value in initial.values()):
+            raise checks.wrong("initial", initial, right)
 
 
 def open_folder(run: Run, device: torch.device, *, resume: bool) -> None:

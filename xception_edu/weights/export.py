@@ -4,7 +4,6 @@ import copy
 import json
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -91,9 +90,14 @@ def export_onnx(
         input_size: of the images.
         classes: their names, which the file then holds as JSON, as its metadata "classes".
     """
+    checks.instance("model", model, nn.Module, "a torch.nn.Module")
+    file, size = checks.path("path", path), checks.pair("input_size", input_size)
+    names = None if classes is None else class_names(classes)
+    right = getattr(getattr(model, "config", None), "num_classes", None)
+    if names is not None and right is not None and len(names) != right:
+        raise checks.wrong("classes", classes, f"{right} names, as many as the network has classes")
     for package in ("onnx", "onnxscript"):
         checks.extra(package, "onnx", "ONNX export")
-    size = checks.pair("input_size", input_size)
     folded = fold_batchnorm(model)
     weight = next(folded.parameters())
     images = torch.zeros(2, weight.shape[1], *size, dtype=weight.dtype)
@@ -108,6 +112,6 @@ def export_onnx(
     )
     if program is None:  # torch's type allows it; without a file it never happens
         raise RuntimeError("torch.onnx.export gave no program")
-    if classes is not None:
-        program.model.metadata_props["classes"] = json.dumps(class_names(classes))
-    program.save(Path(path), external_data=False)
+    if names is not None:
+        program.model.metadata_props["classes"] = json.dumps(names)
+    program.save(file, external_data=False)

@@ -62,9 +62,10 @@ def read_weight_file(path: str | os.PathLike[str]) -> WeightFile:
         path = Path(path)
         if not path.is_file():
             what = "is no file" if path.exists() else "does not exist"
-            raise ValueError(f"{path}: {what}, but must be a weight file")
+            raise ValueError(checks.line(f"path: {path}: {what}, but must be a weight file"))
     except OSError as error:  # a name that is too long, a folder that must not be read
-        raise ValueError(f"{path}: {error.strerror}, but must be a weight file") from None
+        said = f"path: {path}: {error.strerror}, but must be a weight file"
+        raise ValueError(checks.line(said)) from None
     try:
         return _read(path)
     except Exception as error:  # the parsers of four formats raise what they like on broken files

@@ -43,7 +43,8 @@ from xception_edu.training.run_folder import (
 )
 from xception_edu.training.steps import loss_of, make_model, make_optimizer, train_step
 from xception_edu.training.stopping import Interrupted
-from xception_edu.training.train import open_folder, train
+from xception_edu.training.tensorboard import is_wanted
+from xception_edu.training.train import check_arguments, check_images, open_folder, train
 from xception_edu.weights.features import (
     BATCH,
     all_features,
@@ -104,7 +105,12 @@ def finetune(
         ValueError: an argument is wrong.
         Interrupted: SIGINT came; what was computed is kept. It is a KeyboardInterrupt.
     """
-    out, store = Path(out), Path(features) if features is not None else default_store()
+    out = check_arguments(recipe, out, data, resume, max_steps, checkpoint_minutes)
+    check_images(None, skip_corrupt, max_pixels)
+    is_wanted(tensorboard)
+    store = default_store()
+    if features is not None:
+        store = checks.path("features", features, "the path of a folder")
     go_on = functools.partial(
         train,
         device=device,

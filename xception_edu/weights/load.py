@@ -32,13 +32,12 @@ from xception_edu.weights.infer_config import read_config
 from xception_edu.weights.names import timm_names, xception_layers
 from xception_edu.weights.notes import Notes, class_names
 from xception_edu.weights.origins import XCEPTION_TIMM, Config, Origin
-from xception_edu.weights.published import weights_path
+from xception_edu.weights.published import moved, weights_path
 from xception_edu.weights.rename import Renamed, renamed
 from xception_edu.xception import Xception
 
 log = logging.getLogger(__name__)
 Source = Literal["keras", "timm", "torchvision"]
-LONGEST_NAME = 255  # letters of a file's
 SOURCES = ("keras", "timm", "torchvision")
 
 
@@ -103,12 +102,13 @@ def read_weights(
     ema: bool = False,
 ) -> Weights:
     """The same network, and what its file says of classes, size and scale of the images."""
+    path = moved(checks.path("path", path))
     if source is not None:
         checks.one_of("source", source, SOURCES)
     checks.boolean("include_top", include_top)
     checks.boolean("ema", ema)
-    if Path(path).is_file() and is_checkpoint(Path(path)):
-        return _trained(Path(path), config, source, include_top)
+    if path.is_file() and is_checkpoint(path):
+        return _trained(path, config, source, include_top)
     file = read_weight_file(path)
     try:
         found = renamed(file, config, include_top=include_top, ema=ema)
@@ -248,9 +248,7 @@ def save_weights(
 
 def _file_to_write(path: object) -> Path:
     """The path of a file that may be written; ValueError if its name or folder is wrong."""
-    file = Path(checks.instance("path", path, (str, os.PathLike), "the path of a file"))
-    if len(file.name) > LONGEST_NAME:
-        raise checks.wrong("path", str(file), f"of at most {LONGEST_NAME} letters in its name")
+    file = checks.path("path", path)
     if not os.path.isdir(file.parent):
         message = f"path is {checks.shown(str(file))}, but its folder does not exist"
         raise ValueError(checks.line(message))

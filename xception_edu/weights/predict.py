@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,12 @@ from torch import Tensor, nn
 from xception_edu import checks
 from xception_edu.data.augment import prepare
 from xception_edu.data.decoding import preprocessing_of
-from xception_edu.data.image_files import MAX_PIXELS, add_max_pixels, read_regular
+from xception_edu.data.image_files import (
+    MAX_PIXELS,
+    add_max_pixels,
+    check_max_pixels,
+    read_regular,
+)
 from xception_edu.data.images import load_array, load_image
 from xception_edu.recipes.recipe import Recipe
 from xception_edu.weights.load import read_weights
@@ -73,13 +79,11 @@ def class_names(num_classes: int, labels: str | os.PathLike[str] | None = None) 
     """
     num_classes = checks.integer("num_classes", num_classes, at_most=MOST_CLASSES)
     if labels is not None:
-        checks.instance("labels", labels, (str, os.PathLike), "the path of a text file")
-        names = _lines(labels)
+        path = checks.path("labels", labels, "the path of a text file")
+        names = _lines(path)
         if len(names) != num_classes:
-            raise ValueError(
-                f"{os.fspath(labels)}: has {len(names)} lines, but the network has {num_classes}"
-                " classes"
-            )
+            said = f"has {len(names)} lines, but the network has {num_classes} classes"
+            raise ValueError(checks.line(f"labels: {path}: {said}"))
         return names
     if num_classes != 1000:
         return [f"class {i}" for i in range(num_classes)]
@@ -88,16 +92,15 @@ def class_names(num_classes: int, labels: str | os.PathLike[str] | None = None) 
     return [line for line in text.splitlines() if not line.startswith("#")]
 
 
-def _lines(path: str | os.PathLike[str]) -> list[str]:
+def _lines(path: Path) -> list[str]:
     """The lines of a text file in UTF-8, or UTF-16 as of Windows, without blank ones at its end."""
     try:
         content = read_regular(path, LABELS_BYTES)
         is_utf16 = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
         text = content.decode("utf-16" if is_utf16 else "utf-8-sig")
     except (OSError, ValueError) as error:
-        raise ValueError(
-            checks.line(f"{os.fspath(path)}: cannot be read as class names: {error}")
-        ) from error
+        said = f"labels: {path}: cannot be read as class names: {checks.in_words(error)}"
+        raise ValueError(checks.line(said)) from error
     return [line.strip() for line in text.rstrip().splitlines()]
 
 
@@ -128,6 +131,7 @@ def load_classifier(
         image_size: the side to which images are prepared, instead of the file's.
         ema: takes the average of the weights, where the file has one beside them.
     """
+    check_max_pixels(max_pixels)
     model, notes = read_weights(weights_path(weights) if weights in NAMES else weights, ema=ema)
     multi_label = notes.multi_label or model.config.num_classes == 1
     if image_size is not None:
@@ -268,4 +272,4 @@ def _result(classifier: Classifier, path: str, names: Sequence[str]) -> dict[str
 
 def _as_text(result: dict[str, Any]) -> str:
     guesses = [f"  {guess['probability']:.4f}  {guess['name']}" for guess in result["top"]]
-    return "\n".join(map(checks.printable, [result["file"], *guesses]))
+    return "\n".join(map(checks.escaped, [result["file"], *guesses]))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import torch
 
 from xception_edu import checks
 from xception_edu.weights.files import read_weight_file
+
+log = logging.getLogger(__name__)
 
 # The author's own release, as Keras downloads it. Keras knows it by MD5
 # 0a58e3b7378bc2990ea3b43d5981f1f6.
@@ -27,6 +30,9 @@ PUBLISHED = {
 SHIPPED = {"cifar10": Path(__file__).with_name("cifar10.safetensors")}
 
 NAMES = (*PUBLISHED, *SHIPPED)
+
+# Where these files lay in earlier versions, and scripts may still look for them.
+MOVED = {Path(__file__).parents[1] / path.name: path for path in SHIPPED.values()}
 
 
 def weights_path(name: str) -> Path:
@@ -60,6 +66,15 @@ def weights_path(name: str) -> Path:
             f" download {url}, and put it at {path}"
         ) from error
     return path
+
+
+def moved(path: Path) -> Path:
+    """The path of a file, or of ours where it lies now, with a line that says so."""
+    if path.exists() or path.absolute() not in MOVED:
+        return path
+    new = MOVED[path.absolute()]
+    log.warning("%s", checks.line(f"{path} has moved: {new} is read, as --weights {new.stem} does"))
+    return new
 
 
 def shipped_notes(name: str) -> dict[str, Any]:

@@ -115,12 +115,12 @@ def scene_explorer(
     each control; ValueError if one is none of its options.
     """
     name = slider[0]
+    chosen = {}
     for choice, (_, options) in choices.items():
-        checks.one_of(choice, state[choice], list(options))
-    table = tabulate(choices, views)
-    check_stop(
-        name, state[name], table["stops"][key({choice: state[choice] for choice in choices})]
-    )
+        chosen[choice] = checks.one_of(choice, state[choice], list(options))
+    own = views(**chosen)
+    stop = check_stop(name, state[name], [view.stop for view in own])
+    table = tabulate(choices, lambda **others: own if others == chosen else views(**others))
     dials = [
         {"name": n, "label": label, "options": list(o), "words": list(o.values())}
         for n, (label, o) in choices.items()
@@ -131,7 +131,7 @@ def scene_explorer(
         "columns": [list(column) for column in columns],
         "palette": palette(),
     }
-    return _widget_class(name, tuple(choices))(table=table, **state)
+    return _widget_class(name, tuple(choices))(table=table, **{name: stop}, **chosen)
 
 
 def _widget_class(slider: str, choices: tuple[str, ...]) -> type[SceneExplorer]:
@@ -153,11 +153,14 @@ def key(choices: Mapping[str, object]) -> str:
     return " ".join(str(value) for value in choices.values())
 
 
-def check_stop(name: str, value: object, stops: Sequence[int]) -> None:
-    """ValueError unless `value` is a stop of the slider; a run of integers is named by its ends."""
+def check_stop(name: str, value: object, stops: Sequence[int]) -> int:
+    """The stop of the slider that `value` is; ValueError where it is none: a run of integers is
+    named by its ends.
+    """
     if list(stops) == list(range(stops[0], stops[-1] + 1)):
         checks.integer(name, value, at_least=stops[0], at_most=stops[-1])
-    checks.one_of(name, value, stops)
+    stop: int = checks.one_of(name, value, stops)
+    return stop
 
 
 def tabulate(
