@@ -45,6 +45,7 @@ _NAMES = {
         "roofline_explorer segments_explorer separability_explorer sweep_explorer "
         "towers_explorer walk_explorer"
     ),
+    "explorers.engine.language": "language",
     "explorers.kernel_patterns": "find_patterns match_patterns separable_share",
     "explorers.kernels": "published_kernels published_patterns",
     "inception_v3": "InceptionV3 inception_v3",

@@ -54,6 +54,7 @@ from xception_edu.explorers import separability_explorer as separability_explore
 from xception_edu.explorers import sweep_explorer as sweep_explorer
 from xception_edu.explorers import towers_explorer as towers_explorer
 from xception_edu.explorers import walk_explorer as walk_explorer
+from xception_edu.explorers.engine.language import language as language
 from xception_edu.explorers.kernel_patterns import find_patterns as find_patterns
 from xception_edu.explorers.kernel_patterns import match_patterns as match_patterns
 from xception_edu.explorers.kernel_patterns import separable_share as separable_share

@@ -7,7 +7,7 @@ const HUES = 5; // colors of the pieces in segments.css, by turns
 const WORDS = {
   kernel_size: (k) => `${k}×${k}`,
   input_side: (n) => `${n}×${n}`,
-  order: (order) => ({ pointwise_first: "1×1 first", spatial_first: "k×k first" })[order],
+  order: (order, say) => say({ pointwise_first: "1×1 first", spatial_first: "k×k first" }[order]),
 };
 
 const rect = (name, x, y, width, height) => `<rect class="${name}" x="${x}" y="${y}" width="${width}" height="${height}"/>`;
@@ -20,21 +20,21 @@ const spans = (edges) => edges.slice(1).map((end, i) => ({ start: edges[i], end,
 const density = ({ start, end }) => (end - start < 4 ? " xe-few" : end - start > 16 ? " xe-many" : "");
 
 // An SVG of three layers. Only the middle one changes while the slider moves; the others are made again when a choice
-// changes. `still(s)` gives { width, height, below, above }, `moving(s, piece)` gives { label, parts }.
-function picture(className, still, moving) {
+// changes. `still(s, say)` gives { width, height, below, above }, `moving(s, piece, say)` gives { label, parts }.
+function picture(className, still, moving, say) {
   const element = make("div", { class: className });
   let made = null, svg, middle;
   const show = (s, piece) => {
     const wanted = `${s.channels} ${s.kernel_size} ${s.order}`;
     if (made !== wanted) {
-      const { width, height, below, above } = still(s), size = `width="${width}" height="${height}"`;
+      const { width, height, below, above } = still(s, say), size = `width="${width}" height="${height}"`;
       const layers = `${below.join("")}<g class="xe-moving"></g>${above.join("")}`;
       element.innerHTML = `<svg role="img" viewBox="0 0 ${width} ${height}" ${size}>${layers}</svg>`;
       svg = element.firstChild;
       middle = svg.querySelector(".xe-moving");
       made = wanted;
     }
-    const { label, parts } = moving(s, piece);
+    const { label, parts } = moving(s, piece, say);
     middle.innerHTML = parts.join("");
     svg.setAttribute("aria-label", label);
   };
@@ -54,32 +54,33 @@ function wires(gap, { start, end }, pitch) {
   return d;
 }
 
-function stillWiring(s) {
+function stillWiring(s, say) {
   const pitch = pitchOf(s), height = pitch * s.channels, { one, cut, plain } = stepsOf(s);
   const center = (gap) => COLUMNS[gap] + COLUMN + GAP / 2;
   const foot = (word, i) => text(`xe-note xe-at${i}`, COLUMNS[i] + (i * COLUMN) / 2, TOP + height + 16, word);
   const below = [
     text("xe-head", center(one), 13, "1×1"),
-    text("xe-note", center(one), 30, "all to all"),
+    text("xe-note", center(one), 30, say("all to all")),
     text("xe-head", center(cut), 13, kernelOf(s)),
     path("xe-wire xe-pointwise", wires(one, { start: 0, end: s.channels }, pitch)),
     rect("xe-plain", COLUMNS[plain], TOP, COLUMN, height),
-    ...["input", "between", "output"].map(foot),
+    ...[say("input"), say("between"), say("output")].map(foot),
   ];
   const rungs = COLUMNS.map((x) => each(s.channels - 1, (i) => `M${x} ${TOP + (i + 1) * pitch}h${COLUMN}`));
   return { width: COLUMNS[2] + COLUMN + LEFT, height: TOP + height + FOOT, below, above: [path("xe-part", rungs.join(""))] };
 }
 
-function movingWiring(s, piece) {
+function movingWiring(s, piece, say) {
   const pitch = pitchOf(s), { cut } = stepsOf(s);
   const columns = [COLUMNS[cut], COLUMNS[cut + 1]];
   const parts = spans(piece.edges).flatMap((span) => [
     path(`xe-wire ${span.hue}${density(span)}`, wires(cut, span, pitch)),
     ...columns.map((x) => rect(span.hue, x, TOP + span.start * pitch, COLUMN, (span.end - span.start) * pitch)),
   ]);
-  const heading = text("xe-note", columns[0] + COLUMN + GAP / 2, 30, `${s.segments} segment${s.segments > 1 ? "s" : ""}`);
-  const rule = `a piece of the output of the ${kernelOf(s)} convolution sees only its own piece of the input`;
-  return { label: `Wiring of ${s.channels} channels, ${piece.words}: ${rule}`, parts: [heading, ...parts] };
+  const heading = text("xe-note", columns[0] + COLUMN + GAP / 2, 30, s.segments > 1 ? say("{count} segments", { count: s.segments }) : say("1 segment"));
+  const rule = say("a piece of the output of the {kernel} convolution sees only its own piece of the input", { kernel: kernelOf(s) });
+  const label = say("Wiring of {channels} channels, {pieces}: {rule}", { channels: s.channels, pieces: say(piece.words), rule });
+  return { label, parts: [heading, ...parts] };
 }
 
 // ---- weights: output channels down, input channels across; a filled cell is one k x k kernel, an empty one no weight ----
@@ -90,19 +91,19 @@ const cells = (x, y, count, pitch) => each(count - 1, (i) => {
   return `M${x} ${y + step}h${side}M${x + step} ${y}v${side}`;
 });
 
-function stillMatrix(s) {
+function stillMatrix(s, say) {
   const pitch = pitchOf(s), size = pitch * s.channels, middle = SIDE + size / 2;
   const below = [
-    text("xe-head", middle, 13, `weights of the ${kernelOf(s)}`),
+    text("xe-head", middle, 13, say("weights of the {kernel}", { kernel: kernelOf(s) })),
     rect("xe-empty", SIDE, TOP, size, size),
     path("xe-part", cells(SIDE, TOP, s.channels, pitch)),
-    text("xe-note", middle, TOP + size + 16, "input channel →"),
-    `<g transform="translate(12 ${TOP + size / 2}) rotate(-90)">${text("xe-note", 0, 0, "← output channel")}</g>`,
+    text("xe-note", middle, TOP + size + 16, say("input channel →")),
+    `<g transform="translate(12 ${TOP + size / 2}) rotate(-90)">${text("xe-note", 0, 0, say("← output channel"))}</g>`,
   ];
   return { width: SIDE + size + 2, height: TOP + size + FOOT, below, above: [] };
 }
 
-function movingMatrix(s, piece) {
+function movingMatrix(s, piece, say) {
   const pitch = pitchOf(s);
   const blocks = spans(piece.edges).map(({ start, end, hue }) => {
     const x = SIDE + start * pitch, y = TOP + start * pitch;
@@ -110,12 +111,15 @@ function movingMatrix(s, piece) {
   });
   const size = (b) => text(`xe-size ${b.hue}`, b.x + b.side / 2, b.y + b.side / 2, b.side < 48 ? b.count : `${b.count}→${b.count}`);
   const parts = [
-    text("xe-note", SIDE + (s.channels * pitch) / 2, 30, piece.kept),
+    text("xe-note", SIDE + (s.channels * pitch) / 2, 30, say(piece.kept)),
     ...blocks.map((b) => rect(b.hue, b.x, b.y, b.side, b.side)),
     path("xe-part", blocks.map((b) => cells(b.x, b.y, b.count, pitch)).join("")),
     ...blocks.filter((b) => b.side >= 20).map(size),
   ];
-  return { label: `Weights, ${s.channels} by ${s.channels} channels: blocks on the diagonal, ${piece.words}; ${piece.kept}`, parts };
+  const label = say("Weights, {channels} by {channels} channels: blocks on the diagonal, {pieces}; {kept}", {
+    channels: s.channels, pieces: say(piece.words), kept: say(piece.kept),
+  });
+  return { label, parts };
 }
 
 // ---- costs: number, ratio to the plain regular convolution, bar from 0 to 2 times it, and both ends' numbers ----------
@@ -124,18 +128,20 @@ const INTENSITY = 4; // the column that is no integer, and no sum of the module'
 
 const number = (value, column) => (column === INTENSITY ? decimals : integers).format(value);
 
-function costTable(table) {
+function costTable(table, say) {
   const bars = (...names) => names.map((name) => make("i", { class: name }));
-  const head = ["cost", "this module", "× regular", "", "regular conv.", "separable"].map((word) => make("th", { scope: "col" }, word));
-  head[3].setAttribute("aria-label", "bar from 0 to 2 times the regular convolution");
+  const head = [say("cost"), say("this module"), say("× regular"), "", say("regular conv."), say("separable")].map((word) => make("th", { scope: "col" }, word));
+  head[3].setAttribute("aria-label", say("bar from 0 to 2 times the regular convolution"));
   head[3].append(make("div", { class: "xe-scale", "aria-hidden": "true" }, ...["0", "1×", "2×"].map((tick) => make("span", {}, tick))));
   const lines = table.columns.map(([label, unit]) => {
     const [count, ratio, regular, separable] = ["count", "ratio", "regular", "separable"].map((name) => make("td", { class: `xe-${name}` }));
     const bar = make("div", { class: "xe-bar", "aria-hidden": "true" }, ...bars("xe-all", "xe-first", "xe-one", "xe-end"));
-    const name = make("th", { scope: "row" }, label, make("small", {}, unit));
+    const name = make("th", { scope: "row" }, say(label), make("small", {}, say(unit)));
+    regular.dataset.name = say("regular"); // a narrow page shows them, where it has no heads
+    separable.dataset.name = say("separable");
     return { row: make("tr", {}, name, count, ratio, make("td", {}, bar), regular, separable), count, ratio, regular, separable, bar };
   });
-  const keys = { "xe-first": "1×1", "xe-all": "k×k", "xe-one": "plain regular convolution", "xe-end": "separable" };
+  const keys = { "xe-first": "1×1", "xe-all": "k×k", "xe-one": say("plain regular convolution"), "xe-end": say("separable") };
   const legend = Object.entries(keys).map(([name, words]) => make("span", { class: "xe-key" }, ...bars(name), words));
   const rows = make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...lines.map((line) => line.row)));
   const show = ({ row, separable, regular, pointwise }) => lines.forEach((line, i) => {
@@ -154,26 +160,26 @@ function costTable(table) {
 
 // ---- the explorer ---------------------------------------------------------------------------------------------------
 
-function build(table) {
-  const title = make("p", { class: "xe-title" }), costs = costTable(table);
-  const wiring = picture("xe-wiring", stillWiring, movingWiring), matrix = picture("xe-matrix", stillMatrix, movingMatrix);
-  const head = ["Segments", "Pieces", ...table.columns.map(([label]) => label)];
+function build(table, go, say) {
+  const title = make("p", { class: "xe-title" }), costs = costTable(table, say);
+  const wiring = picture("xe-wiring", stillWiring, movingWiring, say), matrix = picture("xe-matrix", stillMatrix, movingMatrix, say);
+  const head = [say("Segments"), say("Pieces"), ...table.columns.map(([label]) => say(label))];
   return {
     name: "segments",
     panels: [title, make("div", { class: "xe-body" }, wiring.element, matrix.element, costs.element)],
-    labels: (control) => control.options.map(WORDS[control.name] ?? String),
+    labels: (control) => control.options.map((option) => WORDS[control.name]?.(option, say) ?? String(option)),
     stops: (s) => table.pieces[s.channels].map((_, i) => i + 1),
     draw(s) {
       const at = `${s.channels} ${s.kernel_size} ${s.input_side}`, key = `${at} ${s.order}`, current = s.segments - 1;
       const rows = table.costs[key], pieces = table.pieces[s.channels], piece = pieces[current];
-      const name = table.names[`${s.channels} ${s.order}`][current];
-      title.replaceChildren(make("strong", {}, name), ` ${piece.words}`);
+      const name = say(table.names[`${s.channels} ${s.order}`][current]), words = say(piece.words);
+      title.replaceChildren(make("strong", {}, name), ` ${words}`);
       wiring.show(s, piece);
       matrix.show(s, piece);
       costs.show({ row: rows[current], separable: rows.at(-1), regular: table.regular[at], pointwise: table.pointwise[at] });
-      const listing = () => rows.map((row, i) => [i + 1, pieces[i].words, ...table.columns.map((_, column) => number(row[column], column))]);
-      const data = { key, title: `Table of all ${s.channels} positions`, head, current, rows: listing };
-      return { short: `${s.segments} of ${s.channels}`, long: `${name}; ${piece.words}`, data };
+      const listing = () => rows.map((row, i) => [i + 1, say(pieces[i].words), ...table.columns.map((_, column) => number(row[column], column))]);
+      const data = { key, title: say("Table of all {count} positions", { count: s.channels }), head, current, rows: listing };
+      return { short: say("{at} of {count}", { at: s.segments, count: s.channels }), long: `${name}; ${words}`, data };
     },
   };
 }

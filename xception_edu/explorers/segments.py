@@ -2,7 +2,7 @@
 1.2, Figures 2 to 4).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, groupby
 
 import traitlets as t
@@ -182,7 +182,20 @@ class SegmentsExplorer(TableExplorer):
             COLUMNS,
             kernel_size=self.kernel_size,
             order=self.order,
+            say=self.say,
+            fonts=self.fonts(),
         )
+
+    def texts(self) -> Iterator[str]:
+        """Every text of the table that is shown: of controls, costs, pieces and names."""
+        yield from (control["label"] for control in self.table["controls"])
+        for column in self.table["columns"]:
+            yield from column
+        for names in self.table["names"].values():
+            yield from names
+        for rows in self.table["pieces"].values():
+            for row in rows:
+                yield from (row["words"], row["kept"])
 
 
 def segments_explorer(

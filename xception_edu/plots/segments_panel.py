@@ -6,7 +6,7 @@ are only placed.
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 from matplotlib.axes import Axes
@@ -24,6 +24,7 @@ SHARPNESS = 1.5  # pixels of the file for one of the page
 FIELD, TOP, COLUMN, GAP = 240, 92, 10, 102
 WIRING, MATRIX, COSTS = 16, 286, 548  # left edges
 EMPTY = style.tint(style.INK, 0.08)
+Say = Callable[[str], str]  # gives an English text in the reader's language
 
 
 def png(
@@ -32,12 +33,22 @@ def png(
     *,
     kernel_size: int,
     order: str,
+    say: Say = str,
+    fonts: Sequence[str] = (),
 ) -> bytes:
     """The picture of `position`, a row of the explorer's table whose costs `columns` name; the same
     bytes each time.
+
+    Args:
+        position: name, words, edges, kept and costs, as the explorer looks them up.
+        columns: the costs' names and units.
+        kernel_size: the k of the k x k.
+        order: "pointwise_first" or "spatial_first".
+        say: gives each text in the language of the picture.
+        fonts: with letters that the usual one lacks.
     """
-    with style.context():
-        return compressed(draw(position, columns, kernel_size=kernel_size, order=order))
+    with style.context(*fonts):
+        return compressed(draw(position, columns, kernel_size=kernel_size, order=order, say=say))
 
 
 def draw(
@@ -46,23 +57,27 @@ def draw(
     *,
     kernel_size: int,
     order: str,
+    say: Say = str,
 ) -> Figure:
     """The figure of `png`, in the style that is set."""
     figure = Figure(
         figsize=(style.WIDTH / style.DPI, HEIGHT / style.DPI), dpi=SHARPNESS * style.DPI
     )
     ax = style.in_pixels(figure.add_axes((0, 0, 1, 1)), style.WIDTH, HEIGHT)
-    ax.text(WIRING, 22, position["name"], fontsize=style.TITLE, fontweight="bold", va="center")
-    ax.text(WIRING, 42, position["words"], fontsize=style.TEXT, va="center")
-    note = "One position. Run the cell to move the slider."
+    name, words, kept = (say(position[key]) for key in ("name", "words", "kept"))
+    ax.text(WIRING, 22, name, fontsize=style.TITLE, fontweight="bold", va="center")
+    ax.text(WIRING, 42, words, fontsize=style.TEXT, va="center")
+    note = say("One position. Run the cell to move the slider.")
     _small(ax, style.WIDTH - 16, HEIGHT - 12, note, ha="right")
-    draw_wiring(ax, position["edges"], kernel_size=kernel_size, order=order)
-    draw_matrix(ax, position["edges"], kernel_size=kernel_size, kept=position["kept"])
-    draw_costs(ax, columns, position)
+    draw_wiring(ax, position["edges"], kernel_size=kernel_size, order=order, say=say)
+    draw_matrix(ax, position["edges"], kernel_size=kernel_size, kept=kept, say=say)
+    draw_costs(ax, [(say(label), say(unit)) for label, unit in columns], position, say)
     return figure
 
 
-def draw_wiring(ax: Axes, edges: Sequence[int], *, kernel_size: int, order: str) -> Axes:
+def draw_wiring(
+    ax: Axes, edges: Sequence[int], *, kernel_size: int, order: str, say: Say = str
+) -> Axes:
     """Three columns of channels and the module's two steps between them; the segmented step in its
     pieces' colors.
     """
@@ -70,8 +85,8 @@ def draw_wiring(ax: Axes, edges: Sequence[int], *, kernel_size: int, order: str)
     columns = [WIRING + i * (COLUMN + GAP) for i in range(3)]
     cut = 1 if order == "pointwise_first" else 0
     segments = len(edges) - 1
-    _head(ax, columns[1 - cut] + COLUMN + GAP / 2, "1×1", "all to all")
-    words = f"{segments} segment{'s' * (segments > 1)}"
+    _head(ax, columns[1 - cut] + COLUMN + GAP / 2, "1×1", say("all to all"))
+    words = say(f"{segments} segment{'s' * (segments > 1)}")
     _head(ax, columns[cut] + COLUMN + GAP / 2, f"{kernel_size}×{kernel_size}", words)
     one = style.COLORS["pointwise"]
     _wires(ax, columns[1 - cut] + COLUMN, 0, channels, pitch, one, alpha=0.45)
@@ -84,19 +99,22 @@ def draw_wiring(ax: Axes, edges: Sequence[int], *, kernel_size: int, order: str)
     heights = [TOP + i * pitch for i in range(1, channels)]
     _lines(ax, [((x, y), (x + COLUMN, y)) for x in columns for y in heights])
     below = TOP + pitch * channels + 13
-    _small(ax, columns[0], below, "input", ha="left")
-    _small(ax, columns[1] + COLUMN / 2, below, "between")
-    _small(ax, columns[2] + COLUMN, below, "output", ha="right")
+    _small(ax, columns[0], below, say("input"), ha="left")
+    _small(ax, columns[1] + COLUMN / 2, below, say("between"))
+    _small(ax, columns[2] + COLUMN, below, say("output"), ha="right")
     return ax
 
 
-def draw_matrix(ax: Axes, edges: Sequence[int], *, kernel_size: int, kept: str) -> Axes:
+def draw_matrix(
+    ax: Axes, edges: Sequence[int], *, kernel_size: int, kept: str, say: Say = str
+) -> Axes:
     """The weights, output channels down and input channels across; a filled cell is a kernel, an
     empty one no weight.
     """
     channels, pitch = edges[-1], FIELD // edges[-1]
     size = channels * pitch
-    _head(ax, MATRIX + size / 2, f"weights of the {kernel_size}×{kernel_size}", kept)
+    name = say(f"weights of the {kernel_size}×{kernel_size}")
+    _head(ax, MATRIX + size / 2, name, kept)
     _box(ax, MATRIX, TOP, size, size, EMPTY)
     for start, end, hue in _colored(edges):
         side, corner, middle = (end - start) * pitch, start * pitch, (start + end) / 2 * pitch
@@ -109,8 +127,8 @@ def draw_matrix(ax: Axes, edges: Sequence[int], *, kernel_size: int, kept: str) 
     places = [i * pitch for i in range(1, channels)]
     rows = [((MATRIX, TOP + i), (MATRIX + size, TOP + i)) for i in places]
     _lines(ax, rows + [((MATRIX + i, TOP), (MATRIX + i, TOP + size)) for i in places])
-    _small(ax, MATRIX + size / 2, TOP + size + 13, "input channel →")
-    _small(ax, MATRIX - 11, TOP + size / 2, "← output channel", rotation=90)
+    _small(ax, MATRIX + size / 2, TOP + size + 13, say("input channel →"))
+    _small(ax, MATRIX - 11, TOP + size / 2, say("← output channel"), rotation=90)
     return ax
 
 
@@ -121,7 +139,10 @@ def _colored(edges: Sequence[int]) -> list[tuple[int, int, str]]:
 
 
 def draw_costs(
-    ax: Axes, columns: Sequence[tuple[str, str]], position: Mapping[str, object]
+    ax: Axes,
+    columns: Sequence[tuple[str, str]],
+    position: Mapping[str, object],
+    say: Say = str,
 ) -> Axes:
     """A bar for each cost on a scale of 0 to 2 times the plain regular convolution, split into 1x1
     and k x k.
@@ -139,10 +160,12 @@ def draw_costs(
         ax.text(COSTS + width, y, f"{ratios[i]:.3f}×", ha="right", va="baseline")
         pointwise = position["pointwise"][i] if i < count - 1 else None
         _bar(ax, y + 6, width, ratios[i], pointwise, position["separable"][count + i])
-        regular, separable = (write(position[key][i]) for key in ("regular", "separable"))
-        _small(ax, COSTS, y + 31, f"regular {regular}", ha="left", va="baseline")
-        _small(ax, COSTS + width, y + 31, f"separable {separable}", ha="right", va="baseline")
-    return _legend(ax, TOP - 26 + count * 51)
+        regular, separable = (
+            f"{say(key)} {write(position[key][i])}" for key in ("regular", "separable")
+        )
+        _small(ax, COSTS, y + 31, regular, ha="left", va="baseline")
+        _small(ax, COSTS + width, y + 31, separable, ha="right", va="baseline")
+    return _legend(ax, TOP - 26 + count * 51, say)
 
 
 def _bar(
@@ -163,14 +186,14 @@ def _diamond(ax: Axes, x: float, y: float) -> None:
     mark.set_markerfacecolor(style.PAPER)
 
 
-def _legend(ax: Axes, y: float) -> Axes:
+def _legend(ax: Axes, y: float, say: Say) -> Axes:
     for x, key, label in ((0, "pointwise", "1×1"), (48, "spatial", "k×k")):
         _box(ax, COSTS + x, y - 4, 11, 8, style.COLORS[key])
         _small(ax, COSTS + x + 16, y, label, ha="left", va="center_baseline")
     ax.plot([COSTS + 98] * 2, [y - 6, y + 6], color=style.INK, linewidth=1.5)
-    _small(ax, COSTS + 104, y, "regular", ha="left", va="center_baseline")
+    _small(ax, COSTS + 104, y, say("regular"), ha="left", va="center_baseline")
     _diamond(ax, COSTS + 166, y)
-    _small(ax, COSTS + 175, y, "separable", ha="left", va="center_baseline")
+    _small(ax, COSTS + 175, y, say("separable"), ha="left", va="center_baseline")
     return ax
 
 

@@ -9,10 +9,11 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
-from matplotlib import patheffects, style
+from matplotlib import font_manager, patheffects, style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
@@ -41,6 +42,19 @@ INK, QUIET, PAPER = "#222222", "#5F5F5F", "#FFFFFF"
 
 TITLE, TEXT, MEDIUM, SMALL = 12.0, 9.0, 8.5, 8.0  # points; the smallest is 10.7 pixels
 
+# fonts with Korean letters, as systems have them; matplotlib knows Noto's file by its first name
+KOREAN_FONTS = (
+    "Apple SD Gothic Neo",
+    "AppleGothic",
+    "Malgun Gothic",
+    "Noto Sans KR",
+    "Noto Sans CJK KR",
+    "Noto Sans CJK JP",
+    "NanumGothic",
+    "NanumBarunGothic",
+    "UnDotum",
+)
+
 RC = {
     # comes with matplotlib, so that text has the same size on every machine
     "font.family": ["DejaVu Sans"],
@@ -68,12 +82,19 @@ RC = {
 
 
 @contextmanager
-def context() -> Iterator[None]:
+def context(*fonts: str) -> Iterator[None]:
     """Matplotlib's own defaults and then RC, whatever the reader has set; the reader's settings
-    come back at the end.
+    come back at the end. `fonts` are for letters that RC's own lacks.
     """
-    with style.context(["default", RC]):
+    with style.context(["default", RC, {"font.family": [*RC["font.family"], *fonts]}]):
         yield
+
+
+@cache
+def korean_fonts() -> list[str]:
+    """Names of the fonts with Korean letters that this machine has."""
+    here = {font.name for font in font_manager.fontManager.ttflist}
+    return [name for name in KOREAN_FONTS if name in here]
 
 
 def page() -> tuple[Figure, Axes]:

@@ -4,6 +4,7 @@ picture for saved notebooks.
 
 import base64
 import json
+from collections.abc import Iterable
 from importlib import resources
 from typing import Any
 
@@ -11,7 +12,9 @@ import anywidget
 import traitlets as t
 
 from xception_edu import checks
+from xception_edu.explorers.engine import language
 from xception_edu.explorers.engine.readouts import Value, look_up
+from xception_edu.plots import style
 
 
 class TableExplorer(anywidget.AnyWidget):
@@ -20,13 +23,15 @@ class TableExplorer(anywidget.AnyWidget):
     `table["controls"]` lists its dials, each a trait: the slider with `name` and `label`, then
     choices, with `options` too. `table["call"]` is the line of code that makes it, before and after
     the values of the dials. A subclass gives the traits, `files` (its .js and .css, which follow
-    the shell's), `picture()` and `readouts()`.
+    the shell's), `picture()`, `readouts()` and `texts()`. The table is English; `language` is what
+    the browser and the picture show.
     """
 
     package = __package__  # where its files are
     files = ""
     # pixels at which a page shows the picture, which is drawn larger for sharp screens
     picture_width = 0
+    language = t.Unicode()  # "en" or "ko", as `xe.language()` was when it was made
     table = t.Dict()
     # the table as JSON: one line of a saved notebook, not one for each number
     _table = t.Unicode().tag(sync=True)
@@ -53,9 +58,16 @@ class TableExplorer(anywidget.AnyWidget):
     def _style(self) -> str:
         return self.source("css")
 
+    @t.default("language")
+    def _current_language(self) -> str:
+        return language.language()
+
     @t.observe("table")
     def _send_table(self, change: dict[str, Any]) -> None:
-        self._table = as_text(self._sent(change["new"]))
+        sent = self._sent(change["new"])
+        if self.language != "en":
+            sent = {**sent, "words": language.words_of(self.texts())}
+        self._table = as_text(sent)
 
     def _sent(self, table: dict[str, Any]) -> dict[str, Any]:
         """The table as the browser's script expects it."""
@@ -70,6 +82,18 @@ class TableExplorer(anywidget.AnyWidget):
     def picture(self) -> bytes:
         """PNG of the current state, for places where no widget runs."""
         raise NotImplementedError
+
+    def texts(self) -> Iterable[str]:
+        """Every text of the table that is shown, in English."""
+        raise NotImplementedError
+
+    def say(self, text: str) -> str:
+        """A text in the language of this explorer's picture: English where no font has Korean."""
+        return language.say(text, self.language if self.fonts() else "en")
+
+    def fonts(self) -> list[str]:
+        """Fonts that the picture needs besides its own."""
+        return [] if self.language == "en" else style.korean_fonts()
 
     def readouts(self) -> dict[str, object]:
         """What the explorer shows in numbers in its current state, by name."""

@@ -41,9 +41,15 @@ const PAINT = {
   },
 };
 const paint = (shapes) => shapes.map(([kind, ...values]) => PAINT[kind](...values)).join("");
+// Place of the words in a shape, or of a list of words.
+const WORDS_AT = { text: 4, words: 6, click: 6 };
+const translated = (shape, say) => {
+  const at = WORDS_AT[shape[0]], words = shape[at];
+  return at ? [...shape.slice(0, at), Array.isArray(words) ? words.map((one) => say(one)) : say(words), ...shape.slice(at + 1)] : shape;
+};
 // A drawing of the table, which has every drawing and every picture once and elsewhere their numbers.
-const drawing = (table, number) =>
-  table.drawings[number].map((shape) => (shape[0] === "image" ? ["image", table.images[shape[1]], ...shape.slice(2)] : shape));
+const drawing = (table, number, say) =>
+  table.drawings[number].map((shape) => (shape[0] === "image" ? ["image", table.images[shape[1]], ...shape.slice(2)] : translated(shape, say)));
 
 // One page of the scene: what stands still is painted when a choice changes, the rest at every move.
 function panel([width, height]) {
@@ -64,7 +70,7 @@ function panel([width, height]) {
 }
 
 // The longest of some texts: room is kept for it, so that nothing jumps while the slider moves.
-const longest = (texts) => texts.reduce((most, text) => (text.length > most.length ? text : most), "");
+const longest = (texts) => texts.reduce((most, text) => (breadth(text) > breadth(most) ? text : most), "");
 
 function readouts(columns) {
   const values = columns.map(() => make("span"));
@@ -76,10 +82,11 @@ function readouts(columns) {
   return { element: make("div", { class: "xe-readouts" }, ...pairs), show, reserve };
 }
 
-function build(table, go) {
+function build(table, go, say) {
   const [slider, ...choices] = table.controls;
   const title = make("strong"), note = make("span"), head = make("p", { class: "xe-title" }, make("span", {}, title, " ", note));
-  const panels = table.panels.map(panel), row = readouts(table.columns);
+  const panels = table.panels.map(panel), named = table.columns.map((column) => column.map((words) => say(words)));
+  const row = readouts(named);
   const pictures = make("div", { class: "xe-panels" }, ...panels.map((p) => p.element));
   pictures.addEventListener("click", (event) => {
     const { stop, choices: made } = event.target.dataset ?? {};
@@ -87,27 +94,32 @@ function build(table, go) {
   });
   for (const [name, color] of Object.entries(table.palette)) pictures.style.setProperty(`--${name}`, color);
   const keyOf = (s) => choices.map(({ name }) => s[name]).join(" ");
-  const columns = [slider.label, ...table.columns.map(([label, unit]) => (unit ? `${label}, ${unit}` : label))];
+  const columns = [slider.label, ...named.map(([label, unit]) => (unit ? `${label}, ${unit}` : label))];
   let painted = null;
+  // The views of a choice in the reader's language, each choice once.
+  const said = {};
+  const spoken = (key) => (said[key] ??= table.views[key].map((view) => ({
+    ...view, short: say(view.short), title: say(view.title), note: say(view.note), values: view.values.map((value) => say(value)),
+  })));
   return {
     name: "scenes",
     panels: [head, pictures, row.element],
     labels: (control) => control.words,
     stops: (s) => table.stops[keyOf(s)],
     draw(s) {
-      const key = keyOf(s), views = table.views[key], current = table.stops[key].indexOf(s[slider.name]), view = views[current];
+      const key = keyOf(s), views = spoken(key), current = table.stops[key].indexOf(s[slider.name]), view = views[current];
       if (painted !== key) {
         head.dataset.room = longest(views.map((one) => `${one.title} ${one.note}`));
         row.reserve(views.map((one) => one.values));
       }
       title.textContent = view.title;
       note.textContent = view.note;
-      const still = (i) => (painted === key ? null : drawing(table, table.stills[key][i]));
-      panels.forEach((p, i) => p.show(still(i), drawing(table, view.shapes[i]), view.alts[i]));
+      const still = (i) => (painted === key ? null : drawing(table, table.stills[key][i], say));
+      panels.forEach((p, i) => p.show(still(i), drawing(table, view.shapes[i], say), say(view.alts[i])));
       row.show(view.values);
       painted = key;
       const rows = () => views.map((one, i) => [table.stops[key][i], ...one.values]);
-      const data = { key, title: `Table of all ${views.length} positions`, head: columns, current, rows };
+      const data = { key, title: say("Table of all {count} positions", { count: views.length }), head: columns, current, rows };
       return { short: view.short, longest: longest(views.map((one) => one.short)), long: `${view.title}; ${view.note}`, data };
     },
   };

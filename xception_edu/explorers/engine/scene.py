@@ -7,7 +7,7 @@ one concept in one color.
 """
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from xception_edu import checks
@@ -18,6 +18,8 @@ THEME = ("ink", "quiet", "line", "faint", "paper")
 LEVELS = "0123456789abcdefghijklmnopqrstuvwxyz"  # opacity of a cell, from none to full
 SIZES = {"small": style.SMALL, "text": style.TEXT, "title": style.TITLE}  # points
 ANCHORS = ("start", "middle", "end")
+# place of the words in a shape, or of a list of words; scene.js has the same
+WORDS_AT = {"text": 4, "words": 6, "click": 6}
 
 
 def palette() -> dict[str, str]:
@@ -177,6 +179,28 @@ def _tenths(value: object) -> object:
     if isinstance(value, float):
         return int(value) if value == int(value) else round(value, 1 if abs(value) > 1 else 3)
     return value
+
+
+def texts_of(shapes: Iterable[list[Any]]) -> Iterator[str]:
+    """Every text in a drawing."""
+    for shape in shapes:
+        if shape[0] in WORDS_AT:
+            words = shape[WORDS_AT[shape[0]]]
+            yield from words if isinstance(words, list) else [words]
+
+
+def in_language(shapes: Iterable[list[Any]], say: Callable[[str], str]) -> list[list[Any]]:
+    """The drawing with its texts as `say` gives them."""
+    return [_said(shape, say) for shape in shapes]
+
+
+def _said(shape: list[Any], say: Callable[[str], str]) -> list[Any]:
+    if shape[0] not in WORDS_AT:
+        return shape
+    at = WORDS_AT[shape[0]]
+    words = shape[at]
+    said = list(map(say, words)) if isinstance(words, list) else say(words)
+    return [*shape[:at], said, *shape[at + 1 :]]
 
 
 def shared_start(drawings: Iterable[list[list[Any]]]) -> int:

@@ -3,9 +3,9 @@
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 import traitlets as t
@@ -14,7 +14,13 @@ from xception_edu import checks
 from xception_edu.explorers.engine import scene_picture
 from xception_edu.explorers.engine.base import TableExplorer, as_text
 from xception_edu.explorers.engine.readouts import named
-from xception_edu.explorers.engine.scene import Scene, palette, shared_start
+from xception_edu.explorers.engine.scene import (
+    Scene,
+    in_language,
+    palette,
+    shared_start,
+    texts_of,
+)
 from xception_edu.plots import style
 
 
@@ -88,13 +94,30 @@ class SceneExplorer(TableExplorer):
 
     def picture(self) -> bytes:
         """PNG of the current state: title, panels and readouts."""
+        view = self.view()
+        words = {name: self.say(view[name]) for name in ("title", "note")}
         return scene_picture.png(
-            self.view(),
-            self.shapes(),
+            words | {"values": list(map(self.say, view["values"]))},
+            [in_language(shapes, self.say) for shapes in self.shapes()],
             self.table["panels"],
-            self.table["columns"],
+            [(self.say(label), self.say(unit)) for label, unit in self.table["columns"]],
             self.table["palette"],
+            self.say(scene_picture.FOOTNOTE),
+            self.fonts(),
         )
+
+    def texts(self) -> Iterator[str]:
+        """Every text of the table that is shown: of controls, readouts, views and drawings."""
+        for control in self.table["controls"]:
+            yield from (control["label"], *control.get("words", ()))
+        for column in self.table["columns"]:
+            yield from column
+        for rows in self.table["views"].values():
+            for row in rows:
+                yield from (row["short"], row["title"], row["note"], *row["values"], *row["alts"])
+                yield from chain.from_iterable(map(texts_of, row["shapes"]))
+        for panels in self.table["stills"].values():
+            yield from chain.from_iterable(map(texts_of, panels))
 
 
 def scene_explorer(

@@ -29,6 +29,7 @@ THEME = {
 SIZES = {"small": style.SMALL, "text": style.TEXT, "title": style.TITLE}
 ALIGN = {"start": "left", "middle": "center", "end": "right"}
 LEVELS = 35  # of a cell's opacity, above none
+FOOTNOTE = "One position. Run the cell to move the slider."
 
 
 def png(
@@ -37,12 +38,14 @@ def png(
     panels: Sequence[tuple[int, int]],
     columns: Sequence[tuple[str, str]],
     palette: Mapping[str, str],
+    footnote: str = FOOTNOTE,
+    fonts: Sequence[str] = (),
 ) -> bytes:
-    """The picture of a view: its title and note, its panels in rows as they fit, its values; the
-    same bytes each time.
+    """The picture of a view: its title and note, its panels in rows as they fit, its values, and
+    the footnote; the same bytes each time. `fonts` have letters that the usual one lacks.
     """
-    with style.context():
-        return style.compressed(draw(view, shapes, panels, columns, palette))
+    with style.context(*fonts):
+        return style.compressed(draw(view, shapes, panels, columns, palette, footnote))
 
 
 def draw(
@@ -51,6 +54,7 @@ def draw(
     panels: Sequence[tuple[int, int]],
     columns: Sequence[tuple[str, str]],
     palette: Mapping[str, str],
+    footnote: str = FOOTNOTE,
 ) -> Figure:
     """The figure of `png`, in the style that is set."""
     corners, bottom = places(panels)
@@ -73,11 +77,10 @@ def draw(
         ax.text(left, bottom + 14, label, fontsize=style.SMALL, color=style.QUIET, va="center")
         ax.text(left, bottom + 31, value, fontsize=style.MEDIUM, fontweight="bold", va="center")
         ax.text(left, bottom + 47, unit, fontsize=style.SMALL, color=style.QUIET, va="center")
-    note = "One position. Run the cell to move the slider."
     ax.text(
         style.WIDTH - MARGIN,
         height - 10,
-        note,
+        footnote,
         fontsize=style.SMALL,
         color=style.QUIET,
         ha="right",

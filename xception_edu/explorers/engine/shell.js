@@ -12,6 +12,12 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+// `say(text)` in the reader's language: `words` are what Python sends for it, none for English. A text of a script's own
+// may have fields in braces.
+const speaker = (words = {}) => (text, fields = {}) => (words[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => fields[name]);
+// How wide a text is, about: a Korean letter is as wide as two others.
+const breadth = (text) => [...text].reduce((sum, letter) => sum + (letter < "\u1100" ? 1 : 2), 0);
+
 // A name that is free in the page; it never enters the widget's state.
 const unique = (name) => `xe-${name}-${Math.random().toString(36).slice(2)}`;
 
@@ -31,11 +37,11 @@ function choice(control, labels, pick) {
 
 // The slider over a list of stops, a button at each end, and a readout that is also spoken. Its own value is the number of
 // the stop, from 1, so that arrows, Home, End and the Page keys go from stop to stop.
-function slider(control, pick) {
+function slider(control, pick, say) {
   const id = unique(control.name);
   const input = make("input", { id, type: "range", min: 1, step: 1 });
-  const fewer = make("button", { type: "button", "aria-label": `${control.label}: previous` }, "−");
-  const more = make("button", { type: "button", "aria-label": `${control.label}: next` }, "+");
+  const fewer = make("button", { type: "button", "aria-label": say("{label}: previous", control) }, "−");
+  const more = make("button", { type: "button", "aria-label": say("{label}: next", control) }, "+");
   const output = make("output", { for: id, "aria-live": "polite" });
   const bar = make("div", { class: "xe-slider" }, make("label", { for: id }, control.label), fewer, input, more, output);
   let stops = [];
@@ -49,7 +55,7 @@ function slider(control, pick) {
     input.valueAsNumber = stops.indexOf(value) + 1;
     input.setAttribute("aria-valuetext", words.long);
     output.textContent = words.short;
-    output.style.setProperty("--longest", words.longest?.length ?? 0);
+    output.style.setProperty("--longest", breadth(words.longest ?? ""));
     fewer.setAttribute("aria-disabled", value === stops[0]); // not `disabled`, which would throw the focus out of the explorer
     more.setAttribute("aria-disabled", value === stops.at(-1));
   };
@@ -57,8 +63,8 @@ function slider(control, pick) {
 }
 
 // The numbers of every slider position behind a toggle: filled when opened, and again when another choice is made.
-function dataTable() {
-  const body = make("div", { class: "xe-scroll", tabindex: 0, role: "group", "aria-label": "Data table" });
+function dataTable(say) {
+  const body = make("div", { class: "xe-scroll", tabindex: 0, role: "group", "aria-label": say("Data table") });
   const summary = make("summary");
   const details = make("details", { class: "xe-data" }, summary, body);
   const line = (tag, cells) => make("tr", {}, ...cells.map((cell) => make(tag, {}, cell)));
@@ -80,27 +86,28 @@ function dataTable() {
 }
 
 // The state as a line of code, to paste into a cell.
-function codeLine() {
-  const code = make("code"), button = make("button", { type: "button" }, "Copy");
+function codeLine(say) {
+  const code = make("code"), button = make("button", { type: "button" }, say("Copy"));
   button.addEventListener("click", async () => {
-    try { await navigator.clipboard.writeText(code.textContent); button.textContent = "Copied"; } catch {
+    try { await navigator.clipboard.writeText(code.textContent); button.textContent = say("Copied"); } catch {
       getSelection().selectAllChildren(code); // not allowed here: leave it selected, for Ctrl+C
-      button.textContent = "Selected";
+      button.textContent = say("Selected");
     }
-    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    setTimeout(() => { button.textContent = say("Copy"); }, 1500);
   });
-  const element = make("div", { class: "xe-code" }, make("span", {}, "This state as code"), code, button);
+  const element = make("div", { class: "xe-code" }, make("span", {}, say("This state as code")), code, button);
   return { element, show: (text) => { code.textContent = text; } };
 }
 
-// Wire an explorer. `build(table, go)` gives its own part: its `name`, under which its styles are; `panels`, elements to show;
+// Wire an explorer. `build(table, go, say)` gives its own part: its `name`, under which its styles are; `panels`, elements to show;
 // `labels(control)`, words for the options of a choice; `stops(state)`, the slider's values in ascending order; and
 // `draw(state)`, which shows a state and returns its words, `short`, the `longest` of these and `long`, and its `data` table.
 // `go(change)` is for clicks in the picture, with a value for each control that changes: the keys go on from there. Whoever changes the state, here, by `go` or in Python,
 // draw follows the model.
 function explore({ model, el }, build) {
-  const table = JSON.parse(model.get("_table")), [first, ...choices] = table.controls;
-  const data = dataTable(), code = codeLine();
+  const table = JSON.parse(model.get("_table")), say = speaker(table.words);
+  const [first, ...choices] = table.controls = table.controls.map((control) => ({ ...control, label: say(control.label), words: control.words?.map((words) => say(words)) }));
+  const data = dataTable(say), code = codeLine(say);
   const state = () => Object.fromEntries(table.controls.map(({ name }) => [name, model.get(name)]));
   const set = (change) => {
     const next = { ...state(), ...change };
@@ -109,14 +116,14 @@ function explore({ model, el }, build) {
     for (const [name, value] of Object.entries(next)) model.set(name, value);
     model.save_changes();
   };
-  const range = slider(first, (value) => set({ [first.name]: value }));
+  const range = slider(first, (value) => set({ [first.name]: value }), say);
   const own = build(table, (change) => {
     set(change);
     range.input.focus({ preventScroll: true });
-  });
+  }, say);
   const switches = choices.map((control) => choice(control, own.labels(control), (value) => set({ [control.name]: value })));
   const row = make("div", { class: "xe-choices" }, ...switches.map((s) => s.group));
-  const root = make("div", { class: `xe xe-${own.name}` }, row, range.bar, ...own.panels, data.details, code.element);
+  const root = make("div", { class: `xe xe-${own.name}`, lang: table.words ? "ko" : "en" }, row, range.bar, ...own.panels, data.details, code.element);
   // Else JupyterLab's shortcuts take the arrow keys, and "d d" deletes the cell. Stopped at the window, on the way down: at the
   // explorer it would be too late in Notebook 7. What the browser itself does with the key stays; Ctrl+S and its kin go on.
   const keep = (event) => {
