@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pages
-from claims_table import between, points, spectrum_of_two_seeds, work
+from claims_table import in_small, points, work
 
 from xception_edu.benchmark import records
 from xception_edu.sweep.plan import Plan
@@ -18,6 +18,19 @@ from xception_edu.sweep.plan import Plan
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "results" / "REPORT.md"
 ANSWERS = {"yes": "Yes", "no": "No", "undecided": "Not decided"}
+OTHERS = {
+    "ablation_residual": "Without residual connections (Figure 9)",
+    "ablation_activation": "An activation between the two steps (Figure 10)",
+    "ablation_inception_like": "Three segments, as an Inception module has (Table 1)",
+    "ablation_order": "The other order of the two steps (Section 1.2)",
+    "ablation_training": "The paper's staircase, and no averaged weights (Section 4.2)",
+    "frozen_kernels": "Spatial kernels that do not learn",
+    "entangled_0": "Made images whose classes are one shape times one color",
+    "entangled_025": "A quarter of their energy in a shape for each channel",
+    "entangled_05": "Half of it",
+    "entangled_075": "Three quarters of it",
+    "entangled_1": "All of it",
+}
 BUDGETS = {
     "params": "equal parameters",
     "macs": "equal MACs",
@@ -203,9 +216,16 @@ def elsewhere() -> str:
     return f"""## The rest of the paper
 
 [CLAIMS.md](CLAIMS.md) lists every claim, number, table and figure beside what was found. In short:
-the network and its sizes are exact, by hand and by machine. {work()}. {between()}.
-{spectrum_of_two_seeds()}.
+the network and its sizes are exact, by hand and by machine. {work()}.
+
+{changes()}
 """
+
+
+def changes() -> str:
+    """The other sweeps that are there, with what each asks."""
+    there = [name for name in OTHERS if records.are_there(f"sweep_{name}")]
+    return "\n".join(f"- *{OTHERS[name]}.* {in_small(name)}." for name in there)
 
 
 def again(record: records.Record) -> str:

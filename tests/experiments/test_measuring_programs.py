@@ -6,7 +6,6 @@ import importlib.util
 import json
 import statistics
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,60 +81,3 @@ def test_what_would_give_no_spread_or_another_recipes_file_is_refused(
         called(train_seeds, monkeypatch, "digits", *arguments)
     assert f"argument {named}: must be" in capsys.readouterr().err
     assert not list((tmp_path / "results").iterdir())
-
-
-def test_points_of_the_spectrum_have_as_many_parameters_as_the_depthwise_one(tmp_path, monkeypatch):
-    spectrum = program("spectrum", monkeypatch, tmp_path)
-    rows = spectrum.rows()
-    wanted = rows["same_widths"][1]["params"]
-    assert [row["segments"] for row in rows["points"]] == list(spectrum.SEGMENTS)
-    for row in rows["points"]:
-        assert row["params"] == pytest.approx(wanted, rel=0.005)
-    assert rows["same_widths"][0]["params"] > 2 * wanted
-
-
-def test_the_spectrum_is_what_its_runs_reached_and_a_finished_run_is_not_trained_again(
-    tmp_path, monkeypatch
-):
-    spectrum = program("spectrum", monkeypatch, tmp_path)
-    monkeypatch.setattr(spectrum, "MODEL", replace(spectrum.MODEL, in_channels=1, middle_blocks=0))
-    monkeypatch.setattr(spectrum, "RECIPE", replace(TINY, epochs=1, steps_per_epoch=1, threads=1))
-    monkeypatch.setattr(spectrum, "SEGMENTS", (1, "channels"))
-    monkeypatch.setattr(spectrum.multiprocessing, "get_context", lambda _: InThisProcess)
-    arguments = ["--seeds", 0, 1, "--runs", tmp_path / "runs"]
-    called(spectrum, monkeypatch, *arguments)
-    record = json.loads((tmp_path / "results" / "spectrum.json").read_text())
-    reached = {}
-    for folder in (tmp_path / "runs").iterdir():
-        config = json.loads((folder / "config.json").read_text())["recipe"]
-        *_, last = (folder / "metrics.jsonl").read_text().splitlines()
-        model = config["model"]
-        reached[model["segments"], model["activation"], model["width"], config["seed"]] = (
-            json.loads(last)["top1"]
-        )
-    for part in ("points", "same_widths", "between"):
-        for row in record[part]:
-            of = (row["segments"], row["activation"], row["width"])
-            assert row["top1"] == [reached[*of, seed] for seed in (0, 1)]
-            assert row["mean"] == pytest.approx(statistics.mean(row["top1"]), abs=1e-6)
-    trained = {path: path.read_text() for path in (tmp_path / "runs").rglob("metrics.jsonl")}
-    called(spectrum, monkeypatch, *arguments)
-    assert {path: path.read_text() for path in trained} == trained, (
-        "its images a second would be others"
-    )
-
-
-class InThisProcess:
-    """A pool that runs its jobs here, where a test's settings are."""
-
-    def __init__(self, _):
-        pass
-
-    Pool = classmethod(lambda cls, jobs: cls(jobs))
-    imap = staticmethod(map)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass

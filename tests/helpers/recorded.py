@@ -120,23 +120,6 @@ def at_a_quarter_of_the_roof(row):
     return {"attainable_ms": attainable, **times(4 * attainable)}
 
 
-def spectrum():
-    """Accuracies of made-up runs, three seeds each."""
-
-    def row(i, **about):
-        top1 = [0.6 + 0.02 * i, 0.61 + 0.02 * i, 0.605 + 0.02 * i]
-        return {**about, "top1": top1, "mean": statistics.mean(top1), "std": statistics.stdev(top1)}
-
-    return {
-        "points": [
-            row(i, segments=segments) for i, segments in enumerate((1, 2, 4, 8, 16, "channels"))
-        ],
-        "between": [
-            row(i, activation=activation) for i, activation in enumerate((None, "relu", "elu"))
-        ],
-    }
-
-
 def sweep():
     """Findings of made-up runs of a sweep, three seeds each."""
     names = ("1", "4", "8", "16", "channels")
@@ -175,7 +158,6 @@ def everything(dtypes=segments.DTYPES, modes=segments.MODES):
     found = {
         "roofline": record(),
         "layers": record(layers=list(network_rows(dtypes))),
-        "spectrum": record(**spectrum()),
         "sweep_spectrum_params": record(**sweep()),
         "finetune": record(**finetune()),
         "segments_latency": record(

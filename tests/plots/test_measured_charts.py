@@ -124,21 +124,6 @@ def test_time_lost_adds_up_and_a_layer_from_the_cache_gives_nothing_to_the_other
     }
 
 
-def test_the_spectrum_shows_every_run_and_the_mean_of_each_row():
-    record = records()["spectrum"]
-    for ax, part in zip(panels(made_up("draw_spectrum")), ("points", "between"), strict=True):
-        rows = record[part]
-        drawn = [list(line.get_ydata()) for line in ax.lines]
-        assert all([100 * value for value in row["top1"]] in drawn for row in rows)
-        assert [list(c.lines[0].get_ydata()) for c in ax.containers] == [
-            [100 * row["mean"]] for row in rows
-        ]
-        for container, row in zip(ax.containers, rows, strict=True):
-            low, high = (y for _, y in container.lines[2][0].get_segments()[0])
-            assert high - low == pytest.approx(200 * row["std"])
-        assert len(ax.get_xticklabels()) == len(rows)
-
-
 def test_a_sweep_shows_every_run_every_interval_and_every_difference():
     record = records()["sweep_spectrum_params"]
     left, right = panels(made_up("draw_sweep"))
@@ -164,4 +149,4 @@ def test_without_results_the_counted_figures_are_drawn_still(monkeypatch, tmp_pa
     assert set(gallery.drawable()) == set(gallery.FIGURES)
     monkeypatch.setattr(measured, "REPOSITORY", tmp_path)
     assert set(gallery.drawable()) == set(gallery.FIGURES) - set(MEASURED)
-    assert len(MEASURED) == 10
+    assert len(MEASURED) == 9

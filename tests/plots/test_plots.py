@@ -33,7 +33,6 @@ from xception_edu.plots import (
     network_diagram,
     pictures,
     rooms,
-    spectrum_chart,
     style,
     sweep_chart,
     transfer_charts,
@@ -415,7 +414,6 @@ def test_every_function_that_draws_is_in_the_gallery_under_its_name():
         gpu_charts,
         measured_charts,
         rooms,
-        spectrum_chart,
         sweep_chart,
         transfer_charts,
     )

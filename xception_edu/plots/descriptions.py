@@ -69,10 +69,6 @@ WORDS = {
         "Bars of time by kind of layer: in Xception the depthwise layers lose most of theirs, the"
         " 1×1 little."
     ),
-    "draw_spectrum": (
-        "Left: accuracy rises from 1 segment to 8 and 16 and is lower again at one a channel."
-        " Right: none is best, then ELU."
-    ),
     "draw_confusion": (
         "A square of numbers: rows are classes, columns guesses; most of every row stands on the"
         " diagonal."

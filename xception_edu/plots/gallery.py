@@ -23,7 +23,6 @@ from xception_edu.plots import (
     pieces,
     rooms,
     slider_animation,
-    spectrum_chart,
     style,
     sweep_chart,
     transfer_charts,
@@ -247,17 +246,6 @@ FIGURES = {
             left=90,
             right=24,
             across=120,
-        ),
-        measured(
-            spectrum_chart.draw_spectrum,
-            "spectrum",
-            "Which point of the line learns best?",
-            "A small Xception on CIFAR-10, every network with as many parameters. A gray dot is a"
-            " run, orange their mean",
-            "and standard deviation. Left: over the segments; right: the last one, with an"
-            " activation between its two steps.",
-            right=24,
-            across=70,
         ),
         Drawing(
             transfer_charts.draw_confusion,
