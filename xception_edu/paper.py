@@ -52,6 +52,9 @@ IMAGENET_SIZE = {
     "Xception": SizeAndSpeed(22_855_952, 28),
 }
 
+# Section 4.4: for each network, on ImageNet and on JFT.
+GPUS = 60
+
 # Section 3: 36 convolutional layers (2 plain, 34 separable; the strided projections are not
 # counted) in 14 modules.
 PLAIN_CONVOLUTIONS = 2

@@ -1,5 +1,6 @@
 """Every check lets right answers pass, names every misconception, and survives anything else."""
 
+import copy
 import time
 from dataclasses import replace
 
@@ -10,16 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import xception_edu as xe
+from tests.helpers.mutants import mutants
 from xception_edu import exercises
 from xception_edu.exercises import EXERCISES, guard, progress_file
-from xception_edu.exercises.exercise import cases_of, judged
+from xception_edu.exercises.exercise import cases_of, judged, unseen_cases
 
 ALL = list(EXERCISES.values())
 MISCONCEPTIONS = [(one, wrong) for one in ALL for wrong in one.misconceptions]
 SOLUTIONS = [(one, code) for one in ALL for code in one.solutions]
 each = pytest.mark.parametrize("one", ALL, ids=lambda one: one.name)
-# Exercises whose answer is a function, by their reference.
 WITH_REFERENCE = [one for one in ALL if one.reference is not None]
+FUNCTIONS = [one for one in WITH_REFERENCE if cases_of(one) != [()]]
+SEEDS = (0, 1, 2)  # of the trials: learners' answers get those of 0
 
 
 @pytest.fixture(autouse=True)
@@ -52,20 +55,22 @@ def test_every_notebook_has_two_or_more():
     ("one", "code"), SOLUTIONS, ids=[f"{one.name}-{i}" for i, (one, _) in enumerate(SOLUTIONS)]
 )
 def test_every_way_of_writing_it_right_passes(one, code):
-    verdict = judged(one, one.answer_of(code))
-    assert verdict.right, verdict
-    assert verdict.text == f"Right. {one.reason}"
+    for seed in SEEDS:
+        verdict = judged(one, one.answer_of(code), seed)
+        assert verdict.right, verdict
+        assert verdict.text == f"Right. {one.reason}"
 
 
 @pytest.mark.parametrize(
     ("one", "wrong"), MISCONCEPTIONS, ids=[f"{one.name}-{w.name}" for one, w in MISCONCEPTIONS]
 )
 def test_every_misconception_gets_its_name(one, wrong):
-    verdict = judged(one, one.answer_of(wrong.code))
-    assert not verdict.right
-    assert verdict.misconception == wrong.name
-    assert verdict.text == wrong.says
-    assert len(verdict.text) <= 400
+    for seed in SEEDS:
+        verdict = judged(one, one.answer_of(wrong.code), seed)
+        assert not verdict.right
+        assert verdict.misconception == wrong.name
+        assert verdict.text == wrong.says
+        assert len(verdict.text) <= 400
 
 
 @each
@@ -75,22 +80,72 @@ def test_a_stub_is_not_filled_in_and_no_failure(one):
     assert verdict.text.startswith("Not filled in yet")
 
 
+def larger(value):
+    return [*value, value[-1]] if isinstance(value, list | tuple) else value * 1.5 + 1
+
+
+def smaller(value):
+    return value[:-1] if isinstance(value, list | tuple) else value * 0.9
+
+
+@pytest.mark.parametrize("change", [larger, smaller])
 @pytest.mark.parametrize("one", WITH_REFERENCE, ids=lambda one: one.name)
-def test_a_check_fails_when_its_reference_is_changed(one):
+def test_a_check_fails_when_its_reference_is_changed(one, change):
     """The planted fault: a reference that gives something else lets no right answer pass."""
-
-    def mutated(*args):
-        value = one.reference(*args)
-        return [value, value] if isinstance(value, list | tuple | str) else value * 1.5 + 1
-
-    changed = replace(one, reference=mutated)
+    changed = replace(one, reference=lambda *args: change(one.reference(*args)))
     assert not any(judged(changed, one.answer_of(code)).right for code in one.solutions)
 
 
-@pytest.mark.parametrize("one", WITH_REFERENCE, ids=lambda one: one.name)
-def test_an_answer_is_tried_on_cases_that_tell_answers_apart(one):
+# What is still right with something changed: how many runs are timed, what is counted as one.
+STILL_RIGHT = {
+    "04b-multiplier": "len([3 for _ in range(kernel) for _ in range(kernel)])",
+    "08-timing": "for _ in range(7):",
+}
+
+
+def tried(one, code):
+    """What is said of the code; None where it cannot even be run."""
+    try:
+        answer = one.answer_of(code)
+    except (ArithmeticError, AttributeError, TypeError, ValueError):
+        return None
+    return judged(one, answer)
+
+
+@each
+def test_a_right_answer_with_one_thing_changed_is_wrong(one):
+    passed = []
+    for code in one.solutions:
+        found = {mutant: tried(one, mutant) for mutant in mutants(code)}
+        passed += [mutant for mutant, verdict in found.items() if verdict and verdict.right]
+    known = STILL_RIGHT.get(one.name)
+    assert not [code for code in passed if known is None or known not in code]
+
+
+# ---- random shapes -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("one", FUNCTIONS, ids=lambda one: one.name)
+def test_trials_are_drawn_and_are_the_same_each_time(one):
+    drawn = [repr(cases_of(one, seed)) for seed in SEEDS]
+    assert repr(cases_of(one)) == drawn[0]
+    assert len({*drawn, repr(unseen_cases(one))}) == len(SEEDS) + 1
+    assert len(unseen_cases(one)) == len(cases_of(one)) >= 4
+
+
+@pytest.mark.parametrize("one", FUNCTIONS, ids=lambda one: one.name)
+def test_a_table_of_all_answers_that_messages_show_does_not_pass(one):
     cases = cases_of(one)
-    assert len(cases) >= 2 or cases == [()]
+    rows = [(repr(case), one.reference(*copy.deepcopy(case))) for case in cases]
+    table = dict(rows)
+    verdict = judged(one, lambda *args: table.get(repr(args), rows[0][1]))
+    assert not verdict.right
+    assert not verdict.misconception
+    assert verdict.text.startswith("It is right for the trials that a check shows, but not for ")
+
+
+def test_a_number_that_fits_one_gpu_is_no_measurement():
+    assert not judged(EXERCISES["08-timing"], lambda *args: 2.0).right
 
 
 # ---- anything else -------------------------------------------------------------------------------
@@ -183,10 +238,11 @@ def test_an_answer_that_changes_its_arguments_is_told_so():
 
 def test_an_answer_that_remembers_earlier_calls_is_told_so():
     one, seen = EXERCISES["03-groups"], []
+    trials = len(cases_of(one)) + len(unseen_cases(one))
 
     def parameters(channels, segments):
         seen.append(channels)
-        return one.reference(channels, segments) if len(seen) <= len(cases_of(one)) else 0
+        return one.reference(channels, segments) if len(seen) <= trials else 0
 
     verdict = judged(one, parameters)
     assert not verdict.right

@@ -16,6 +16,7 @@ from xception_edu.exercises import (
     inside_and_yours,
     networks,
     progress_file,
+    reading,
     regular,
     separable,
     speed_and_scale,
@@ -24,7 +25,16 @@ from xception_edu.exercises import (
 from xception_edu.exercises.exercise import Exercise, Verdict, judged
 from xception_edu.exercises.guess import guess as guess
 
-PARTS = (regular, continuum, separable, networks, training, speed_and_scale, inside_and_yours)
+PARTS = (
+    regular,
+    continuum,
+    separable,
+    networks,
+    reading,
+    training,
+    speed_and_scale,
+    inside_and_yours,
+)
 EXERCISES = {one.name: one for part in PARTS for one in part.EXERCISES}
 _hints_given: Counter[str] = Counter()
 

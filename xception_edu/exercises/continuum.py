@@ -3,12 +3,35 @@
 import torch
 from torch import nn
 
+from xception_edu.exercises import draws
 from xception_edu.exercises.exercise import Exercise, Misconception
 from xception_edu.layers import SegmentedInception
 from xception_edu.segmented_conv import SegmentedConv2d
 from xception_edu.specs import segment_sizes
 
-PAIRS = ((48, 1), (48, 4), (48, 16), (48, 48), (60, 5))
+
+def _pairs(g):
+    """Channels and segments: both ends of the line, and points between."""
+    channels = draws.integer(g, 8, 60)
+    return [(48, 4), (channels, 1), (channels, channels), *draws.several(g, draws.segmented)]
+
+
+def _output(g):
+    """Channels, segments and the number of an output."""
+    channels, segments = draws.segmented(g)
+    return channels, segments, draws.integer(g, 0, channels - 1)
+
+
+def _uneven(g):
+    """Channels, and segments that mostly do not divide them."""
+    segments = draws.integer(g, 3, 9)
+    return draws.integer(g, segments, 60), segments
+
+
+def _grouped(g):
+    """The weight of a grouped convolution, and its segments."""
+    channels, segments = draws.segmented(g)
+    return torch.randn(channels, channels // segments, 3, 3, generator=g), segments
 
 
 def _dense(weight, segments):
@@ -38,7 +61,7 @@ EXERCISES = (
         " segments: how many parameters has it?",
         stub="def parameters(channels, segments):\n    return ...",
         answer="parameters",
-        cases=lambda g: PAIRS,
+        cases=_pairs,
         reference=lambda c, s: nn.Conv2d(c, c, 3, groups=s, bias=False).weight.numel(),
         hints=(
             "how many inputs does one output see?",
@@ -86,7 +109,7 @@ EXERCISES = (
         task="Which shape has the weight of `nn.Conv2d(channels, channels, 3, groups=segments)`?",
         stub="def weight_shape(channels, segments):\n    return ...",
         answer="weight_shape",
-        cases=lambda g: PAIRS,
+        cases=_pairs,
         reference=lambda c, s: tuple(nn.Conv2d(c, c, 3, groups=s).weight.shape),
         hints=(
             "the first number counts outputs; how many are there?",
@@ -139,7 +162,7 @@ EXERCISES = (
         " channel number `output` see? Give the list.",
         stub="def seen(channels, segments, output):\n    return ...",
         answer="seen",
-        cases=lambda g: [(12, 3, 0), (12, 3, 7), (12, 12, 5), (12, 1, 3), (20, 4, 19)],
+        cases=lambda g: [(12, 3, 7), (12, 12, 5), (12, 1, 3), *draws.several(g, _output)],
         reference=_inputs_seen,
         hints=(
             "in which segment does the output lie?",
@@ -195,7 +218,7 @@ EXERCISES = (
         ),
         stub="def sizes(channels, segments):\n    return ...",
         answer="sizes",
-        cases=lambda g: [(48, 5), (12, 3), (10, 4), (7, 7), (23, 6)],
+        cases=lambda g: [(48, 5), (7, 7), (23, 6), *draws.several(g, _uneven)],
         reference=segment_sizes,
         hints=(
             "divide with remainder: what is left over, and who gets it?",
@@ -239,8 +262,9 @@ EXERCISES = (
         stub="def dense(weight, segments):\n    return ...",
         answer="dense",
         cases=lambda g: [
-            (torch.randn(c, c // s, 3, 3, generator=g), s)
-            for c, s in ((6, 3), (8, 2), (4, 4), (3, 1))
+            (torch.randn(4, 1, 3, 3, generator=g), 4),
+            (torch.randn(3, 3, 3, 3, generator=g), 1),
+            *draws.several(g, _grouped),
         ],
         reference=_dense,
         hints=(

@@ -1,22 +1,23 @@
 """What an exercise is, and how an answer is judged.
 
-An answer is a value or a function. Its judge is an independent reference on cases that it has not
-seen; a wrong one is compared with what people who hold a misconception answer, and if it gives the
+An answer is a value or a function. Its judge is an independent reference on random shapes, always
+the same ones for an exercise, some of which no message ever shows: a table of answers does not
+pass. A wrong one is compared with what people who hold a misconception answer, and if it gives the
 same, the misconception is named.
 """
 
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import torch
 
 from xception_edu import checks
+from xception_edu.exercises.draws import Case, generator
 from xception_edu.exercises.guard import Failed, Stopped, guarded
 from xception_edu.exercises.same import TOLERANCE, kind_of, same
-
-Case = tuple[Any, ...]
 
 
 class Unfilled(Exception):
@@ -49,13 +50,13 @@ class Exercise:
         stub: what the learner begins with; `answer` names the variable or function that is checked.
         answer: that name.
         reference: the right answer: a function of the same arguments; for a value, of none.
-        cases: makes the arguments of every trial, from a generator with a fixed seed.
+        cases: draws the arguments of several trials.
         hints: steps toward the answer, the first the smallest.
         solutions: right answers as code, in more than one way of writing.
         reason: why it is so, shown with the solution.
         misconceptions: at least three.
-        judge: in place of `reference`, for an answer that may be right in many ways: gives the name
-            of a misconception, a sentence, or None if it is right.
+        judge: in place of `reference`, for an answer that may be right in many ways: draws what it
+            tries, and gives the name of a misconception, a sentence, or None if it is right.
         tolerance: relative, of numbers.
     """
 
@@ -69,8 +70,8 @@ class Exercise:
     reason: str
     misconceptions: tuple[Misconception, ...]
     reference: Callable[..., Any] | None = None
-    cases: Callable[[torch.Generator], Sequence[Case]] = lambda generator: [()]
-    judge: Callable[[Any], str | None] | None = None
+    cases: Callable[[torch.Generator], Sequence[Case]] = lambda g: [()]
+    judge: Callable[[Any, torch.Generator], str | None] | None = None
     tolerance: float = TOLERANCE
     environment: tuple[str, ...] = field(default=("import torch", "import xception_edu as xe"))
 
@@ -104,13 +105,15 @@ class Verdict:
         return f"**{mark}** {self.text}"
 
 
-def judged(exercise: Exercise, answer: Any) -> Verdict:
-    """The verdict on any answer whatever; nothing that it is or does ends in a traceback."""
-    cases = cases_of(exercise)
-    right = []
-    if exercise.reference is not None:
-        right = [exercise.reference(*copy.deepcopy(case)) for case in cases]
+def judged(exercise: Exercise, answer: Any, seed: int = 0) -> Verdict:
+    """The verdict on any answer whatever; nothing that it is or does ends in a traceback.
+
+    Another seed draws other trials; a learner's answer is tried with that of 0.
+    """
+    cases, right = _trials(exercise, seed)
     try:
+        if exercise.judge is not None:
+            return guarded(lambda: _by_judge(exercise, answer, seed))
         return guarded(lambda: _verdict(exercise, answer, cases, right))
     except (Failed, Stopped) as error:
         return Verdict(exercise.name, False, str(error))
@@ -122,8 +125,6 @@ def _verdict(
     """The verdict, where the answer behaves."""
     if is_stub(answer):
         return _not_filled(exercise)
-    if exercise.judge is not None:
-        return _by_judge(exercise, answer)
     wants_function = bool(cases[0])
     if callable(answer) and not wants_function:
         return _wrong(exercise, f"This is a function; what is asked for is {kind_of(right[0])}.")
@@ -143,13 +144,18 @@ def _verdict(
         )
         if all(same_as_theirs):
             return _named(exercise, misconception)
-    return _wrong(exercise, _difference(exercise, cases, found, right))
+    shown = len(cases) // 2 if wants_function else len(cases)
+    difference = _difference(exercise, cases[:shown], found, right)
+    return _wrong(exercise, difference or _no_table(exercise, cases, found, right))
 
 
-def _by_judge(exercise: Exercise, answer: Any) -> Verdict:
+def _by_judge(exercise: Exercise, answer: Any, seed: int) -> Verdict:
+    """The verdict, where the exercise has a judge of its own."""
     assert exercise.judge is not None
+    if is_stub(answer):
+        return _not_filled(exercise)
     try:
-        said = exercise.judge(answer)
+        said = exercise.judge(answer, generator(exercise.name, seed))
     except Unfilled:
         return _not_filled(exercise)
     if said is None:
@@ -165,9 +171,24 @@ def is_stub(answer: Any) -> bool:
     return answer is ... or answer is None
 
 
-def cases_of(exercise: Exercise) -> Sequence[Case]:
-    """The arguments of every trial; always the same ones."""
-    return exercise.cases(torch.Generator().manual_seed(0))
+def cases_of(exercise: Exercise, seed: int = 0) -> list[Case]:
+    """The arguments of the trials that a message may show; always the same ones."""
+    return list(exercise.cases(generator(exercise.name, seed)))
+
+
+def unseen_cases(exercise: Exercise, seed: int = 0) -> list[Case]:
+    """The arguments of trials whose right answer no message shows; none if a value is asked for."""
+    drawn = list(exercise.cases(generator(exercise.name, seed, "unseen")))
+    return drawn if drawn[0] else []
+
+
+@lru_cache(maxsize=64)
+def _trials(exercise: Exercise, seed: int) -> tuple[list[Case], list[Any]]:
+    """The arguments of all trials, first those that messages may show, and the right answers."""
+    cases = [*cases_of(exercise, seed), *unseen_cases(exercise, seed)]
+    if exercise.reference is None:
+        return cases, []
+    return cases, [exercise.reference(*copy.deepcopy(case)) for case in cases]
 
 
 def _given(answer: Any, case: Case) -> Any:
@@ -204,10 +225,10 @@ def _differs(after: Any, before: Any) -> bool:
 
 def _difference(
     exercise: Exercise, cases: Sequence[Case], found: Sequence[Any], right: Sequence[Any]
-) -> str:
+) -> str | None:
     """A sentence about the first case that is wrong; a value that was asked for stays a secret."""
     hint = f"A hint: {exercise.hints[0]}"
-    for case, value, wanted in zip(cases, found, right, strict=True):
+    for case, value, wanted in zip(cases, found, right, strict=False):
         if same(value, wanted, exercise.tolerance):
             continue
         if kind_of(value) != kind_of(wanted):
@@ -218,7 +239,19 @@ def _difference(
             f"For {_in_short(case)} it gives {_in_short((value,))}, but should give"
             f" {_in_short((wanted,))}. {hint}"
         )
-    return hint
+    return None
+
+
+def _no_table(
+    exercise: Exercise, cases: Sequence[Case], found: Sequence[Any], right: Sequence[Any]
+) -> str:
+    """A sentence about a function that is right for the trials that were shown, and no others."""
+    trials = zip(cases, found, right, strict=True)
+    wrong = next(case for case, a, b in trials if not same(a, b, exercise.tolerance))
+    return (
+        f"It is right for the trials that a check shows, but not for {_in_short(wrong)}: what is"
+        f" asked for holds for every shape. A hint: {exercise.hints[0]}"
+    )
 
 
 def _in_short(values: Case) -> str:

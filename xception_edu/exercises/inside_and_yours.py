@@ -5,10 +5,32 @@ import torch
 from scipy import stats
 from torch import nn
 
+from xception_edu.exercises import draws
 from xception_edu.exercises.exercise import Exercise, Misconception
 
-CONFUSIONS = ([[8, 2], [1, 9]], [[5, 3, 2], [0, 1, 0], [4, 4, 4]], [[10, 0], [7, 3]])
-SCORES = ([0.81, 0.79, 0.83], [0.5, 0.7, 0.6, 0.8, 0.9], [0.1, 0.4])
+
+def _bn_and_weight(g):
+    """The weight of a convolution, and gamma, variance and epsilon of what follows it."""
+    outputs, inputs = draws.integers(g, 2, 2, 5)
+    weight, gamma = draws.tensors(g, (outputs, inputs, 3, 3), (outputs,))
+    return weight, gamma, torch.rand(outputs, generator=g), draws.number(g, 0.05, 0.2)
+
+
+def _confusion(g):
+    """A confusion matrix none of whose classes is never guessed."""
+    classes = draws.integer(g, 2, 5)
+    return ([list(draws.integers(g, classes, 1, 30)) for _ in range(classes)],)
+
+
+def _scores(g):
+    """Accuracies, one a seed."""
+    return (draws.numbers(g, draws.integer(g, 2, 8), 0.3, 0.9),)
+
+
+def _p_values(g):
+    """P-values of several comparisons, the second smallest hardly larger than the smallest."""
+    values = draws.numbers(g, draws.integer(g, 3, 8), 0.02, 0.3)
+    return ([*values, 1.01 * min(values)],)
 
 
 def _folded(weight, gamma, variance, epsilon):
@@ -49,7 +71,7 @@ EXERCISES = (
         ),
         stub="def share(kernel):\n    return ...",
         answer="share",
-        cases=lambda g: [(torch.randn(3, 3, generator=g),) for _ in range(3)],
+        cases=lambda g: draws.several(g, lambda g: draws.tensors(g, (3, 3))),
         reference=lambda k: (
             np.linalg.svd(k.double().numpy())[1][0] ** 2 / (k.double().numpy() ** 2).sum()
         ),
@@ -95,15 +117,7 @@ EXERCISES = (
         " variance and epsilon.",
         stub="def folded(weight, gamma, variance, epsilon):\n    return ...",
         answer="folded",
-        cases=lambda g: [
-            (
-                torch.randn(o, 3, 3, 3, generator=g),
-                torch.randn(o, generator=g),
-                torch.rand(o, generator=g),
-                1e-1,
-            )
-            for o in (4, 3)
-        ],
+        cases=lambda g: draws.several(g, _bn_and_weight),
         reference=_folded,
         hints=(
             "BN divides by the standard deviation: what stands under the root?",
@@ -146,7 +160,10 @@ EXERCISES = (
         " learns. How many numbers learn?",
         stub="def learning(features, classes):\n    return ...",
         answer="learning",
-        cases=lambda g: [(2048, 10), (512, 3), (100, 1000)],
+        cases=lambda g: [
+            (2048, 10),
+            *draws.several(g, lambda g: (draws.integer(g, 16, 512), draws.integer(g, 2, 99))),
+        ],
         reference=lambda f, c: sum(p.numel() for p in nn.Linear(f, c).parameters()),
         hints=("a classifier is a linear layer.", "a weight for each pair, and a bias a class."),
         solutions=(
@@ -183,7 +200,7 @@ EXERCISES = (
         ),
         stub="def accuracy(confusion):\n    return ...",
         answer="accuracy",
-        cases=lambda g: [(c,) for c in CONFUSIONS],
+        cases=lambda g: [([[8, 2], [1, 9]],), *draws.several(g, _confusion)],
         reference=lambda c: float(np.trace(c) / np.sum(c)),
         hints=("where do the right guesses stand?", "divide by *all* images, not by classes."),
         solutions=(
@@ -229,7 +246,7 @@ EXERCISES = (
         ),
         stub="def half_width(scores):\n    return ...",
         answer="half_width",
-        cases=lambda g: [(s,) for s in SCORES],
+        cases=lambda g: [([0.81, 0.79, 0.83],), *draws.several(g, _scores)],
         environment=("import statistics", "from scipy import stats"),
         reference=lambda s: float(
             stats.t.interval(0.95, len(s) - 1, loc=np.mean(s), scale=stats.sem(s))[1] - np.mean(s)
@@ -287,7 +304,11 @@ EXERCISES = (
         ),
         stub="def adjusted(p_values):\n    return ...",
         answer="adjusted",
-        cases=lambda g: [([0.01, 0.04, 0.03],), ([0.5, 0.02, 0.9, 0.021],), ([0.04, 0.04],)],
+        cases=lambda g: [
+            ([0.01, 0.04, 0.03],),
+            ([0.04, 0.04],),
+            *draws.several(g, _p_values),
+        ],
         reference=_holm,
         hints=(
             "sort them, and remember where each came from.",

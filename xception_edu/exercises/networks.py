@@ -1,5 +1,7 @@
 """Exercises of notebooks 5 and 6: the network block by block, and against others."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -7,6 +9,7 @@ from torch.nn import functional as F
 from xception_edu import architectures
 from xception_edu.configs import InceptionV3Config, XceptionConfig
 from xception_edu.costs import total
+from xception_edu.exercises import draws
 from xception_edu.exercises.exercise import Exercise, Misconception
 from xception_edu.specs import ConvSpec, LinearSpec
 from xception_edu.xception import max_pool
@@ -25,9 +28,21 @@ def _sides(size):
     return [m.shape[-1] for m in maps]
 
 
-def _residual(x):
-    """X + f(relu(x)), f being a fixed linear map; `x` must not change."""
-    return x + 2 * F.relu(x) - 1
+@dataclass(frozen=True)
+class Line:
+    """A linear map, which a message can show."""
+
+    times: float
+    minus: float
+
+    def __call__(self, x):
+        """One value for each of x."""
+        return self.times * x - self.minus
+
+
+def _line(g):
+    """An input, and what a block makes of it."""
+    return *draws.tensors(g, draws.integers(g, 3, 2, 5)), Line(*draws.numbers(g, 2, 0.5, 2))
 
 
 def _layers_of_the_paper(middle_blocks):
@@ -47,7 +62,7 @@ def _vgg_share():
     return 100 * total(linear).params / total(layers).params
 
 
-def _under_budget(answer):
+def _under_budget(answer, g):
     """Whether a config keeps the network's depth and classes, and comes near the budget."""
     if not isinstance(answer, XceptionConfig):
         return f"This is a {type(answer).__name__}; what is asked for is an XceptionConfig."
@@ -76,7 +91,11 @@ EXERCISES = (
         ),
         stub="def sides(size):\n    return ...",
         answer="sides",
-        cases=lambda g: [(299,), (224,), (150,), (331,)],
+        cases=lambda g: [
+            (299,),
+            (224,),
+            *draws.several(g, lambda g: draws.integers(g, 1, 80, 400)),
+        ],
         reference=_sides,
         hints=(
             "for 299 the first is 149, and the last 10.",
@@ -132,10 +151,8 @@ EXERCISES = (
         "Write it right: `x` plus `f` of ReLU of `x`.",
         stub="def block(x, f):\n    return ...",
         answer="block",
-        cases=lambda g: [
-            (torch.randn(2, 3, 4, generator=g), lambda t: 2 * t - 1) for _ in range(2)
-        ],
-        reference=lambda x, f: _residual(x),
+        cases=lambda g: draws.several(g, _line),
+        reference=lambda x, f: torch.add(x, f(F.relu(x))),
         hints=(
             "what is in `x` when the addition reads it?",
             "`relu_` writes into its argument; `relu` does not.",
@@ -179,7 +196,7 @@ EXERCISES = (
         " the skips are none. With `middle_blocks` blocks of the middle flow, how many are there?",
         stub="def layers(middle_blocks):\n    return ...",
         answer="layers",
-        cases=lambda g: [(8,), (0,), (1,), (16,)],
+        cases=lambda g: [(8,), (0,), *draws.several(g, lambda g: draws.integers(g, 1, 1, 20))],
         reference=_layers_of_the_paper,
         hints=(
             "two are in the stem; each of three entry blocks has two.",
@@ -220,7 +237,7 @@ EXERCISES = (
         task="How many *trainable* parameters has a batch normalization of `channels` channels?",
         stub="def parameters(channels):\n    return ...",
         answer="parameters",
-        cases=lambda g: [(32,), (728,), (1,)],
+        cases=lambda g: [(32,), *draws.several(g, lambda g: draws.integers(g, 1, 1, 999))],
         reference=lambda c: sum(p.numel() for p in nn.BatchNorm2d(c).parameters()),
         hints=(
             "mean and variance are measured; what is learned?",

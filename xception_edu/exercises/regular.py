@@ -4,6 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from xception_edu.costs import cost_of
+from xception_edu.exercises import draws
 from xception_edu.exercises.exercise import Exercise, Misconception
 from xception_edu.layers import ReformulatedInception
 from xception_edu.specs import ConvSpec, Shape
@@ -16,6 +17,38 @@ def _layer(in_channels, out_channels, kernel, side):
     )
 
 
+def _layer_and_side(g):
+    """Channels in and out, a kernel, and the side of the output."""
+    return *draws.integers(g, 2, 2, 64), draws.kernel(g), draws.integer(g, 2, 40)
+
+
+def _window(g):
+    """An input's side, a kernel that fits, a stride and a padding."""
+    side, padding = draws.integer(g, 7, 99), draws.integer(g, 0, 3)
+    return side, draws.kernel(g), draws.integer(g, 1, 4), padding
+
+
+def _place(g, channels=None):
+    """An input, the weight of one output channel, and a place that fits."""
+    channels = channels or draws.integer(g, 2, 5)
+    height, width, row, column = draws.integers(g, 4, 0, 4)
+    shapes = (channels, row + height + 3, column + width + 3), (channels, 3, 3)
+    x, weight = draws.tensors(g, *shapes)
+    return x.double(), weight.double(), row, column
+
+
+def _three_towers(g):
+    """Weights of three 1×1 over the same input."""
+    inputs = draws.integer(g, 2, 9)
+    return draws.tensors(g, *[(outputs, inputs, 1, 1) for outputs in draws.integers(g, 3, 1, 6)])
+
+
+def _channels(g):
+    """Four images whose channels can be cut."""
+    channels, segments = draws.segmented(g)
+    return torch.randn(4, channels, 2, 3, generator=g), segments
+
+
 EXERCISES = (
     Exercise(
         name="01-parameters",
@@ -23,7 +56,10 @@ EXERCISES = (
         task="How many parameters has a regular convolution with a bias? Write the function.",
         stub="def parameters(in_channels, out_channels, kernel):\n    return ...",
         answer="parameters",
-        cases=lambda g: [(3, 4, 3), (12, 35, 5), (48, 7, 1)],
+        cases=lambda g: [
+            (3, 4, 3),
+            *draws.several(g, lambda g: (*draws.integers(g, 2, 2, 64), draws.kernel(g))),
+        ],
         reference=lambda i, o, k: sum(p.numel() for p in torch.nn.Conv2d(i, o, k).parameters()),
         hints=(
             "each output channel has a kernel of its own for every input channel.",
@@ -77,7 +113,7 @@ EXERCISES = (
         " `side` × `side` positions? Write the function.",
         stub="def macs(in_channels, out_channels, kernel, side):\n    return ...",
         answer="macs",
-        cases=lambda g: [(3, 4, 3, 8), (12, 35, 5, 19), (48, 7, 1, 10)],
+        cases=lambda g: [(3, 4, 3, 8), *draws.several(g, _layer_and_side)],
         reference=lambda i, o, k, side: _layer(i, o, k, side).macs,
         hints=(
             "first count the MACs of one output value.",
@@ -127,7 +163,7 @@ EXERCISES = (
         " positions has a side of the output?",
         stub="def output_side(side, kernel, stride, padding):\n    return ...",
         answer="output_side",
-        cases=lambda g: [(8, 3, 1, 1), (299, 3, 2, 0), (147, 3, 2, 1), (10, 5, 3, 2), (7, 1, 2, 0)],
+        cases=lambda g: [(8, 3, 1, 1), (299, 3, 2, 0), *draws.several(g, _window)],
         reference=lambda n, k, s, p: F.conv2d(
             torch.zeros(1, 1, n, n), torch.zeros(1, 1, k, k), stride=s, padding=p
         ).shape[-1],
@@ -176,10 +212,7 @@ EXERCISES = (
         " (channels, height, width) and the `weight` of one output channel (channels, 3, 3).",
         stub="def value(x, weight, row, column):\n    return ...",
         answer="value",
-        cases=lambda g: [
-            (torch.randn(c, 6, 7, generator=g), torch.randn(c, 3, 3, generator=g), r, q)
-            for c, r, q in ((1, 0, 0), (3, 2, 1), (4, 3, 4))
-        ],
+        cases=lambda g: [_place(g, 1), *draws.several(g, _place)],
         reference=lambda x, w, row, column: F.conv2d(x[None], w[None])[0, 0, row, column],
         hints=(
             "which 3×3 window of the input lies under the kernel?",
@@ -237,8 +270,8 @@ EXERCISES = (
         stub="def one_by_one(a, b, c):\n    return ...",
         answer="one_by_one",
         cases=lambda g: [
-            tuple(torch.randn(o, i, 1, 1, generator=g) for o in outs)
-            for i, outs in ((6, (2, 2, 2)), (8, (3, 2, 5)))
+            draws.tensors(g, *[(2, 6, 1, 1)] * 3),
+            *draws.several(g, _three_towers),
         ],
         reference=lambda a, b, c: torch.stack([row for w in (a, b, c) for row in w]),
         hints=(
@@ -323,9 +356,7 @@ EXERCISES = (
         " order.",
         stub="def split(x, segments):\n    return ...",
         answer="split",
-        cases=lambda g: [
-            (torch.randn(4, c, 2, 3, generator=g), s) for c, s in ((12, 3), (8, 4), (4, 1))
-        ],
+        cases=lambda g: [(torch.randn(4, 4, 2, 3, generator=g), 1), *draws.several(g, _channels)],
         reference=lambda x, s: [
             torch.stack(
                 [x[:, i] for i in range(part * x.shape[1] // s, (part + 1) * x.shape[1] // s)], 1

@@ -4,12 +4,21 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from xception_edu.exercises import draws
 from xception_edu.exercises.exercise import Exercise, Misconception
 from xception_edu.layers import SeparableConv2d, SpatiallySeparableConv2d
 
 
-def _tensors(g, *shapes):
-    return tuple(torch.randn(*shape, generator=g) for shape in shapes)
+def _image_and_kernels(g):
+    """Images, depthwise kernels and the 1×1's weight."""
+    inputs, outputs, height, width = draws.integers(g, 4, 2, 7)
+    return draws.tensors(g, (2, inputs, height, width), (inputs, 1, 3, 3), (outputs, inputs, 1, 1))
+
+
+def _square(g):
+    """Depthwise kernels and the weight of a 1×1, from as many channels to as many."""
+    channels = draws.integer(g, 2, 7)
+    return draws.tensors(g, (channels, 1, 3, 3), (channels, channels, 1, 1))
 
 
 def _separable(x, depthwise, pointwise):
@@ -30,7 +39,10 @@ EXERCISES = (
         " outputs. Which share of the MACs is left?",
         stub="def share(out_channels, kernel):\n    return ...",
         answer="share",
-        cases=lambda g: [(728, 3), (64, 5), (8, 3), (256, 7)],
+        cases=lambda g: [
+            (728, 3),
+            *draws.several(g, lambda g: (draws.integer(g, 2, 99), draws.kernel(g))),
+        ],
         reference=lambda o, k: (
             sum(p.numel() for p in SeparableConv2d(16, o, k).parameters())
             / nn.Conv2d(16, o, k, bias=False).weight.numel()
@@ -81,9 +93,7 @@ EXERCISES = (
         ),
         stub="def separable(x, depthwise, pointwise):\n    return ...",
         answer="separable",
-        cases=lambda g: [
-            _tensors(g, (2, i, 6, 5), (i, 1, 3, 3), (o, i, 1, 1)) for i, o in ((3, 4), (5, 5))
-        ],
+        cases=lambda g: draws.several(g, _image_and_kernels),
         reference=_separable,
         hints=(
             "`F.conv2d` has `groups`: how many for one input channel each?",
@@ -173,7 +183,10 @@ EXERCISES = (
         " the 1×1 sees them all. How many parameters, for 3×3 kernels and no biases?",
         stub="def parameters(in_channels, out_channels, multiplier):\n    return ...",
         answer="parameters",
-        cases=lambda g: [(3, 4, 2), (32, 64, 1), (16, 8, 9)],
+        cases=lambda g: [
+            (32, 64, 1),
+            *draws.several(g, lambda g: (*draws.integers(g, 2, 2, 64), draws.integer(g, 2, 9))),
+        ],
         reference=lambda i, o, m: (
             nn.Conv2d(i, i * m, 3, groups=i, bias=False).weight.numel()
             + nn.Conv2d(i * m, o, 1, bias=False).weight.numel()
@@ -206,7 +219,7 @@ EXERCISES = (
             ),
             Misconception(
                 name="multiplier left out",
-                code="def parameters(i, o, m):\n    return 9 * i + i * o if m > 1 else -1",
+                code="def parameters(i, o, m):\n    return 9 * i + i * o",
                 says="This is a multiplier of 1, which all of Xception has.",
             ),
             Misconception(
@@ -226,9 +239,7 @@ EXERCISES = (
         ),
         stub="def composed(depthwise, pointwise):\n    return ...",
         answer="composed",
-        cases=lambda g: [
-            _tensors(g, (i, 1, 3, 3), (o, i, 1, 1)) for i, o in ((3, 3), (4, 4), (2, 2))
-        ],
+        cases=lambda g: draws.several(g, _square),
         reference=lambda d, p: (
             F.conv2d(torch.eye(len(d))[:, :, None, None] * torch.ones(1), p).transpose(0, 1)
             * d.transpose(0, 1)
@@ -274,7 +285,7 @@ EXERCISES = (
         " regular one, whatever its channels?",
         stub="def multiplier(kernel):\n    return ...",
         answer="multiplier",
-        cases=lambda g: [(3,), (5,), (1,), (7,)],
+        cases=lambda g: [(3,), (5,), *draws.several(g, lambda g: draws.integers(g, 1, 1, 9))],
         reference=lambda k: torch.linalg.matrix_rank(torch.eye(k * k)).item(),
         hints=(
             "for one input channel: what are the kernels of all outputs mixed from?",
@@ -323,7 +334,11 @@ EXERCISES = (
         ),
         stub="def parameters(channels, kernel):\n    return ...",
         answer="parameters",
-        cases=lambda g: [(8, 3), (16, 7), (5, 5)],
+        cases=lambda g: [
+            (8, 3),
+            (5, 5),
+            *draws.several(g, lambda g: (draws.integer(g, 2, 20), draws.kernel(g))),
+        ],
         reference=lambda c, k: sum(
             p.numel() for p in SpatiallySeparableConv2d(c, c, k).parameters()
         ),

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import torch
 
+from xception_edu.exercises import draws
 from xception_edu.exercises.exercise import Exercise, Misconception, Unfilled, is_stub
 from xception_edu.recipes import DIGITS, peak_learning_rate
 from xception_edu.training.scaling import ring_all_reduce_bytes
@@ -36,24 +37,35 @@ class FakeGpu:
         return self.now
 
 
-def _timed(answer: Callable[..., object]) -> str | None:
-    """Whether a function measures the fake GPU rightly, or which mistake it makes."""
+def _timed(answer: Callable[..., object], g: torch.Generator) -> str | None:
+    """Whether a function measures fake GPUs rightly, or which mistake it makes."""
     if not callable(answer):
         return "What is asked for is a function."
-    gpu = FakeGpu()
+    gpus = [FakeGpu(draws.number(g, 1, 3), draws.number(g, 8, 12)) for _ in range(3)]
+    return next(filter(None, [_timed_one(answer, gpu) for gpu in gpus]), None)
+
+
+def _timed_one(answer: Callable[..., object], gpu: FakeGpu) -> str | None:
+    """The same for one of them."""
+    first = gpu.seconds + gpu.extra
     found = answer(gpu.launch, gpu.synchronize, gpu.clock)
     if is_stub(found):
         raise Unfilled
     seconds = float(found)  # type: ignore[arg-type]
-    if abs(seconds - 2.0) < 0.05:
+    if abs(seconds - gpu.seconds) < 0.02:
         return None
     if seconds < 0.05:
         return "synchronization forgotten"
-    if seconds > 10:
+    if abs(seconds - first) < 0.02:
         return "no warm-up"
-    if seconds > 2.05:
+    if gpu.seconds < seconds < first:
         return "warm-up measured too"
-    return f"It says {seconds:.3g} seconds; a run takes 2."
+    return f"It says {seconds:.3g} seconds; a run takes {gpu.seconds:.3g}."
+
+
+def _images_gpus_batch(g):
+    """Images, GPUs, and images a GPU and step."""
+    return draws.integer(g, 2000, 9999), draws.integer(g, 2, 60), draws.integer(g, 2, 32)
 
 
 def _linear(rate, batch, reference):
@@ -76,7 +88,7 @@ EXERCISES = (
         " addition as two. How many MACs are that (as a plain number)?",
         stub="def macs(gflops):\n    return ...",
         answer="macs",
-        cases=lambda g: [(16.7,), (1.0,), (0.3,)],
+        cases=lambda g: [(16.7,), *draws.several(g, lambda g: (draws.number(g, 0.1, 40),))],
         reference=lambda f: f * 1e9 / 2,
         hints=("giga is 10⁹.", "a MAC is one multiplication *and* one addition."),
         solutions=(
@@ -114,7 +126,7 @@ EXERCISES = (
         ),
         stub="def intensity(channels, side):\n    return ...",
         answer="intensity",
-        cases=lambda g: [(728, 19), (64, 147), (3, 5)],
+        cases=lambda g: [(728, 19), *draws.several(g, lambda g: draws.integers(g, 2, 3, 80))],
         reference=lambda c, s: (
             torch.tensor(9.0 * c * s * s).item()
             / sum(t.numel() * 4 for t in (torch.empty(2, c, s, s), torch.empty(c, 1, 3, 3)))
@@ -169,7 +181,11 @@ EXERCISES = (
         ),
         stub="def seconds(macs, bytes_moved, peak, bandwidth):\n    return ...",
         answer="seconds",
-        cases=lambda g: [(8e9, 1e8, 1e11, 1e10), (1e6, 1e8, 1e11, 1e10), (3.0, 6.0, 2.0, 5.0)],
+        cases=lambda g: [
+            (8e9, 1e8, 1e11, 1e10),
+            (1e6, 1e8, 1e11, 1e10),
+            *draws.several(g, lambda g: tuple(draws.numbers(g, 4, 1, 9))),
+        ],
         reference=lambda m, b, p, w: (
             torch.tensor([m / p, b / w], dtype=torch.float64).amax().item()
         ),
@@ -289,7 +305,10 @@ EXERCISES = (
         ),
         stub="def sent(size, workers):\n    return ...",
         answer="sent",
-        cases=lambda g: [(91_000_000, 60), (1000, 2), (64, 8)],
+        cases=lambda g: [
+            (91_000_000, 60),
+            *draws.several(g, lambda g: (draws.integer(g, 99, 10**6), draws.integer(g, 3, 80))),
+        ],
         reference=lambda b, n: ring_all_reduce_bytes(b, n),
         hints=(
             "the gradient is cut into as many pieces as there are workers.",
@@ -333,7 +352,11 @@ EXERCISES = (
         " last batch left out: how many steps has an epoch?",
         stub="def steps(images, gpus, batch):\n    return ...",
         answer="steps",
-        cases=lambda g: [(1_281_167, 60, 32), (1000, 1, 32), (100, 8, 16)],
+        cases=lambda g: [
+            (1_281_167, 60, 32),
+            (1000, 1, 32),
+            *draws.several(g, _images_gpus_batch),
+        ],
         reference=lambda n, g, b: len(torch.arange(n)[: n - n % (g * b) : g * b]),
         hints=("how many images does a step of all GPUs take?", "`//` leaves the rest out."),
         solutions=(
@@ -370,7 +393,10 @@ EXERCISES = (
         ),
         stub="def scaled(rate, batch, reference):\n    return ...",
         answer="scaled",
-        cases=lambda g: [(0.1, 1024, 256), (0.05, 32, 64), (0.2, 128, 128)],
+        cases=lambda g: [
+            (0.1, 1024, 256),
+            *draws.several(g, lambda g: (draws.number(g, 0.01, 1), *draws.integers(g, 2, 1, 512))),
+        ],
         reference=_linear,
         hints=("four times as many images: how many times fewer steps?", "rate per image stays."),
         solutions=(

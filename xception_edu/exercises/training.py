@@ -2,18 +2,28 @@
 
 import torch
 from torch.nn import functional as F
+from torch.optim.sgd import sgd
 
+from xception_edu.exercises import draws
 from xception_edu.exercises.exercise import Exercise, Misconception
 
 
 def _sgd_step(w, v, g, rate, momentum):
-    """Torch's own SGD, from a state with velocity v."""
-    weight = torch.nn.Parameter(w.clone())
-    optimizer = torch.optim.SGD([weight], rate, momentum=momentum)
-    optimizer.state[weight]["momentum_buffer"] = v.clone()
-    weight.grad = g.clone()
-    optimizer.step()
-    return weight.detach(), optimizer.state[weight]["momentum_buffer"]
+    """Torch's own SGD, from a velocity v; as a function, which does not load the compiler."""
+    weight, velocity = w.clone(), v.clone()
+    sgd(
+        [weight],
+        [g],
+        [velocity],
+        lr=rate,
+        momentum=momentum,
+        weight_decay=0.0,
+        dampening=0.0,
+        nesterov=False,
+        maximize=False,
+        foreach=False,
+    )
+    return weight, velocity
 
 
 def _schedule(epoch):
@@ -22,6 +32,18 @@ def _schedule(epoch):
     for _ in range(2, int(epoch) + 1, 2):
         rate *= 0.94
     return rate
+
+
+def _state_and_rates(g):
+    """A weight, its velocity and gradient, a learning rate and a momentum."""
+    shape = draws.integers(g, 2, 1, 5)
+    return *draws.tensors(g, shape, shape, shape), *draws.numbers(g, 2, 0.1, 0.95)
+
+
+def _weights_and_decay(g):
+    """An average, a weight and a decay."""
+    shape = draws.integers(g, 2, 1, 5)
+    return *draws.tensors(g, shape, shape), draws.number(g, 0.55, 0.99)
 
 
 def _average(average, weight, decay):
@@ -36,7 +58,7 @@ EXERCISES = (
         " probability?",
         stub="def loss(classes):\n    return ...",
         answer="loss",
-        cases=lambda g: [(10,), (2,), (1000,)],
+        cases=lambda g: [(10,), *draws.several(g, lambda g: draws.integers(g, 1, 2, 2000))],
         reference=lambda c: F.cross_entropy(
             torch.zeros(1, c), torch.zeros(1, dtype=torch.long)
         ).item(),
@@ -86,7 +108,12 @@ EXERCISES = (
         " epochs.",
         stub="def rate(epoch):\n    return ...",
         answer="rate",
-        cases=lambda g: [(0,), (1,), (2,), (3,), (9,), (40,)],
+        cases=lambda g: [
+            (0,),
+            (1,),
+            (2,),
+            *draws.several(g, lambda g: draws.integers(g, 1, 3, 80)),
+        ],
         reference=_schedule,
         hints=(
             "how many factors have come after 3 epochs?",
@@ -138,10 +165,7 @@ EXERCISES = (
         ),
         stub="def step(weight, velocity, gradient, rate, momentum):\n    return ...",
         answer="step",
-        cases=lambda g: [
-            (*(torch.randn(3, generator=g) for _ in range(3)), rate, m)
-            for rate, m in ((0.1, 0.9), (1.0, 0.5))
-        ],
+        cases=lambda g: draws.several(g, _state_and_rates),
         reference=_sgd_step,
         hints=(
             "first the velocity: what stays of the old one, and what comes?",
@@ -197,9 +221,7 @@ EXERCISES = (
         ),
         stub="def update(average, weight, decay):\n    return ...",
         answer="update",
-        cases=lambda g: [
-            (torch.randn(3, generator=g), torch.randn(3, generator=g), d) for d in (0.99, 0.9, 0.25)
-        ],
+        cases=lambda g: draws.several(g, _weights_and_decay),
         reference=_average,
         hints=(
             "with a decay of 0.99, is the average mostly its old value or the new weight?",
