@@ -1,6 +1,7 @@
 """Every check lets right answers pass, names every misconception, and survives anything else."""
 
 import copy
+import itertools
 import time
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 import xception_edu as xe
 from tests.helpers.mutants import mutants
 from xception_edu import exercises
-from xception_edu.exercises import EXERCISES, guard, progress_file
+from xception_edu.exercises import EXERCISES, guard, progress_file, reading
 from xception_edu.exercises.exercise import cases_of, judged, unseen_cases
 
 ALL = list(EXERCISES.values())
@@ -107,7 +108,7 @@ def tried(one, code):
     """What is said of the code; None where it cannot even be run."""
     try:
         answer = one.answer_of(code)
-    except (ArithmeticError, AttributeError, TypeError, ValueError):
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return None
     return judged(one, answer)
 
@@ -146,6 +147,29 @@ def test_a_table_of_all_answers_that_messages_show_does_not_pass(one):
 
 def test_a_number_that_fits_one_gpu_is_no_measurement():
     assert not judged(EXERCISES["08-timing"], lambda *args: 2.0).right
+
+
+# ---- sentences that slip -------------------------------------------------------------------------
+
+
+def test_the_sentences_that_slip_are_those_that_the_layers_contradict():
+    names = [spec.name for spec, _ in xe.architectures.xception()]
+    additions = [spec for spec, _ in xe.architectures.xception() if isinstance(spec, xe.AddSpec)]
+    behind = {b for a, b in itertools.pairwise(names) if a.endswith("_spatial")}
+    sizes = xe.paper.IMAGENET_SIZE
+    assert all(name.endswith("_pointwise") for name in behind)
+    assert len(additions) == xe.paper.RESIDUAL_MODULES == xe.paper.MODULES - 2
+    assert sizes["Xception"].params != sizes["Inception V3"].params
+    assert judged(EXERCISES["06-slips"], set(reading.SLIPS)).right
+    fewer = 100 * (1 - sizes["Xception"].params / sizes["Inception V3"].params)
+    assert judged(EXERCISES["06-corrected"], [xe.paper.GPUS, fewer, 0, 2]).right
+
+
+def test_a_sentence_that_holds_is_named_to_who_calls_it_wrong():
+    verdict = judged(EXERCISES["06-slips"], "aceh")
+    assert not verdict.right
+    assert verdict.text.startswith("The paper does say h.")
+    assert judged(EXERCISES["06-slips"], "a, c, e, f").right
 
 
 # ---- anything else -------------------------------------------------------------------------------

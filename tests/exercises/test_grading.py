@@ -1,50 +1,109 @@
-"""nbgrader grades the teachers' edition: a released assignment, one right answer and one wrong."""
+"""nbgrader grades the teachers' edition: every exercise of the course, by three learners."""
 
 import json
 import os
-import subprocess
 import sys
+import warnings
 
 import pytest
+from nbgrader.api import Gradebook
+from nbgrader.apps import NbGraderAPI
+from traitlets.config import Config
 
+from tests.helpers.course import COURSE
 from xception_edu.commands import notebooks
-from xception_edu.exercises import EXERCISES, editions
+from xception_edu.exercises import EXERCISES, cells, editions
 
-pytest.importorskip("nbgrader", reason="nbgrader is not installed here: pip install nbgrader")
-
-NAME = "02_inception_splits_the_work.ipynb"
-ANSWERS = {"02-towers": EXERCISES["02-towers"].solutions[-1], "02-count": "parameters = 17"}
-
-
-def nbgrader(folder, *arguments):
-    """One command of nbgrader in the course's folder; it finds alembic beside its Python."""
-    places = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
-    command = [sys.executable, "-m", "nbgrader", *arguments]
-    environment = os.environ | {"PATH": places}
-    run = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr[-2000:]
+ANSWERS = {
+    "alice": {name: one.solutions[-1] for name, one in EXERCISES.items()},
+    "bob": {name: one.misconceptions[0].code for name, one in EXERCISES.items()},
+    "carol": {},  # hands in what she was given
+}
+NAME = "exercises.ipynb"
 
 
-def test_a_right_answer_gets_its_point_and_a_wrong_one_none(tmp_path):
-    from nbgrader.api import Gradebook
+def imports(name):
+    """What an answer to the exercise needs, above it."""
+    return "\n".join(EXERCISES[name].environment)
 
-    source, submitted = tmp_path / "source/ch", tmp_path / "submitted/alice/ch"
-    for folder in (source, submitted):
-        folder.mkdir(parents=True)
-    shipped = next(path for path in notebooks.shipped() if path.name == NAME)
-    (source / NAME).write_bytes(notebooks.content_of(shipped, "teachers"))
-    nbgrader(tmp_path, "generate_assignment", "ch")
-    released = json.loads((tmp_path / "release/ch" / NAME).read_text(encoding="utf-8"))
-    assert editions.BEGIN not in json.dumps(released)
-    for cell in released["cells"]:
-        answer = ANSWERS.get(cell["id"].removeprefix("stub-"))
-        if answer is not None and "stub" in cell["metadata"].get("tags", []):
-            cell["source"] = answer
-    (submitted / NAME).write_text(json.dumps(released), encoding="utf-8")
-    nbgrader(tmp_path, "autograde", "ch")
-    with Gradebook(f"sqlite:///{tmp_path}/gradebook.db") as book:
-        (submission,) = book.assignment_submissions("ch")
-        points = {grade.name: grade.auto_score for grade in submission.notebooks[0].grades}
-    assert points == {"test-02-towers": 1, "test-02-count": 0, "test-02-split": 0}
+
+def all_exercises():
+    """The teachers' edition of the whole course, without what lies between the exercises."""
+    editions_of = [json.loads(notebooks.content_of(path, "teachers")) for path in COURSE]
+    chosen = [cell for notebook in editions_of for cell in notebook["cells"]]
+    kept = [cell for cell in chosen if cells.is_exercise(cell) and cell["cell_type"] == "code"]
+    start = next(cell for cell in chosen if cell["cell_type"] == "code")
+    return {**editions_of[0], "cells": [{**start, "source": "import xception_edu as xe"}, *kept]}
+
+
+def handed_in(released, answers):
+    """The released notebook with a learner's answers in the stubs' places."""
+    submission = json.loads(json.dumps(released))
+    for cell in submission["cells"]:
+        name = cell["id"].removeprefix("stub-")
+        if name in answers:
+            cell["source"] = f"{imports(name)}\n{answers[name]}"
+    return submission
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    """A course of nbgrader whose one assignment was released, handed in and graded."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # nbgrader's, of its own libraries
+        return graded_course(tmp_path_factory.mktemp("course"))
+
+
+def graded_course(root):
+    """The course's folder, and the assignment as it is released."""
+    space = {"get_config": Config}
+    exec(editions.NBGRADER_CONFIG, space)
+    config = space["c"]
+    config.CourseDirectory.root = str(root)
+    write(root / "source/ch" / NAME, all_exercises())
+    place, path = os.getcwd(), os.environ["PATH"]
+    os.chdir(root)
+    # nbgrader calls alembic by its name, which lies beside its Python
+    os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), path])
+    try:
+        api = NbGraderAPI(config=config)
+        assert api.generate_assignment("ch")["success"]
+        released = json.loads((root / "release/ch" / NAME).read_text(encoding="utf-8"))
+        for learner, answers in ANSWERS.items():
+            write(root / "submitted" / learner / "ch" / NAME, handed_in(released, answers))
+            graded = api.autograde("ch", learner)
+            assert graded["success"], graded["error"] + graded["log"]
+    finally:
+        os.chdir(place)
+        os.environ["PATH"] = path
+    return root, released
+
+
+def write(path, notebook):
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+
+
+def points(root, learner):
+    """What a learner got for each test."""
+    with Gradebook(f"sqlite:///{root}/gradebook.db") as book:
+        (notebook,) = book.find_submission("ch", learner).notebooks
+        return {grade.name: grade.auto_score for grade in notebook.grades}
+
+
+@pytest.mark.parametrize(("learner", "each"), [("alice", 1), ("bob", 0), ("carol", 0)])
+def test_right_answers_get_their_points_and_wrong_and_missing_ones_none(course, learner, each):
+    root, _ = course
+    assert points(root, learner) == {f"test-{name}": each for name in EXERCISES}
+
+
+def test_what_learners_get_has_the_stubs_and_no_solution(course):
+    _, released = course
+    stubs = [cell for cell in released["cells"] if "stub" in cells.tags(cell)]
+    assert len(stubs) == len(EXERCISES)
+    for cell in stubs:
+        one = EXERCISES[cell["id"].removeprefix("stub-")]
+        source = "".join(cell["source"])
+        assert source.startswith(one.stub)
+        assert not any(code in source for code in one.solutions)
+        assert "raise" not in source

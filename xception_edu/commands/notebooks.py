@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -54,11 +54,19 @@ def content_of(notebook: Path, edition: str | None = None) -> bytes:
     return f"{text}\n".encode()
 
 
+def files_of(edition: str | None = None) -> Iterator[tuple[str, bytes]]:
+    """Every file of an edition, by its name."""
+    for notebook in shipped():
+        yield notebook.name, content_of(notebook, edition)
+    if edition == "teachers":
+        yield "nbgrader_config.py", editions.NBGRADER_CONFIG.encode()
+
+
 def write(
     out: str | os.PathLike[str], *, force: bool = False, edition: str | None = None
 ) -> tuple[list[str], list[str]]:
-    """Names of the notebooks that were written into the folder, and of those that stay as they are
-    since something else has their name.
+    """Names of the files that were written into the folder, and of those that stay as they are
+    since something else has their name: the notebooks, and for teachers nbgrader's configuration.
 
     ValueError if the folder cannot be written to.
     """
@@ -66,15 +74,15 @@ def write(
     try:
         folder = Path(out)
         folder.mkdir(parents=True, exist_ok=True)
-        for notebook in shipped():
-            target, content = folder / notebook.name, content_of(notebook, edition)
+        for name, content in files_of(edition):
+            target = folder / name
             if target.exists() and target.read_bytes() == content:
                 continue
             if target.exists() and not force:
-                kept.append(notebook.name)
+                kept.append(name)
                 continue
             target.write_bytes(content)
-            written.append(notebook.name)
+            written.append(name)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         reason = getattr(error, "strerror", None) or error
         raise ValueError(

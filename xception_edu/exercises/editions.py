@@ -1,8 +1,10 @@
 """The notebooks for students, without outputs and solutions, and for teachers, with both.
 
 A teacher's notebook is also a source notebook of nbgrader: each exercise is an answer of the
-learner's with its solution between nbgrader's marks, and a test of one point that asks the check.
-`nbgrader generate_assignment` takes the solutions out, `nbgrader autograde` gives the points.
+learner's, the stub and behind it the solution between nbgrader's marks, and a test of one point
+that asks the check. `nbgrader generate_assignment` takes the solutions out and leaves the stubs,
+`nbgrader autograde` gives the points. The notebooks belong into the course's `source/NAME`, and
+nbgrader_config.py, which is written beside them, into the course's own folder.
 """
 
 from xception_edu.exercises import EXERCISES
@@ -12,6 +14,11 @@ from xception_edu.exercises.exercise import Exercise, judged
 EDITIONS = ("students", "teachers")
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 SCHEMA_VERSION = 3  # of nbgrader's metadata
+# By itself nbgrader puts a `raise` where a solution was, below the stub that learners fill in.
+NBGRADER_CONFIG = """\
+c = get_config()  # noqa: F821
+c.ClearSolutions.code_stub = {"python": "# your answer stands above, in the place of ..."}
+"""
 
 
 def for_students(notebook: Notebook) -> None:
@@ -39,7 +46,7 @@ def _with_solution(cell: Cell) -> list[Cell]:
     one = EXERCISES.get(cell["id"].partition("-")[2])
     if one is not None and "stub" in tags(cell):
         imports = [line for line in one.environment if line != "import xception_edu as xe"]
-        code = "\n".join([BEGIN, *imports, one.solutions[0], END])
+        code = "\n".join([one.stub, "", BEGIN, *imports, one.solutions[0], END])
         _mark(cell, one, grade=False)
         cell["source"] = code.splitlines(keepends=True)
         return [cell]
