@@ -15,6 +15,26 @@ function modelOf(state) {
   };
 }
 
+// The state of an explorer in the page's address, "#explorer-3?segments=8": to share and to keep. The present entry of the
+// history is rewritten, so that Back leads to the page before; not at every move, which browsers refuse.
+const WAIT = 300; // milliseconds
+function addressOf(name) {
+  let timer = null;
+  const link = (state) => new URL(`#${name}?${new URLSearchParams(state)}`, location.href).href;
+  return {
+    read() {
+      const [where, asked] = decodeURI(location.hash.slice(1)).split("?");
+      return where === name && asked !== undefined ? Object.fromEntries(new URLSearchParams(asked)) : null;
+    },
+    write(state) {
+      clearTimeout(timer);
+      timer = setTimeout(() => history.replaceState(history.state, "", link(state)), WAIT);
+    },
+    follow: (visit) => addEventListener("hashchange", visit),
+    link,
+  };
+}
+
 async function play(script) {
   const state = JSON.parse(script.textContent), figure = document.getElementById(script.dataset.explorer);
   const style = document.createElement("style");
@@ -24,7 +44,9 @@ async function play(script) {
   const { default: widget } = await import(source);
   URL.revokeObjectURL(source);
   figure.replaceChildren();
-  widget.render({ model: modelOf(state), el: figure });
+  const address = addressOf(figure.id);
+  widget.render({ model: { ...modelOf(state), address }, el: figure });
+  if (address.read()) figure.scrollIntoView({ block: "center" });
 }
 
 document.querySelectorAll("script[data-explorer]").forEach(play);

@@ -44,7 +44,9 @@ class TableExplorer(anywidget.AnyWidget):
         """The text of its scripts ("js") or styles ("css"): those that all explorers share, then
         its own.
         """
-        files = ((__package__, "shell"), (cls.package, cls.files))
+        files = [(__package__, "shell"), (cls.package, cls.files)]
+        if suffix == "js":
+            files.insert(1, (__package__, "tools"))
         return "\n".join(
             resources.files(package).joinpath(f"{name}.{suffix}").read_text("utf-8")
             for package, name in files

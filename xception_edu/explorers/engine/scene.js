@@ -55,7 +55,7 @@ const drawing = (table, number, say) =>
 function panel([width, height]) {
   const least = `style="min-width: ${Math.round(width * 0.85)}px"`; // a little smaller on a phone, then it scrolls
   const size = `width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" ${least}`;
-  const element = make("div", { class: "xe-panel" });
+  const element = make("div", { class: "xe-panel", style: `--wide: ${width}` });
   element.innerHTML = `<svg role="img" ${size}><g></g><g></g></svg>`;
   const svg = element.firstChild, [still, moving] = svg.children;
   const show = (below, shapes, alt) => {

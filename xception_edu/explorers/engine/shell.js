@@ -21,6 +21,18 @@ const breadth = (text) => [...text].reduce((sum, letter) => sum + (letter < "\u1
 // A name that is free in the page; it never enters the widget's state.
 const unique = (name) => `xe-${name}-${Math.random().toString(36).slice(2)}`;
 
+// Copies text where that is allowed, else leaves it selected in `element` for Ctrl+C; says for a moment which.
+function copies(button, element, text, say) {
+  const words = button.textContent;
+  button.addEventListener("click", async () => {
+    try { await navigator.clipboard.writeText(text()); button.textContent = say("Copied"); } catch {
+      if (element) getSelection().selectAllChildren(element);
+      button.textContent = element ? say("Selected") : say("See the address");
+    }
+    setTimeout(() => { button.textContent = words; }, 1500);
+  });
+}
+
 // Radio buttons that look like one switch: the keyboard and screen readers know what they are.
 function choice(control, labels, pick) {
   const group = make("fieldset", { class: "xe-choice" }, make("legend", {}, control.label));
@@ -49,6 +61,7 @@ function slider(control, pick, say) {
   input.addEventListener("input", picked);
   fewer.addEventListener("click", () => { input.stepDown(); picked(); }); // at the ends they go nowhere
   more.addEventListener("click", () => { input.stepUp(); picked(); });
+  const hush = (quiet) => output.setAttribute("aria-live", quiet ? "off" : "polite");
   const show = (value, now, words) => {
     stops = now;
     input.max = stops.length;
@@ -59,7 +72,7 @@ function slider(control, pick, say) {
     fewer.setAttribute("aria-disabled", value === stops[0]); // not `disabled`, which would throw the focus out of the explorer
     more.setAttribute("aria-disabled", value === stops.at(-1));
   };
-  return { bar, input, show };
+  return { bar, input, show, hush };
 }
 
 // The numbers of every slider position behind a toggle: filled when opened, and again when another choice is made.
@@ -85,17 +98,16 @@ function dataTable(say) {
   return { details, show };
 }
 
-// The state as a line of code, to paste into a cell.
-function codeLine(say) {
-  const code = make("code"), button = make("button", { type: "button" }, say("Copy"));
-  button.addEventListener("click", async () => {
-    try { await navigator.clipboard.writeText(code.textContent); button.textContent = say("Copied"); } catch {
-      getSelection().selectAllChildren(code); // not allowed here: leave it selected, for Ctrl+C
-      button.textContent = say("Selected");
-    }
-    setTimeout(() => { button.textContent = say("Copy"); }, 1500);
-  });
-  const element = make("div", { class: "xe-code" }, make("span", {}, say("This state as code")), code, button);
+// The state as a line of code, to paste into a cell; and as a link, where the page keeps it in its address.
+function codeLine(say, link) {
+  const code = make("code"), copy = make("button", { type: "button" }, say("Copy"));
+  copies(copy, code, () => code.textContent, say);
+  const element = make("div", { class: "xe-code" }, make("span", {}, say("This state as code")), code, copy);
+  if (link) {
+    const share = make("button", { type: "button" }, say("Copy link"));
+    copies(share, null, link, say);
+    element.append(share);
+  }
   return { element, show: (text) => { code.textContent = text; } };
 }
 
@@ -107,7 +119,7 @@ function codeLine(say) {
 function explore({ model, el }, build) {
   const table = JSON.parse(model.get("_table")), say = speaker(table.words);
   const [first, ...choices] = table.controls = table.controls.map((control) => ({ ...control, label: say(control.label), words: control.words?.map((words) => say(words)) }));
-  const data = dataTable(say), code = codeLine(say);
+  const data = dataTable(say), code = codeLine(say, model.address && (() => model.address.link(state())));
   const state = () => Object.fromEntries(table.controls.map(({ name }) => [name, model.get(name)]));
   const set = (change) => {
     const next = { ...state(), ...change };
@@ -116,14 +128,33 @@ function explore({ model, el }, build) {
     for (const [name, value] of Object.entries(next)) model.set(name, value);
     model.save_changes();
   };
-  const range = slider(first, (value) => set({ [first.name]: value }), say);
-  const own = build(table, (change) => {
+  const take = (change) => { // by the reader's hand, which stops a walk
+    walk.stop();
     set(change);
+  };
+  const range = slider(first, (value) => take({ [first.name]: value }), say);
+  const own = build(table, (change) => {
+    take(change);
     range.input.focus({ preventScroll: true });
   }, say);
-  const switches = choices.map((control) => choice(control, own.labels(control), (value) => set({ [control.name]: value })));
+  const switches = choices.map((control) => choice(control, own.labels(control), (value) => take({ [control.name]: value })));
   const row = make("div", { class: "xe-choices" }, ...switches.map((s) => s.group));
-  const root = make("div", { class: `xe xe-${own.name}`, lang: table.words ? "ko" : "en" }, row, range.bar, ...own.panels, data.details, code.element);
+  let words = null;
+  const place = () => {
+    const stops = own.stops(state());
+    return { stops, at: stops.indexOf(model.get(first.name)) };
+  };
+  const walk = player(place, (stop) => set({ [first.name]: stop }), range.hush, say);
+  const start = table.start ?? state(), reset = button(say("Reset"), say("Go back to the first state"));
+  reset.addEventListener("click", () => take(start));
+  const told = () => {
+    const now = state(), { head, rows, current } = words.data, values = rows()[current];
+    const chosen = choices.map((control) => [control.label, own.labels(control)[control.options.indexOf(now[control.name])]]);
+    return [[head[0], words.short], ...chosen, ...head.slice(1).map((label, i) => [label, String(values[i + 1])])];
+  };
+  const pin = pinning(make("div", { class: "xe-now" }, ...own.panels), told, say);
+  const tools = make("div", { class: "xe-tools" }, walk.element, reset, pin.element, ...saving(pin.stage, () => words.code, say));
+  const root = make("div", { class: `xe xe-${own.name}`, lang: table.words ? "ko" : "en" }, row, range.bar, tools, pin.stage, data.details, code.element);
   // Else JupyterLab's shortcuts take the arrow keys, and "d d" deletes the cell. Stopped at the window, on the way down: at the
   // explorer it would be too late in Notebook 7. What the browser itself does with the key stays; Ctrl+S and its kin go on.
   const keep = (event) => {
@@ -133,18 +164,35 @@ function explore({ model, el }, build) {
   const draw = () => {
     const now = state(), stops = own.stops(now), drawn = JSON.stringify(now);
     if (!stops.includes(now[first.name]) || root.dataset.state === drawn) return; // half of a change, or nothing new
-    const words = own.draw(now);
+    words = own.draw(now);
+    words.code = table.call.join(Object.entries(now).map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(", "));
     range.show(now[first.name], stops, words);
     switches.forEach((s, i) => s.show(now[choices[i].name]));
     data.show(words.data);
-    code.show(table.call.join(Object.entries(now).map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(", ")));
+    code.show(words.code);
+    pin.draw();
+    reset.setAttribute("aria-disabled", Object.entries(start).every(([name, value]) => now[name] === value));
+    if (root.dataset.state) model.address?.write(now); // not before something moves
     root.dataset.state = drawn;
   };
   const events = table.controls.map(({ name }) => `change:${name}`);
+  // What a link asks for, as far as there is such a state.
+  const visit = () => {
+    const asked = model.address?.read() ?? {}, found = {};
+    for (const { name, options } of choices) {
+      const option = options.find((one) => String(one) === asked[name]);
+      if (option !== undefined) found[name] = option;
+    }
+    if (asked[first.name]?.trim() && Number.isFinite(Number(asked[first.name]))) found[first.name] = Number(asked[first.name]);
+    if (Object.keys(found).length) take(found);
+  };
   events.forEach((event) => model.on(event, draw));
   draw();
   el.append(root);
+  visit();
+  model.address?.follow(visit);
   return () => {
+    walk.stop();
     events.forEach((event) => model.off(event, draw));
     window.removeEventListener("keydown", keep, true);
   };
