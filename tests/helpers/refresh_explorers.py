@@ -19,6 +19,8 @@ def refresh(path):
     notebook = nbformat.read(path, 4)
     for state in explorers_of(notebook):
         explorer = restored(state)
+        if "start" not in explorer.table:
+            explorer.table = explorer.table | {"start": explorer.state()}
         state["_table"] = explorer._table
         state["_esm"], state["_css"] = explorer.source("js"), explorer.source("css")
     path.write_text(nbformat.writes(notebook, indent=1) + "\n", encoding="utf-8")

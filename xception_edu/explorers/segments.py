@@ -2,7 +2,7 @@
 1.2, Figures 2 to 4).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, groupby
 
 import traitlets as t
@@ -177,7 +177,15 @@ class SegmentsExplorer(TableExplorer):
 
     def picture(self) -> bytes:
         """PNG of the current state: wiring, weights and costs."""
-        return segments_panel.png(
+        return self._written(segments_panel.png)
+
+    def svg(self) -> bytes:
+        """SVG of the current state: wiring, weights and costs."""
+        return self._written(segments_panel.svg)
+
+    def _written(self, write: Callable[..., bytes]) -> bytes:
+        """What a function of `segments_panel` makes of the current state."""
+        return write(
             position(self.table, **self.state()),
             COLUMNS,
             kernel_size=self.kernel_size,
@@ -238,14 +246,15 @@ def segments_explorer(
     checks.one_of("order", order, ORDERS)
     segments = min(4, channels) if segments is None else segments
     checks.integer("segments", segments, at_most=channels, because=f"channels is {channels}")
-    return SegmentsExplorer(
-        table=_whole_table(channel_choices, kernel_choices, side_choices),
-        segments=segments,
-        channels=channels,
-        kernel_size=kernel_size,
-        input_side=input_side,
-        order=order,
-    )
+    start = {
+        "segments": segments,
+        "channels": channels,
+        "kernel_size": kernel_size,
+        "input_side": input_side,
+        "order": order,
+    }
+    table = _whole_table(channel_choices, kernel_choices, side_choices) | {"start": start}
+    return SegmentsExplorer(table=table, **start)
 
 
 def _whole_table(

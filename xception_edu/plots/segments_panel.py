@@ -51,6 +51,20 @@ def png(
         return compressed(draw(position, columns, kernel_size=kernel_size, order=order, say=say))
 
 
+def svg(
+    position: Mapping[str, object],
+    columns: Sequence[tuple[str, str]],
+    *,
+    kernel_size: int,
+    order: str,
+    say: Say = str,
+    fonts: Sequence[str] = (),
+) -> bytes:
+    """The same as an SVG file's bytes; arguments as for `png`."""
+    with style.context(*fonts):
+        return style.svg(draw(position, columns, kernel_size=kernel_size, order=order, say=say))
+
+
 def draw(
     position: Mapping[str, object],
     columns: Sequence[tuple[str, str]],

@@ -4,8 +4,10 @@ picture for saved notebooks.
 
 import base64
 import json
+import os
 from collections.abc import Iterable
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -23,8 +25,8 @@ class TableExplorer(anywidget.AnyWidget):
     `table["controls"]` lists its dials, each a trait: the slider with `name` and `label`, then
     choices, with `options` too. `table["call"]` is the line of code that makes it, before and after
     the values of the dials. A subclass gives the traits, `files` (its .js and .css, which follow
-    the shell's), `picture()`, `readouts()` and `texts()`. The table is English; `language` is what
-    the browser and the picture show.
+    the shell's), `picture()`, `svg()`, `readouts()` and `texts()`. `table["start"]` is the state in
+    which it was made. The table is English; `language` is what the browser and the picture show.
     """
 
     package = __package__  # where its files are
@@ -81,9 +83,27 @@ class TableExplorer(anywidget.AnyWidget):
             control["name"]: getattr(self, control["name"]) for control in self.table["controls"]
         }
 
+    def reset(self) -> None:
+        """Go back to the state in which it was made, as the button does."""
+        first, *choices = self.table["start"].items()
+        for name, value in (*choices, first):  # choices first: they say what stops there are
+            setattr(self, name, value)
+
     def picture(self) -> bytes:
         """PNG of the current state, for places where no widget runs."""
         raise NotImplementedError
+
+    def svg(self) -> bytes:
+        """SVG of the current state."""
+        raise NotImplementedError
+
+    def save_picture(self, path: str | os.PathLike[str]) -> None:
+        """Write the picture of the current state to a file, by its name an SVG or a PNG."""
+        kinds = {".svg": self.svg, ".png": self.picture}
+        suffix = Path(path).suffix.lower()
+        if suffix not in kinds:
+            raise checks.wrong("path", str(path), "a file's name that ends in .svg or .png")
+        Path(path).write_bytes(kinds[suffix]())
 
     def texts(self) -> Iterable[str]:
         """Every text of the table that is shown, in English."""

@@ -94,9 +94,17 @@ class SceneExplorer(TableExplorer):
 
     def picture(self) -> bytes:
         """PNG of the current state: title, panels and readouts."""
+        return scene_picture.png(*self._drawn())
+
+    def svg(self) -> bytes:
+        """SVG of the current state: title, panels and readouts."""
+        return scene_picture.svg(*self._drawn())
+
+    def _drawn(self) -> tuple[Any, ...]:
+        """What a picture is drawn from, in its language."""
         view = self.view()
         words = {name: self.say(view[name]) for name in ("title", "note")}
-        return scene_picture.png(
+        return (
             words | {"values": list(map(self.say, view["values"]))},
             [in_language(shapes, self.say) for shapes in self.shapes()],
             self.table["panels"],
@@ -153,6 +161,7 @@ def scene_explorer(
         "controls": [{"name": name, "label": slider[1]}, *dials],
         "columns": [list(column) for column in columns],
         "palette": palette(),
+        "start": {name: state[name] for name in (slider[0], *choices)},
     }
     return _widget_class(name, tuple(choices))(table=table, **{name: stop}, **chosen)
 

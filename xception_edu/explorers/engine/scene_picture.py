@@ -48,6 +48,20 @@ def png(
         return style.compressed(draw(view, shapes, panels, columns, palette, footnote))
 
 
+def svg(
+    view: Mapping[str, Any],
+    shapes: Sequence[Sequence[list[Any]]],
+    panels: Sequence[tuple[int, int]],
+    columns: Sequence[tuple[str, str]],
+    palette: Mapping[str, str],
+    footnote: str = FOOTNOTE,
+    fonts: Sequence[str] = (),
+) -> bytes:
+    """The same as an SVG file's bytes."""
+    with style.context(*fonts):
+        return style.svg(draw(view, shapes, panels, columns, palette, footnote))
+
+
 def draw(
     view: Mapping[str, Any],
     shapes: Sequence[Sequence[list[Any]]],
