@@ -19,8 +19,8 @@ from xception_edu.plots import segments_panel, style
 
 # Names, units and signs that Korean texts write in Latin letters, too.
 LATIN = re.compile(
-    "B|ELU|G|Holm|Inception|Keras|M|MAC|MiB|NCHW|R|ReLU|V|VGG|Xception|bf|channels_last|float|fp|k|ms"
-    "|p|t|x"
+    "B|ELU|G|Holm|Inception|Keras|M|MAC|MiB|NCHW|PNG|R|ReLU|SVG|V|VGG|Xception|bf|channels_last|float|fp"
+    "|k|ms|p|t|x"
 )
 ASKED = re.compile(r'say\("([^"]+)"')
 
