@@ -34,7 +34,8 @@ def test_an_explorer_goes_back_to_the_state_in_which_it_was_made(name):
 def test_a_picture_is_saved_as_svg_and_as_png(name, tmp_path):
     made = new(name)
     made.save_picture(tmp_path / "x.png")
-    assert Image.open(tmp_path / "x.png").width > 800
+    with Image.open(tmp_path / "x.png") as picture:
+        assert picture.width > 800
     made.save_picture(str(tmp_path / "x.SVG"))
     text = (tmp_path / "x.SVG").read_text(encoding="utf-8")
     assert "<svg" in text
