@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import api_pages
+import in_korean
 import nbformat
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nbconvert import HTMLExporter
@@ -89,19 +90,23 @@ def _explorer(name, state, picture):
     )
 
 
+def explorers_of(notebook):
+    """The saved state of each explorer that a notebook shows, and the output that shows it."""
+    models = _models(notebook)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            view = output.get("data", {}).get(VIEW)
+            state = models[view["model_id"]]["state"] if view else {}
+            if "_esm" in state:
+                yield state, output
+
+
 def cover_of(notebooks):
-    """The first segments explorer of the course, for the front page."""
-    saved = (
-        (_models(book), output)
-        for book in notebooks
-        for cell in book.cells
-        for output in cell.get("outputs", [])
-    )
-    for models, output in saved:
-        data = output.get("data", {})
-        if VIEW in data and data["text/plain"].startswith("xe.segments_explorer("):
-            picture = _picture(data, output.metadata["image/png"])
-            return _explorer("explorer-cover", models[data[VIEW]["model_id"]]["state"], picture)
+    """The first segments explorer of the course, for the front page: its state, and as HTML."""
+    for state, output in (found for book in notebooks for found in explorers_of(book)):
+        if output.data["text/plain"].startswith("xe.segments_explorer("):
+            picture = _picture(output.data, output.metadata["image/png"])
+            return state, _explorer("explorer-cover", state, picture)
     raise ValueError("notebooks have no segments explorer, but must have one for the front page")
 
 
@@ -175,17 +180,23 @@ def build(notebooks, out, repository=None, *, with_api=True):
         loader=FileSystemLoader(HERE), undefined=StrictUndefined, autoescape=True
     ).get_template("page.html.j2")
     shutil.rmtree(out, ignore_errors=True)
-    (out / "notebooks").mkdir(parents=True)
+    for folder in ("notebooks", "korean"):
+        (out / folder).mkdir(parents=True)
     for name in ("site.js", "player.js"):
         shutil.copyfile(HERE / name, out / name)
     (out / "site.css").write_text(styles(), encoding="utf-8")
     known = {"titles": titles, "words": words, "lab": LAB, "binder": _binder(repository)}
     known["minutes"] = {path.stem: minutes_of(notebook) for path, notebook in read.items()}
+    known["minutes_ko"] = in_korean.minutes
     known["questions"] = [one for one in QUESTIONS if one.notebook in titles]
+    known["korean"], known["asked"] = in_korean.course(), in_korean.questions()
     known["api"] = api_pages.FRONT if with_api else None
     names = list(titles)
+    cover_state, cover = cover_of(read.values())
+    _write_korean(out, "index", [cover_state])
     for i, (path, notebook) in enumerate(read.items()):
         shutil.copyfile(path, out / "notebooks" / path.name)
+        _write_korean(out, path.stem, [state for state, _ in explorers_of(notebook)])
         beside = {
             "before": names[i - 1] if i else None,
             "after": names[i + 1] if i + 1 < len(names) else None,
@@ -194,12 +205,16 @@ def build(notebooks, out, repository=None, *, with_api=True):
             here=path.stem, body=body_of(notebook, exporter, out), cover="", **beside, **known
         )
         (out / f"{path.stem}.html").write_text(text, encoding="utf-8")
-    text = page.render(
-        here="index", body="", cover=cover_of(read.values()), before=None, after=names[0], **known
-    )
+    text = page.render(here="index", body="", cover=cover, before=None, after=names[0], **known)
     (out / "index.html").write_text(text, encoding="utf-8")
     if with_api:
         api_pages.write_api(out / "api")
+
+
+def _write_korean(out, name, states):
+    """What a page's explorers show in Korean; the page loads it when a reader wants it."""
+    text = in_korean.explorers_words(states)
+    (out / "korean" / f"{name}.js").write_text(text, encoding="utf-8")
 
 
 def _binder(repository):

@@ -19,7 +19,7 @@ function modelOf(state) {
 // history is rewritten, so that Back leads to the page before; not at every move, which browsers refuse.
 const WAIT = 300; // milliseconds
 function addressOf(name) {
-  let timer = null;
+  let timer = null, followed = null;
   const link = (state) => new URL(`#${name}?${new URLSearchParams(state)}`, location.href).href;
   return {
     read() {
@@ -30,10 +30,24 @@ function addressOf(name) {
       clearTimeout(timer);
       timer = setTimeout(() => history.replaceState(history.state, "", link(state)), WAIT);
     },
-    follow: (visit) => addEventListener("hashchange", visit),
+    follow(visit) { // the one that is shown now
+      removeEventListener("hashchange", followed);
+      followed = visit;
+      addEventListener("hashchange", visit);
+    },
     link,
   };
 }
+
+// What the explorers of this page show in Korean: loaded when a reader first wants it.
+const { korean } = document.currentScript.dataset;
+let loading = null;
+const words = () => (loading ??= new Promise((resolve) => {
+  globalThis.speakKorean = resolve;
+  const script = document.createElement("script");
+  script.src = korean;
+  document.head.append(script);
+}));
 
 async function play(script) {
   const state = JSON.parse(script.textContent), figure = document.getElementById(script.dataset.explorer);
@@ -43,9 +57,19 @@ async function play(script) {
   const source = URL.createObjectURL(new Blob([state._esm], { type: "text/javascript" }));
   const { default: widget } = await import(source);
   URL.revokeObjectURL(source);
-  figure.replaceChildren();
-  const address = addressOf(figure.id);
-  widget.render({ model: { ...modelOf(state), address }, el: figure });
+  const address = addressOf(figure.id), model = { ...modelOf(state), address };
+  // The first state, to which Reset goes back in both languages.
+  const english = JSON.parse(state._table), start = Object.fromEntries(english.controls.map(({ name }) => [name, state[name]]));
+  let stop = () => {};
+  const show = async () => {
+    const spoken = root.lang === "ko" ? { words: await words() } : {};
+    stop();
+    state._table = JSON.stringify({ start, ...english, ...spoken });
+    figure.replaceChildren();
+    stop = widget.render({ model, el: figure });
+  };
+  await show();
+  addEventListener("language", show);
   if (address.read()) figure.scrollIntoView({ block: "center" });
 }
 

@@ -27,6 +27,8 @@ FINDINGS = """async () => {
   .filter(({ impact }) => impact === 'serious' || impact === 'critical')
   .map(({ id, nodes }) => [id, nodes.length, nodes[0].html.slice(0, 200)]);
 }"""
+# What the explorers say, without the names that they draw at random.
+WORDS = "() => [...document.querySelectorAll('.xe')].map((explorer) => explorer.innerText)"
 MARKS = "() => [...document.querySelectorAll('.xe')].map((explorer) => explorer.innerHTML)"
 
 
@@ -160,6 +162,52 @@ def test_the_reader_chooses_light_or_dark_and_the_next_page_remembers(page, site
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     page.get_by_role("button", name="Light").click()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_the_reader_chooses_korean_and_explorers_keep_their_place(page, context, site):
+    go(page, site, "index")
+    slider, title = page.locator("input[type=range]"), page.locator(".xe-title")
+    slider.focus()
+    page.keyboard.press("End")
+    english = page.evaluate(WORDS)
+    page.get_by_role("button", name="한국어").click()
+    page.locator(".xe:lang(ko)").wait_for()
+    assert "깊이별" in title.inner_text() or "극단적인" in title.inner_text()
+    assert slider.get_attribute("aria-valuetext").startswith("세그먼트 48개")
+    assert slider.input_value() == slider.get_attribute("max")
+    assert page.evaluate("document.documentElement.lang") == "ko"
+    assert page.get_by_role("navigation", name="앞과 뒤").count() == 1
+    page.evaluate(AXE)
+    assert page.evaluate(FINDINGS) == []
+    page.get_by_role("button", name="English").click()
+    page.locator(".xe:lang(en)").wait_for()
+    assert page.evaluate(WORDS) == english
+    assert context.problems == []
+
+
+def test_the_next_page_remembers_korean_and_says_that_its_text_is_english(page, context, site):
+    page.set_viewport_size({"width": 400, "height": 800})
+    go(page, site, "index")
+    page.get_by_role("button", name="한국어").click()
+    go(page, site, NAMES[3])
+    page.locator(".xe:lang(ko)").first.wait_for()
+    assert page.get_by_role("button", name="어둡게").is_visible()
+    assert page.get_by_role("link", name="JupyterLab에서 실행").is_visible()
+    langs = "[document.documentElement, document.querySelector('main')].map(({ lang }) => lang)"
+    assert page.evaluate(langs) == ["ko", "en"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert context.problems == []
+
+
+def test_every_text_of_the_pages_themselves_is_there_in_both_languages(site):
+    for name in NAMES:
+        text = (site / f"{name}.html").read_text(encoding="utf-8")
+        said = re.findall(
+            r'class="(?:lead )?said" lang="(\w\w)">(.*?)</(?:span|p)>', text, re.DOTALL
+        )
+        korean = [words for language, words in said if language == "ko"]
+        assert len(korean) >= len(NAMES)
+        assert all(re.search("[가-힣]", words) for words in korean), name
 
 
 def test_one_click_runs_a_notebook_or_says_how_to(page, context, site):

@@ -34,14 +34,18 @@ def _english_afterwards():
 @cache
 def shown(name):
     """Every text that an explorer shows at any position, without arguments."""
-    return tuple(dict.fromkeys(getattr(explorers, name)().texts()))
+    return texts_of(getattr(explorers, name)())
+
+
+def texts_of(explorer):
+    return tuple(dict.fromkeys(explorer.texts(json.loads(explorer._table))))
 
 
 @pytest.fixture(scope="module")
 def shown_to_learners(tmp_path_factory):
     """Every text of explorers that were given something."""
     made = explorers_of_learners(tmp_path_factory.mktemp("runs"))
-    return tuple(dict.fromkeys(text for explorer in made for text in explorer.texts()))
+    return tuple(dict.fromkeys(text for explorer in made for text in texts_of(explorer)))
 
 
 def in_pictures():

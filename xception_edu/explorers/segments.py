@@ -194,14 +194,15 @@ class SegmentsExplorer(TableExplorer):
             fonts=self.fonts(),
         )
 
-    def texts(self) -> Iterator[str]:
-        """Every text of the table that is shown: of controls, costs, pieces and names."""
-        yield from (control["label"] for control in self.table["controls"])
-        for column in self.table["columns"]:
+    @staticmethod
+    def texts(sent: dict) -> Iterator[str]:
+        """Every text of a table that is shown: of controls, costs, pieces and names."""
+        yield from (control["label"] for control in sent["controls"])
+        for column in sent["columns"]:
             yield from column
-        for names in self.table["names"].values():
+        for names in sent["names"].values():
             yield from names
-        for rows in self.table["pieces"].values():
+        for rows in sent["pieces"].values():
             for row in rows:
                 yield from (row["words"], row["kept"])
 

@@ -70,7 +70,7 @@ class TableExplorer(anywidget.AnyWidget):
     def _send_table(self, change: dict[str, Any]) -> None:
         sent = self._sent(change["new"])
         if self.language != "en":
-            sent = {**sent, "words": language.words_of(self.texts())}
+            sent = {**sent, "words": language.words_of(self.texts(sent))}
         self._table = as_text(sent)
 
     def _sent(self, table: dict[str, Any]) -> dict[str, Any]:
@@ -105,8 +105,9 @@ class TableExplorer(anywidget.AnyWidget):
             raise checks.wrong("path", str(path), "a file's name that ends in .svg or .png")
         Path(path).write_bytes(kinds[suffix]())
 
-    def texts(self) -> Iterable[str]:
-        """Every text of the table that is shown, in English."""
+    @staticmethod
+    def texts(sent: dict[str, Any]) -> Iterable[str]:
+        """Every text of a table that is shown, in English; the table as it is sent."""
         raise NotImplementedError
 
     def say(self, text: str) -> str:

@@ -114,18 +114,17 @@ class SceneExplorer(TableExplorer):
             self.fonts(),
         )
 
-    def texts(self) -> Iterator[str]:
-        """Every text of the table that is shown: of controls, readouts, views and drawings."""
-        for control in self.table["controls"]:
+    @staticmethod
+    def texts(sent: dict[str, Any]) -> Iterator[str]:
+        """Every text of a table that is shown: of controls, readouts, views and drawings."""
+        for control in sent["controls"]:
             yield from (control["label"], *control.get("words", ()))
-        for column in self.table["columns"]:
+        for column in sent["columns"]:
             yield from column
-        for rows in self.table["views"].values():
-            for row in rows:
-                yield from (row["short"], row["title"], row["note"], *row["values"], *row["alts"])
-                yield from chain.from_iterable(map(texts_of, row["shapes"]))
-        for panels in self.table["stills"].values():
-            yield from chain.from_iterable(map(texts_of, panels))
+        for row in chain.from_iterable(sent["views"].values()):
+            yield from (row["short"], row["title"], row["note"], *row["values"], *row["alts"])
+        for drawing in sent["drawings"]:
+            yield from texts_of(drawing)
 
 
 def scene_explorer(
