@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Formatter
 
 import pytest
+from matplotlib import font_manager
 
 import xception_edu as xe
 from tests.helpers.learners_explorers import explorers_of_learners
@@ -194,3 +195,12 @@ def test_a_picture_is_korean_where_a_font_is_and_english_elsewhere(name, monkeyp
     monkeypatch.setattr(style, "korean_fonts", lambda: ["DejaVu Sans"])
     monkeypatch.setattr(language, "in_korean", lambda text: text.upper())  # as if it were Korean
     assert made.picture() != english
+
+
+def test_a_font_that_was_installed_since_is_found(monkeypatch):
+    files = ["/fonts/DejaVuSans.ttf", "/fonts/NotoSansCJK-Regular.ttc", "/fonts/malgun.ttf"]
+    added = []
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: files)
+    monkeypatch.setattr(font_manager.fontManager, "addfont", added.append)
+    style._new_korean_fonts()
+    assert added == list(map(Path, files[1:]))

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -93,8 +94,23 @@ def context(*fonts: str) -> Iterator[None]:
 @cache
 def korean_fonts() -> list[str]:
     """Names of the fonts with Korean letters that this machine has."""
+    return _known_korean_fonts() or _new_korean_fonts()
+
+
+def _known_korean_fonts() -> list[str]:
     here = {font.name for font in font_manager.fontManager.ttflist}
     return [name for name in KOREAN_FONTS if name in here]
+
+
+def _new_korean_fonts() -> list[str]:
+    """Fonts that were installed after matplotlib had listed all, which its list lacks."""
+    files = tuple(
+        name.replace(" ", "").lower() for name in (*KOREAN_FONTS, "malgun", "NotoSansCJK")
+    )
+    for path in map(Path, font_manager.findSystemFonts()):
+        if path.stem.lower().startswith(files):
+            font_manager.fontManager.addfont(path)
+    return _known_korean_fonts()
 
 
 def page() -> tuple[Figure, Axes]:
