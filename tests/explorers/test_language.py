@@ -13,9 +13,12 @@ from matplotlib import font_manager
 
 import xception_edu as xe
 from tests.helpers.learners_explorers import explorers_of_learners
+from tests.helpers.scene_explorers import SCENE_EXPLORERS
 from xception_edu import explorers
 from xception_edu.explorers.engine import language, scene_picture
 from xception_edu.explorers.engine.language import PLAIN, SCRIPTS, in_korean, rows, written_by
+from xception_edu.explorers.engine.scene_explorer import SceneExplorer
+from xception_edu.explorers.segments import SegmentsExplorer
 from xception_edu.plots import segments_panel, style
 
 # Names, units and signs that Korean texts write in Latin letters, too.
@@ -23,6 +26,8 @@ LATIN = re.compile(
     "B|ELU|G|Holm|Inception|Keras|M|MAC|MiB|NCHW|PNG|R|ReLU|SVG|V|VGG|Xception|bf|channels_last|float|fp"
     "|k|ms|p|t|x"
 )
+SIZES = {"small": 11, "text": 12, "title": 15}  # pixels, as in scene.css
+ANCHORS = {"start": 0, "middle": 0.5, "end": 1}
 ASKED = re.compile(r'say\("([^"]+)"')
 
 
@@ -35,18 +40,26 @@ def _english_afterwards():
 @cache
 def shown(name):
     """Every text that an explorer shows at any position, without arguments."""
-    return texts_of(getattr(explorers, name)())
+    return texts_of(sent(name))
 
 
-def texts_of(explorer):
-    return tuple(dict.fromkeys(explorer.texts(json.loads(explorer._table))))
+@cache
+def sent(name):
+    """The table of an explorer without arguments, as the browser gets it."""
+    return json.loads(getattr(explorers, name)()._table)
+
+
+def texts_of(table):
+    kind = SceneExplorer if "drawings" in table else SegmentsExplorer
+    return tuple(dict.fromkeys(kind.texts(table)))
 
 
 @pytest.fixture(scope="module")
 def shown_to_learners(tmp_path_factory):
     """Every text of explorers that were given something."""
     made = explorers_of_learners(tmp_path_factory.mktemp("runs"))
-    return tuple(dict.fromkeys(text for explorer in made for text in texts_of(explorer)))
+    tables = (json.loads(explorer._table) for explorer in made)
+    return tuple(dict.fromkeys(text for table in tables for text in texts_of(table)))
 
 
 def in_pictures():
@@ -138,6 +151,34 @@ def test_a_korean_sentence_is_korean():
     for row in rows().values():
         words = re.findall(r"[A-Za-z_]+", re.sub(r"\{\w+\}", "", row.korean))
         assert [word for word in words if not LATIN.fullmatch(word)] == [], row.english
+
+
+@pytest.mark.parametrize("name", SCENE_EXPLORERS)
+def test_a_korean_text_stays_in_its_panel(name):
+    assert [
+        words for words, left, right in korean_places(sent(name)) if left < -3 or right > 3
+    ] == []
+
+
+def korean_places(table):
+    """Each text that lies flat, and how far its ends are beyond the panel's, about, in pixels."""
+    panel_of = {}
+    for views in table["views"].values():
+        for row in views:
+            panel_of |= dict(zip(row["shapes"], table["panels"], strict=True))
+    for drawings in table["stills"].values():
+        panel_of |= dict(zip(drawings, table["panels"], strict=True))
+    for number, (across, _) in panel_of.items():
+        for kind, _, *place in table["drawings"][number]:
+            if kind == "text" and not place[-1]:
+                x, _, words, size, anchor = place[:5]
+                start = x - width(in_korean(words), size) * ANCHORS[anchor]
+                yield words, start, start + width(in_korean(words), size) - across
+
+
+def width(words, size):
+    """Pixels, about: a Korean letter is nearly as wide as it is high, others are half of that."""
+    return sum(0.92 if letter >= "가" else 0.56 for letter in words) * SIZES[size]
 
 
 def test_a_text_that_is_new_is_seen():
