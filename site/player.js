@@ -58,13 +58,12 @@ async function play(script) {
   const { default: widget } = await import(source);
   URL.revokeObjectURL(source);
   const address = addressOf(figure.id), model = { ...modelOf(state), address };
-  // The first state, to which Reset goes back in both languages.
-  const english = JSON.parse(state._table), start = Object.fromEntries(english.controls.map(({ name }) => [name, state[name]]));
+  const english = JSON.parse(state._table);
   let stop = () => {};
   const show = async () => {
     const spoken = root.lang === "ko" ? { words: await words() } : {};
     stop();
-    state._table = JSON.stringify({ start, ...english, ...spoken });
+    state._table = JSON.stringify({ ...english, ...spoken });
     figure.replaceChildren();
     stop = widget.render({ model, el: figure });
   };
