@@ -16,21 +16,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from xception_edu.configs import XceptionConfig
 from xception_edu.explorers.kernel_patterns import find_patterns
-from xception_edu.weights.files import read_weight_file
-from xception_edu.weights.load import load_pretrained
-from xception_edu.weights.names import (
-    from_keras,
-    keras_groups,
-    keras_names,
-    xception_keras_order,
-    xception_layers,
-)
-from xception_edu.xception import Xception, xception
+from xception_edu.weights.load import import_weights, load_pretrained
+from xception_edu.xception import Xception
 
 PATH = Path(__file__).parents[1] / "xception_edu" / "weights" / "imagenet_kernels.safetensors"
-NESTED = "layers/functional/"  # where Keras lays the layers of a network within a network
 DEPTHWISE = ".conv.depthwise.weights.0"
 NOTES = {
     "source": "Keras Applications, Xception, trained on ImageNet: the kernels of its 34 depthwise"
@@ -44,20 +34,7 @@ def base_of(path: Path | None) -> Xception:
     """The published Xception in eval mode; its classifier is not trained where `path` has none."""
     if path is None:
         return load_pretrained("imagenet").eval()
-    tensors = {
-        key.removeprefix(NESTED): tensor
-        for key, tensor in read_weight_file(path).tensors.items()
-        if key.startswith(NESTED)
-    }
-    groups = keras_groups(list(tensors), {})
-    names = keras_names(groups, xception_keras_order(xception_layers(), groups))
-    model = xception(XceptionConfig())
-    state = {ours: from_keras(tensors[key], ours) for ours, key in names.items()}
-    missing = model.load_state_dict(state, strict=False).missing_keys
-    left = [k for k in missing if not k.startswith("classifier.") and "num_batches" not in k]
-    if left or len(names) != len(tensors):
-        raise ValueError(f"{path}: holds no whole Xception within a network: lacks {left[:3]}")
-    return model.eval()
+    return import_weights(path, include_top=False).eval()
 
 
 def depthwise_kernels(model: Xception) -> dict[str, Tensor]:

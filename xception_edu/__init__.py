@@ -77,6 +77,7 @@ _NAMES = {
     "vgg": "VGG vgg",
     "weights": "fold_batchnorm import_weights load_pretrained save_weights",
     "weights.export": "export_onnx",
+    "weights.feature_maps": "feature_maps strongest",
     "weights.finetune": "finetune",
     "weights.predict": "class_names predict preprocess",
     "xception": "DownsamplingBlock MiddleFlowBlock SeparableConvBN Xception max_pool xception",

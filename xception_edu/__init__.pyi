@@ -133,6 +133,8 @@ from xception_edu.weights import import_weights as import_weights
 from xception_edu.weights import load_pretrained as load_pretrained
 from xception_edu.weights import save_weights as save_weights
 from xception_edu.weights.export import export_onnx as export_onnx
+from xception_edu.weights.feature_maps import feature_maps as feature_maps
+from xception_edu.weights.feature_maps import strongest as strongest
 from xception_edu.weights.finetune import finetune as finetune
 from xception_edu.weights.predict import class_names as class_names
 from xception_edu.weights.predict import predict as predict

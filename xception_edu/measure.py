@@ -371,12 +371,21 @@ def stage_shapes(model: nn.Module, shape: Shape | tuple[int, int, int]) -> list[
     checks.instance("model", model, nn.Module, "a torch.nn.Module")
     shadow = _without_values(model).eval()
     stages: list[tuple[str, Shape]] = []
-    for name, child in shadow.named_children():
-        parts = child.named_children() if isinstance(child, nn.Sequential) else [("", child)]
-        for part, stage in parts:
-            stage.register_forward_hook(_recorder(stages, f"{name}.{part}".rstrip(".")))
+    for name, stage in stages_of(shadow).items():
+        stage.register_forward_hook(_recorder(stages, name))
     with torch.no_grad(), _taken(shape):
         shadow(_image(shadow, shape))
+    return stages
+
+
+def stages_of(model: nn.Module) -> dict[str, nn.Module]:
+    """The model's direct children by name, those of an nn.Sequential one by one."""
+    stages: dict[str, nn.Module] = {}
+    for name, child in model.named_children():
+        if isinstance(child, nn.Sequential):
+            stages |= {f"{name}.{part}": stage for part, stage in child.named_children()}
+        else:
+            stages[name] = child
     return stages
 
 

@@ -53,6 +53,8 @@ def right():
         "block_diagonal_weights": module,
         "cost_of": {"spec": xe.ConvSpec(3, 4), "shape": (3, 8, 8)},
         "total": {"items": []},
+        "feature_maps": {"model": nn.Conv2d(3, 4, 3), "image": images[0]},
+        "strongest": {"maps": images[0]},
         "augment": {"images": images, "recipe": recipe},
         "prepare": {"images": images, "image_size": 8},
         "load_photograph": {"name": "coffee"},

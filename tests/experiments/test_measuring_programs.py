@@ -81,3 +81,10 @@ def test_what_would_give_no_spread_or_another_recipes_file_is_refused(
         called(train_seeds, monkeypatch, "digits", *arguments)
     assert f"argument {named}: must be" in capsys.readouterr().err
     assert not list((tmp_path / "results").iterdir())
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "experiments").glob("*.py")))
+def test_every_program_finds_what_it_imports(name, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    spec = importlib.util.spec_from_file_location(name, ROOT / "experiments" / f"{name}.py")
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))

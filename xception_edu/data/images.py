@@ -66,6 +66,7 @@ def load_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
     than 100 megapixels is half as large, or less. BadImageError, a ValueError, names the file if it
     is no image, or truncated, or has more than `max_pixels`.
     """
+    path = checks.path("path", path)
     with warnings.catch_warnings():
         # Pillow's about slightly odd files: they are read or they fail
         warnings.simplefilter("ignore")

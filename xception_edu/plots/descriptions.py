@@ -92,6 +92,9 @@ PICTURES = {
     "cat_edges": (
         "A cat; beside it in light, where brightness changes sideways: whiskers, eyes, ears."
     ),
+    "maps_of_a_cat": (
+        "Four coarse gray maps of a cat's face: bright and dark spots where its eyes and edges are."
+    ),
     "four_kernels": (
         "Four gray cats: vertical edges, horizontal edges, blurred, and fur, bright where red."
     ),
