@@ -31,7 +31,7 @@ MAKES_MAPS = re.compile(
     r"_?(native_|fused_|miopen_|cudnn_)?(batch|layer|group|rms)_norm(_legit|_no_training|_backward)*"
     r"|_(safe_|log_)?softmax|_?(adaptive_)?(avg|max)_pool[123]d(_with_indices)?|_?upsample_.*"
     r"|hardswish|_prelu_kernel|glu|celu|selu|cum(sum|prod)|grid_sampler.*|affine_grid.*"
-    r"|embedding(_bag)?|native_dropout|rrelu_with_noise|topk|sort|_?cdist.*|logcumsumexp"
+    r"|embedding(_bag)?|native_dropout|rrelu_with_noise|topk|sort|logcumsumexp"
 )
 # What places or copies a map, or makes one of nothing: no layer of its own.
 PLACES_MAPS = re.compile(
@@ -203,6 +203,8 @@ def _run(model: nn.Module, shape: Shape | tuple[int, int, int], method: str) -> 
         model = inner
     if isinstance(model, nn.DataParallel):
         model = model.module
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ValueError("model is a program of TorchScript, but must be the module that it is of")
     shadow = _without_values(model).eval()
     counter = _Counter(shadow)
     # called through the module, so that the counter sees it enter
@@ -227,10 +229,12 @@ def _method(model: nn.Module, name: str) -> Any:
 
 @contextlib.contextmanager
 def _taken(shape: object) -> Iterator[None]:
-    """What torch says inside of an image that does not fit becomes a ValueError."""
+    """What torch says inside of an image that does not fit, or of a model that looks at its values,
+    becomes a ValueError.
+    """
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         reason = str(error).partition("\n")[0]
         raise checks.wrong("shape", shape, f"one that the model takes: {reason}") from error
 

@@ -104,6 +104,17 @@ def test_folders_of_images_are_classes_whatever_they_are_called(tmp_path, classe
     assert open_images(tmp_path).classes == tuple(names)
 
 
+@pytest.mark.parametrize("name", ["train", "test", "Val"])
+@pytest.mark.parametrize("others", [["car/red", "plane/jet"], ["cat", "dog/2020", "dog/2021"]])
+def test_a_class_may_be_called_as_a_split_and_hold_nothing_but_folders(
+    tmp_path, name, others, caplog
+):
+    made(tmp_path, *others, f"{name}/steam", f"{name}/diesel")
+    names = {Path(path).parts[0] for path in (*others, name)}
+    assert set(open_images(tmp_path).classes) == names
+    assert f"3 classes ({name!r} among them)" in caplog.text
+
+
 def test_classes_inside_splits_may_be_called_as_splits_are(tmp_path):
     made(tmp_path, *(f"{split}/{name}" for split in ("train", "val") for name in ("test", "train")))
     found = open_images(tmp_path)
@@ -238,7 +249,10 @@ REFUSED = [
     (["train_1/cat", "val/cat", "masks"], "must have train/ and beside it"),
     (["seg_train/seg_train/cat", "seg_test/seg_test/cat"], "must have train/ and beside it"),
     (["val/cat", "val/dog", "test/cat", "test/dog"], "must have train/ and beside it"),
-    (["train/cat", "train/dog", "bus", "car"], "must have train/ and beside it"),
+    (["train/cat", "train/dog", "bus", "car"], "must have train/ and .* are the folders in one of"),
+    (["train/cat", "train/dog", "old/cat", "old/dog", "bus"], "must have train/ and beside it"),
+    (["train/cat", "train/dog", "bus/red"], "must have train/ and beside it"),
+    (["train_1/steam", "car/red", "plane/jet"], "must have train/ and beside it"),
     (["train/cat", "train/dog", "val/cat"], "must be the same: 'dog' only in train"),
     (["train/cat", "train/dog", "val/cat", "val/Dog"], "'dog' only in train; 'Dog' only in val"),
 ]

@@ -203,6 +203,34 @@ def test_a_shard_that_cannot_be_read_is_one_line(tmp_path):
     assert "\n" not in str(error.value)
 
 
+def middle_of_a_file(content):
+    return content[: len(content) // 2 + 77]
+
+
+def end_of_a_file(content):
+    """Up to the end of the last file's blocks: the mark of the end is missing."""
+    blocks = content.rstrip(b"\0")
+    return blocks + bytes(-len(blocks) % 512)
+
+
+@pytest.mark.parametrize(
+    ("cut", "says"), [(middle_of_a_file, r"lacks [\d,]+ bytes"), (end_of_a_file, "ends without")]
+)
+@pytest.mark.parametrize("part", ["train", "val"])
+def test_a_shard_that_was_cut_short_is_named_or_said(tmp_path, caplog, part, cut, says):
+    write_shards(tmp_path, "train", TRAIN, 2)
+    write_shards(tmp_path, "val", range(60, 71), 1)
+    path = tmp_path / f"{part}-000.tar"
+    path.write_bytes(cut(path.read_bytes()))
+    with pytest.raises(ValueError, match=f"^data is .*whole shards: '{path.name}.*{says}") as error:
+        load_dataset(KIND, tmp_path)
+    assert len(str(error.value)) <= 400
+    data = load_dataset(KIND, tmp_path, skip_corrupt=True)
+    assert f"{path.name}" in caplog.text
+    assert "as far as they go" in caplog.text
+    assert len(data.training_images(KIND, 0)[1]) == 4
+
+
 @pytest.mark.parametrize(("label", "says"), [(b"2", "2"), (b"-1", "-1")])
 def test_a_label_out_of_range_is_named(tmp_path, label, says):
     for part in ("train", "val"):

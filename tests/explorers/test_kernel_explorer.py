@@ -4,11 +4,13 @@ and as much as it counts.
 
 import copy
 import functools
+import os
 from importlib.resources import files
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
@@ -428,3 +430,18 @@ def test_any_output_channel_can_be_asked_for():
 def test_what_cannot_be_shown_is_refused_with_what_can(arguments, words):
     with pytest.raises(ValueError, match=words):
         kernel_explorer(**arguments)
+
+
+def test_a_picture_is_opened_as_those_of_trainings_are(tmp_path):
+    """Upright; a program is started for none, and a pipe is not waited for."""
+    photo = Image.effect_noise((20, 12), 80).convert("RGB")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    photo.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.png", exif=turned)
+    assert (maps_of(tmp_path / "turned.png", 3).transpose(1, 2, 0) * 255 == np.asarray(photo)).all()
+    program = tmp_path / "program.jpg"
+    program.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (program, tmp_path / "pipe.png"):
+        with pytest.raises(ValueError, match="picture is .* must be a picture file that can be"):
+            kernel_explorer(nn.Conv2d(3, 4, 3), picture=path)

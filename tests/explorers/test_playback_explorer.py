@@ -3,6 +3,7 @@ is recorded was trained.
 """
 
 import json
+import os
 import sys
 from dataclasses import replace
 from functools import cache
@@ -201,6 +202,9 @@ def test_a_run_that_is_not_whole_is_refused(change, message):
         (3, "run is 3, but must be a file or a dict"),
         ("no/such.json", "run is 'no/such.json', but must be a file that can be read"),
         ({}, "run has no 'recipe', but must be as recorded"),
+        ({**RUN, "epochs": [3, 4]}, "run['epochs'] is [3, 4], but must be a list of dicts"),
+        ({**RUN, "recipe": "digits"}, "run['recipe'] is 'digits', but must be a dict with a name"),
+        (os.devnull, f"run is {os.devnull!r}, but must be a regular file"),
     ],
 )
 def test_what_is_no_run_is_refused(run, message):

@@ -106,6 +106,23 @@ def test_a_run_of_the_learner_is_drawn_among_ours(own):
     assert f"runs={str(own)!r}" in explorer.table["call"][1]
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("[" * 10**5, "damaged in line 1: "),
+        ("null", "damaged in line 1: "),
+        ('{"point": "6"}', "damaged in line 1: "),
+        ('{"point": "6", "purpose": "result"}', "runs is .* as `sweep` writes it: KeyError"),
+    ],
+)
+def test_a_sweep_that_was_edited_gets_one_line(own, line, message):
+    path = own / "spectrum_params.jsonl"
+    path.write_text(f"{line}\n{path.read_text()}")
+    with pytest.raises(ValueError, match=message) as error:
+        sweep_explorer(runs=own)
+    assert len(str(error.value)) <= 400
+
+
 def test_a_guess_is_drawn_where_it_points_to():
     explorer = sweep_explorer(guess=8)
     words = [shape[4] for shape in explorer.shapes()[0] if shape[0] == "text"]

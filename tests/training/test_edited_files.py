@@ -258,6 +258,17 @@ def test_a_damaged_line_of_metrics_is_named(run, line, capsys):
     assert "metrics.jsonl" in refused(["train", "--resume", "--out", str(run)], capsys)
 
 
+def test_metrics_that_are_gone_are_said_and_the_run_goes_on(run, tmp_path, caplog):
+    path = run / "metrics.jsonl"
+    path.unlink()
+    train.train(replace(TINY, epochs=1), run, resume=True, tensorboard=False)
+    assert "metrics.jsonl is gone: of 1 epochs that were trained 1 are not in it" in caplog.text
+    caplog.clear()
+    path.write_text("")
+    train.train(replace(TINY, epochs=1), run, resume=True, tensorboard=False)
+    assert "metrics.jsonl lacks lines" in caplog.text
+
+
 def test_what_may_change_changes_and_other_fields_need_another_folder(run, capsys):
     train.train(replace(TINY, epochs=1, keep_checkpoints=5), run, resume=True, tensorboard=False)
     assert json.loads((run / "config.json").read_text())["recipe"]["keep_checkpoints"] == 5

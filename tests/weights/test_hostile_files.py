@@ -75,6 +75,14 @@ def deep_dictionaries(path):
     torch.save(content, path)
 
 
+def shared_dictionaries(path):
+    """60 names for each of six dictionaries, one in another: 60**6 places in some kilobytes."""
+    content = {"w": torch.zeros(1)}
+    for _ in range(6):
+        content = {f"k{i}": content for i in range(60)}
+    torch.save(content, path)
+
+
 BOMBS = {
     "zeros in a zip": (zeros_in_a_zip, "unpacks to"),
     "zeros in a config": (zeros_in_a_config, "unpacks to"),
@@ -86,6 +94,7 @@ BOMBS = {
     "a header of spaces": (a_header_of_spaces, "its header has"),
     "members without number": (many_members, "too many members"),
     "150 dictionaries in one another": (deep_dictionaries, "must be"),
+    "dictionaries by many names": (shared_dictionaries, "more than 10000 dictionaries"),
 }
 
 

@@ -98,9 +98,8 @@ def load_files(
         )
     source = find_source(path)
     if recipe.streaming or source.kind == "shards":
-        return Stream(
-            open_streams(source), recipe, skip_corrupt=skip_corrupt, max_pixels=max_pixels
-        )
+        streams = open_streams(source, skip_corrupt=skip_corrupt)
+        return Stream(streams, recipe, skip_corrupt=skip_corrupt, max_pixels=max_pixels)
     image_set = open_images(
         source, multi_label=recipe.labels == "many", validation_share=recipe.held_out_share
     )

@@ -14,7 +14,13 @@ from typing import NamedTuple
 from torch import Tensor
 
 from xception_edu import checks
-from xception_edu.data.folder_tree import FolderTree, Parts, folder_tree, summary
+from xception_edu.data.folder_tree import (
+    SPLIT_FOLDERS,
+    FolderTree,
+    Parts,
+    folder_tree,
+    summary,
+)
 from xception_edu.data.images import Content
 from xception_edu.data.labels import (
     check_none_is_empty,
@@ -246,8 +252,10 @@ def _image_set(
         splits = [images.only(train), images.only(validation)]
         taken = f" (it has no validation split: a share of {validation_share:g} is taken for it)"
     sizes = [len(split.contents) for split in splits]
+    like_splits = [name for name in classes if name.lower() in SPLIT_FOLDERS]
+    named = f" ({shown_names(like_splits)} among them)" if like_splits else ""
     say_what_is_used(
-        f"{where}: train {sizes[0]:,} images of {len(classes):,} classes, validation"
+        f"{where}: train {sizes[0]:,} images of {len(classes):,} classes{named}, validation"
         f" {sizes[1]:,}{taken}",
         left_out,
     )

@@ -89,10 +89,26 @@ def _split_folders(by_top: Mapping[str, list[Parts]], where: str) -> dict[str, s
     trains = by_split.get("train", [])
     if trains and (len(by_split) > 1 or (nearly and not others)):
         return {split: _only(by_split[split], split, where) for split in _two(by_split)}
-    if nearly:
+    if nearly and not _is_class_like_others(nearly, others, by_top):
         names = ", ".join(sorted(filter(None, by_top)))
-        raise refusal(where, f"must have {LAYOUT}, or only folders of classes; it has {names}")
+        hint = f"; where classes are the folders in one of them, give {where}/{nearly[0]}"
+        right = f"{LAYOUT}, or only folders of classes"
+        raise refusal(where, f"must have {right}; it has {names}{hint}")
     return {}
+
+
+def _is_class_like_others(
+    nearly: Sequence[str], others: Sequence[str], by_top: Mapping[str, list[Parts]]
+) -> bool:
+    """Whether train/, say, is a class though it holds nothing but folders: it is the only one that
+    is called as a split is, and among two others or more one is made like it. Folders of the same
+    names in both would be those of classes.
+    """
+    if len(nearly) != 1 or nearly[0].lower() not in SPLIT_FOLDERS or len(others) < 2:
+        return False
+    inner = {name: set(_by_folder(images, 1)) for name, images in by_top.items() if name}
+    alike = [inner[name] for name in others if "" not in inner[name]]
+    return bool(alike) and inner[nearly[0]] not in alike
 
 
 def _holds_images(images: Iterable[Parts]) -> bool:

@@ -31,6 +31,7 @@ from xception_edu.data.labels import labels_tensor
 from xception_edu.data.order import rank_rows, seed_for
 from xception_edu.data.prefetch import Futures, Place, Prefetcher, results
 from xception_edu.data.refusals import refusal
+from xception_edu.data.shards import check_whole
 from xception_edu.data.sources import Source, find_source, say_what_is_used
 from xception_edu.data.tables import (
     class_names,
@@ -56,10 +57,11 @@ class Streams(NamedTuple):
     where: str  # they are from
 
 
-def open_streams(data: str | os.PathLike[str] | Source) -> Streams:
+def open_streams(data: str | os.PathLike[str] | Source, *, skip_corrupt: bool = False) -> Streams:
     """The streams at `data`: .tar shards, .parquet files or a name on the hub.
 
-    ValueError if there is no validation split.
+    ValueError if there is no validation split, or a shard was cut short; with `skip_corrupt` it is
+    read as far as it goes, and a line says so.
     """
     datasets = datasets_library()
     source = data if isinstance(data, Source) else find_source(data)
@@ -70,6 +72,9 @@ def open_streams(data: str | os.PathLike[str] | Source) -> Streams:
             where,
             "must have a validation split, such as val-000.tar: a stream cannot be split",
         )
+    if source.kind == "shards":
+        paths = [source.tree.path(parts) for shards in source.splits.values() for parts in shards]
+        check_whole(where, paths, skip_corrupt)
     with one_line_errors(where):
         train, validation = (
             datasets.load_dataset(kind, streaming=True, **options) for options in splits

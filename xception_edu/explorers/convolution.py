@@ -13,6 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
 from xception_edu import checks
+from xception_edu.data.images import load_image
 from xception_edu.specs import ConvSpec, Shape, segment_sizes
 
 
@@ -180,11 +181,9 @@ def _opened(path: Path, channels: int) -> np.ndarray:
         said = f"picture is the file {path.name}, but must be an array (height, width, {channels}):"
         raise ValueError(checks.line(f"{said} a file has 1 or 3"))
     try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert(modes[channels]))
-    except OSError as error:
-        said = checks.in_words(error)
-        right = f"a picture file that can be read: {said}"
+        return np.asarray(load_image(path).convert(modes[channels]))
+    except ValueError as error:
+        right = f"a picture file that can be read: {error.__cause__ or error}"
         raise checks.wrong("picture", str(path), right) from None
 
 

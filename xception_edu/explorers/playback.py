@@ -75,7 +75,11 @@ def load(run: object = None) -> Run:
         raise ValueError(
             "run has kernels of different sizes, but must have (epochs + 1, channels, k, k) numbers"
         ) from None
-    epochs = list(run["epochs"])
+    epochs = run["epochs"]
+    if not isinstance(epochs, Sequence) or not all(isinstance(e, Mapping) for e in epochs):
+        raise checks.wrong("run['epochs']", epochs, f"a list of dicts: {RECORD}")
+    if not isinstance(run["recipe"], Mapping) or "name" not in run["recipe"]:
+        raise checks.wrong("run['recipe']", run["recipe"], f"a dict with a name: {RECORD}")
     if (
         kernels.ndim != 4
         or kernels.shape[0] != len(epochs)
@@ -96,11 +100,13 @@ def load(run: object = None) -> Run:
 
 def _read(path: Path) -> object:
     try:
+        if path.exists() and not path.is_file():
+            raise checks.wrong("run", str(path), f"a regular file: {RECORD}")
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         right = f"a file that can be read ({error.strerror}): {RECORD}"
         raise checks.wrong("run", str(path), right) from None
-    except (ValueError, RecursionError):
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
         right = f"as recorded, and this is no JSON: {RECORD}"
         raise checks.wrong("run", str(path), right) from None
 
@@ -112,10 +118,8 @@ def _check_numbers(epochs: Sequence[Mapping], kernels: np.ndarray) -> None:
             # no step was taken yet
             unmeasured = value is None and (key, line["epoch"]) == ("loss", 0)
             if not unmeasured and not (isinstance(value, int | float) and np.isfinite(value)):
-                raise ValueError(
-                    f"run has {key} {value!r} in epoch {line['epoch']}, but must have a finite"
-                    " number there"
-                )
+                where = f"run has {key} {checks.shown(value)} in epoch {line['epoch']}"
+                raise ValueError(f"{where}, but must have a finite number there")
     if not np.isfinite(kernels).all() or not np.linalg.norm(kernels[0]):
         raise ValueError(
             "run has kernels that are not finite, or all 0, but must have finite numbers"

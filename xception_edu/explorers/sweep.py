@@ -61,9 +61,15 @@ def sweep_explorer(
     """
     found = measured()
     checks.one_of("budget", budget, list(found))
-    charts = {name: chart_of(record, guess, runs) for name, record in found.items()}
     if guess is not None:
         checks.integer("guess", guess)
+    try:
+        charts = {name: chart_of(record, guess, runs) for name, record in found.items()}
+    except (LookupError, TypeError, AttributeError) as error:
+        if runs is None:
+            raise
+        right = f"a folder as `sweep` writes it: {checks.in_words(error)}"
+        raise checks.wrong("runs", runs, right) from error
 
     def views(budget: str, show: str) -> list[View]:
         chart = charts[budget]

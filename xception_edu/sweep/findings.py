@@ -14,14 +14,24 @@ from xception_edu.sweep import statistics
 from xception_edu.sweep.plan import Plan, read_plan
 
 Line = Mapping[str, Any]
+KEYS = ("point", "purpose")  # of every line
 
 
 def read_results(folder: str | Path, name: str) -> tuple[Plan, list[dict[str, Any]]]:
     """A plan and the lines of its runs, from the folder that `sweep` wrote."""
     folder = Path(folder)
     plan = read_plan(folder / f"{name}.plan.json")
-    text = (folder / f"{name}.jsonl").read_text(encoding="utf-8")
-    return plan, [json.loads(line) for line in text.splitlines()]
+    path = folder / f"{name}.jsonl"
+    lines: list[dict[str, Any]] = []
+    texts = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    for number, text in enumerate(texts, 1):
+        try:
+            lines.append(json.loads(text))
+            _check_rows("lines", lines[-1:], KEYS)
+        except (ValueError, RecursionError) as error:
+            said = f"{path} is damaged in line {number}: {error}"
+            raise ValueError(checks.line(said)) from None
+    return plan, lines
 
 
 def complete_seeds(plan: Plan, lines: Sequence[Line]) -> list[int]:
@@ -43,7 +53,7 @@ def findings(plan: Plan, lines: Sequence[Line]) -> dict[str, Any]:
     ValueError where fewer than two seeds are complete.
     """
     checks.instance("plan", plan, Plan, "a Plan")
-    _check_rows("lines", lines, ("point", "purpose"))
+    _check_rows("lines", lines, KEYS)
     seeds = complete_seeds(plan, lines)
     if len(seeds) < 2:
         said = f"lines, the results of {plan.name}, have {len(seeds)} seeds with which every point"

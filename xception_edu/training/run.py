@@ -186,8 +186,12 @@ class Run:
         classes, own = checkpoint.progress.get("classes"), self.facts.get("classes")
         if classes is not None and own is not None and list(classes) != list(own):
             differing.append(f"classes is {checks.shown(classes)} and {checks.shown(own)}")
+        where = checks.shown(str(checkpoint.path))
+        before, here = checkpoint.progress.get("data"), self.facts.get("data")
+        if before != here and parallel.rank() == 0:
+            said = f"data is {checks.shown(here)}, but checkpoint {where} was trained on"
+            log.warning("%s", checks.line(f"{said} {checks.shown(before)}"))
         if differing:
-            where = checks.shown(str(checkpoint.path))
             what = f"checkpoint {where} is not of this run: there and in config.json"
             refuse_differences(what, differing, "put back the file that was changed")
 

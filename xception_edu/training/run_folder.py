@@ -3,6 +3,7 @@ were before.
 """
 
 import json
+import logging
 import os
 import platform
 from dataclasses import fields as dataclass_fields
@@ -24,6 +25,8 @@ from xception_edu.training.strangers import (
     recipe_of,
     refuse_differences,
 )
+
+log = logging.getLogger(__name__)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -110,11 +113,12 @@ def differences_in_result(recipe: Recipe, other: Recipe) -> list[str]:
     return differences(recipe, replace(other, **free))
 
 
-def note_changes(recipe: Recipe, out: Path) -> None:
-    """Let config.json say the recipe with which a run goes on."""
+def note_changes(recipe: Recipe, out: Path, data: str | None) -> None:
+    """Let config.json say the recipe with which a run goes on, and where its images are now."""
     config = read_config(out)
-    if config["recipe"] != recipe.to_dict():
-        config["recipe"] = recipe.to_dict()
+    changed = {"recipe": recipe.to_dict(), "data": data}
+    if any(config.get(name) != value for name, value in changed.items()):
+        config |= changed
         write_atomically(out / "config.json", (json.dumps(config, indent=2) + "\n").encode())
 
 
@@ -164,9 +168,17 @@ def _check_line(line: dict[str, Any], before: int) -> None:
             checks.number(name, line[name], at_least=0, at_most=1)
 
 
-def truncate_metrics(step: int, path: Path) -> None:
+def truncate_metrics(step: int, path: Path, epochs: int = 0) -> None:
     """Take out of metrics.jsonl what a resumed run will write again: later lines, and one about a
-    part of an epoch.
+    part of an epoch. A line of the log says how many of the `epochs` that were done it lacks.
     """
-    kept = [line for line in read_metrics(path) if line["step"] <= step and not line["epoch"] % 1]
+    lines = read_metrics(path)
+    kept = [line for line in lines if line["step"] <= step and not line["epoch"] % 1]
+    if lines and lines[-1]["step"] > step:
+        said = f"{path} goes on to step {lines[-1]['step']}, but the newest checkpoint is of step"
+        log.warning("%s", checks.line(f"{said} {step}: what is behind it is trained again"))
+    if len(kept) < epochs:
+        there = "lacks lines" if os.path.lexists(path) else "is gone"
+        said = f"{path} {there}: of {epochs} epochs that were trained {epochs - len(kept)} are not"
+        log.warning("%s", checks.line(f"{said} in it, and will not be; the checkpoint is whole"))
     write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())

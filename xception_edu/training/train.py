@@ -175,8 +175,9 @@ def check_initial(recipe: Recipe, initial: Mapping[str, Tensor] | None, *, goes_
 def open_folder(run: Run, device: torch.device, *, resume: bool) -> None:
     """Make a new run's folder, or take what a resumed one will write again out of its metrics."""
     if resume:
-        note_changes(run.recipe, run.out)
-        truncate_metrics(run.step, run.out / "metrics.jsonl")
+        note_changes(run.recipe, run.out, run.facts["data"])
+        epochs = run.step // run.steps_an_epoch
+        truncate_metrics(run.step, run.out / "metrics.jsonl", epochs)
         return
     facts: dict[str, Any] = {
         "device": str(device),

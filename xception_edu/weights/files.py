@@ -8,6 +8,7 @@ becomes a ValueError that names the file.
 
 import functools
 import io
+import itertools
 import json
 import logging
 import os
@@ -32,6 +33,7 @@ KERAS_MEMBER, KERAS_CONFIG = "model.weights.h5", "config.json"
 INFLATION, ANYHOW = 4, 2**20
 LARGEST_TEXT = 2**24  # bytes of a header or a config; Keras' Xception has 120 kB
 MOST_OBJECTS = 10_000  # groups and datasets, or members of a zip; Inception V3 has about 1,500
+MOST_PARTS = 10_000  # dictionaries in one another
 DEEPEST = 40  # groups in one another: two for each model inside another
 LONGEST_NAME = 500  # letters of a weight's name; all that are known have fewer than 150
 
@@ -171,7 +173,7 @@ def _read_torch(path: Path) -> WeightFile:
         raise ValueError("holds a program (TorchScript), but must hold tensors alone") from None
     if not isinstance(content, dict) or not content:
         raise ValueError(f"holds {type(content).__name__}, but must hold a dictionary of tensors")
-    parts = dict(_parts(content, ""))
+    parts = dict(_parts(content, "", itertools.count()))
     if not parts:
         key, value = next(iter(content.items()))
         shown = f"{checks.shown(key)} is {type(value).__name__}"
@@ -201,8 +203,15 @@ def _refused_objects(path: Path, said: str) -> ValueError:
     )
 
 
-def _parts(content: Mapping[Any, Any], place: str) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """Every dictionary of tensors, by its place; the states of optimizers are none of weights."""
+def _parts(
+    content: Mapping[Any, Any], place: str, number: Iterator[int]
+) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """Every dictionary of tensors, by its place; the states of optimizers are none of weights.
+
+    `number` counts them: a small file may hold one in itself over and over.
+    """
+    if next(number) >= MOST_PARTS:
+        raise ValueError(f"holds more than {MOST_PARTS} dictionaries in one another")
     tensors = {key: value for key, value in content.items() if isinstance(value, Tensor)}
     if tensors:
         for key, tensor in tensors.items():
@@ -215,7 +224,7 @@ def _parts(content: Mapping[Any, Any], place: str) -> Iterator[tuple[str, dict[s
     for key, value in content.items():
         inside = isinstance(value, Mapping) and isinstance(key, str) and place.count("/") < DEEPEST
         if inside and not OF_STEPS.match(key):
-            yield from _parts(value, f"{place}/{key}".lstrip("/"))
+            yield from _parts(value, f"{place}/{key}".lstrip("/"), number)
 
 
 def _notes_of(content: Mapping[Any, Any]) -> dict[str, str]:
