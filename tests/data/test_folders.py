@@ -421,6 +421,24 @@ def test_a_list_that_cannot_be_used_is_one_line(tmp_path, text, says):
 # ---- labels --------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("metadata.csv", b"file_name,label\n0.jpg,1,2,3\n", "line 2 .* more fields than the first"),
+        ("metadata.csv", b"file_name,label\n0.jpg," + b"x" * 200_000, "field larger than"),
+        ("metadata.parquet", b"PAR1" + bytes(99) + b"PAR1", "cannot be read: Couldn't deserialize"),
+        ("metadata.parquet", b"a text", "cannot be read: Parquet file size is 6 bytes"),
+        ("metadata.parquet", b"", "cannot be read: Parquet file size is 0 bytes"),
+    ],
+)
+def test_a_list_that_is_damaged_is_one_line_with_the_folder(tmp_path, name, content, says):
+    made(tmp_path, "0.jpg", "1.jpg")
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f"^data is '.*', but .*{says}") as error:
+        open_images(tmp_path)
+    assert len(str(error.value)) <= 400
+
+
 def test_ids_are_values_and_not_places(tmp_path):
     ids = [2130706433, 90210, -7, 2**62]
     rows = [{"file_name": f"{n}.jpg", "label": ids[n % 4]} for n in range(8)]

@@ -20,12 +20,15 @@ FILE = "file_name"  # the column that says of which image a row is
 Row = Mapping[str, Any]
 
 
-def is_list(path: str) -> bool:
-    """Whether a list has a column of files; in a .jsonl the rows are asked later."""
+def is_list(where: str, path: str) -> bool:
+    """Whether a list has a column of files; in a .jsonl the rows are asked later. ValueError if it
+    cannot be read.
+    """
     if path.endswith(".jsonl"):
         return True
     if path.endswith(".parquet"):
-        return FILE in _parquet(path).schema_arrow.names
+        with one_line_errors(where):
+            return FILE in _parquet(path).schema_arrow.names
     with open(path, encoding="utf-8-sig", errors="replace") as file:
         return FILE in file.readline(2**16).strip().split(",")
 
@@ -104,7 +107,12 @@ def _rows_of_json(text: str) -> list[Row]:
 
 
 def _rows_of_csv(text: str) -> list[Row]:
-    rows: list[dict[str, Any]] = list(csv.DictReader(io.StringIO(text, newline="")))
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    rows: list[dict[str, Any]] = []
+    for row in reader:
+        if None in row:  # where the reader puts what has no name
+            raise ValueError(f"line {reader.line_num} of its list has more fields than the first")
+        rows.append(row)
     for column in LABEL_COLUMNS:
         labels = [row.get(column) for row in rows]
         if all(label is not None and _is_integer(label) for label in labels):

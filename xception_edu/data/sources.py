@@ -118,7 +118,7 @@ def _in_folder(where: str, tree: FolderTree) -> Source:
     """Lists of images before folders of classes, those before parquet files, and those before
     shards; the rest is left out.
     """
-    lists = [parts for parts in tree.lists if is_list(tree.path(parts))]
+    lists = [parts for parts in tree.lists if is_list(where, tree.path(parts))]
     parquet = [parts for parts in tree.tables if parts[-1].lower().endswith(".parquet")]
     shards = [parts for parts in tree.tables if parts[-1].lower().endswith(".tar")]
     candidates = {"lists": lists, "folder": [], "parquet": parquet, "shards": shards}
