@@ -141,3 +141,31 @@ def test_what_is_compiled_costs_what_it_computes():
     cost = measured_cost(module, (8, 6, 6))
     assert measured_cost(torch.compile(module), (8, 6, 6)) == cost
     assert measured_cost(nn.DataParallel(module), (8, 6, 6)) == cost
+
+
+class Distances(nn.Module):
+    def forward(self, x):
+        return torch.cdist(x, x)
+
+
+class ByNumpy(nn.Module):
+    def forward(self, x):
+        return torch.from_numpy(x.numpy())
+
+
+def test_distances_are_named_and_not_dropped_in_silence():
+    with pytest.warns(UserWarning, match="not known are counted as 0: aten._cdist_forward"):
+        assert measured_cost(Distances(), (4, 8, 8)).macs == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        (torch.jit.trace(nn.Conv2d(4, 4, 3), torch.zeros(1, 4, 8, 8)), "model is a program of Torch"),
+        (ByNumpy(), "shape is .* must be one that the model takes: can't convert meta"),
+    ],
+    ids=["TorchScript", "numpy"],
+)
+def test_a_model_that_cannot_be_followed_is_one_line(model, says):
+    with pytest.raises(ValueError, match=says):
+        measured_cost(model, (4, 8, 8))

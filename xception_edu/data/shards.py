@@ -15,34 +15,40 @@ log = logging.getLogger(__name__)
 
 
 def check_whole(where: str, paths: Iterable[str], skip_corrupt: bool) -> None:
-    """ValueError that names the shards that were cut short; where they may be skipped, a line.
+    """ValueError that names the shards that were cut short: in a file, or behind one; the latter
+    may be skipped, with a line that says so.
 
     A whole one ends with a block of zeros, which is all that is read of it.
     """
-    cut = [said for said in map(cut_short, paths) if said]
-    if not cut:
-        return
-    error = refusal(where, f"must have whole shards: {shown_names(cut)}; --skip-corrupt reads them")
-    if not skip_corrupt:
-        raise error
-    log.warning("%s, as far as they go", error)
+    cut = [found for found in map(cut_short, paths) if found is not None]
+    lacking = [said for said, lacks in cut if lacks]
+    if lacking:
+        raise refusal(where, f"must have whole shards: {shown_names(lacking)}")
+    if cut:
+        names = shown_names([said for said, _ in cut])
+        error = refusal(where, f"must have whole shards: {names}; --skip-corrupt reads them")
+        if not skip_corrupt:
+            raise error
+        log.warning("%s, as far as they go", error)
 
 
-def cut_short(path: str) -> str:
-    """The shard's name and what is missing in it; nothing where it is whole, or no .tar."""
+def cut_short(path: str) -> tuple[str, bool] | None:
+    """Where a shard was cut, and whether that is within a file; None where it is whole, or no
+    .tar, which whoever reads it says.
+    """
     size = Path(path).stat().st_size
     with open(path, "rb") as file:
         file.seek(max(size - BLOCK, 0))
         if size % BLOCK == 0 and not any(file.read(BLOCK)):
-            return ""
+            return None
     try:
         name, end = last_member(path)
     except (tarfile.TarError, OSError, ValueError):
-        return ""  # whoever reads it says what it is
-    name = f"{Path(path).name}, {name}"
+        return None
+    shard = Path(path).name
     if end > size:
-        return f"{name} lacks {end - size:,} bytes"
-    return f"{Path(path).name} ends without the mark of its end"
+        return f"{shard}, {name} lacks {end - size:,} bytes", True
+    return f"{shard} ends behind {name} without the mark of its end", False
 
 
 def last_member(path: str) -> tuple[str, int]:

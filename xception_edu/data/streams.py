@@ -60,8 +60,8 @@ class Streams(NamedTuple):
 def open_streams(data: str | os.PathLike[str] | Source, *, skip_corrupt: bool = False) -> Streams:
     """The streams at `data`: .tar shards, .parquet files or a name on the hub.
 
-    ValueError if there is no validation split, or a shard was cut short; with `skip_corrupt` it is
-    read as far as it goes, and a line says so.
+    ValueError if there is no validation split, or a shard was cut short; with `skip_corrupt` one
+    that was cut between two files is read as far as it goes, and a line says so.
     """
     datasets = datasets_library()
     source = data if isinstance(data, Source) else find_source(data)
