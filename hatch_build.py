@@ -17,7 +17,8 @@ class Beside(BuildHookInterface):
         if version == "editable":
             return
         root = Path(self.root)
-        files = {file: f"{NOTEBOOKS}/{file.name}" for file in root.glob("notebooks/*.ipynb")}
+        course = [*root.glob("notebooks/*.ipynb"), root / "notebooks/misconceptions.md"]
+        files = {file: f"{NOTEBOOKS}/{file.name}" for file in course}
         for file in root.glob("results/**/*.json"):
             files[file] = f"{RECORDS}/{file.relative_to(root / 'results').as_posix()}"
         build_data["force_include"] |= {str(file): place for file, place in files.items()}

@@ -48,10 +48,11 @@ def page() -> str:
             lines += ["", f"## [{title.removeprefix('# ').strip()}]({path.name}#cell-id=exercises)"]
         for one in exercises_of(path):
             link = f"{path.name}#cell-id=task-{one.name}"
+            ended = f"[notebook {one.notebook.removeprefix('0')}]({link})"
             lines += ["", f"**[{one.title}]({link})**", ""]
-            lines += ["| misconception | answer |", "|---|---|"]
+            lines += ["| misconception | answer | ended by |", "|---|---|---|"]
             for wrong in one.misconceptions:
-                lines.append(f"| {_cell(wrong.name)} | {_cell(wrong.says)} |")
+                lines.append(f"| {_cell(wrong.name)} | {_cell(wrong.says)} | {ended} |")
     return "\n".join(lines) + "\n"
 
 

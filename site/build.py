@@ -32,6 +32,7 @@ STATE, VIEW = (
     "application/vnd.jupyter.widget-view+json",
 )
 REPOSITORY = re.compile(r"https://\S+")
+MISCONCEPTIONS = ROOT / "notebooks" / "misconceptions.md"
 LAB = "http://localhost:8888/lab/tree/"  # where `make lab` serves the notebooks
 
 
@@ -49,7 +50,7 @@ class ForReaders(Preprocessor):
                 state = models[data[VIEW]["model_id"]]["state"] if VIEW in data else {}
                 # it moves by itself; other widgets need Python, and are shown as pictures
                 if "_esm" in state:
-                    page = _explorer(f"explorer-{number}", state, _picture(data, size))
+                    page = _explorer(f"explorer-{number}", state, _instead(data, size))
                 elif "image/png" in data:
                     page = _picture(data, size)
                 else:
@@ -76,8 +77,14 @@ def _picture(data, size):
     )
 
 
+def _instead(data, size):
+    """What stands where no script runs: the saved picture, or words where there is none."""
+    return _picture(data, size) if "image/png" in data else html.escape(data["text/plain"])
+
+
 def _explorer(name, state, picture):
-    """The saved picture, in whose place player.js puts the explorer itself."""
+    """The saved picture, in whose place player.js puts the explorer, or the field for a guess."""
+    kind = "explorer" if "_table" in state else "guess"
     kept = {
         key: value
         for key, value in state.items()
@@ -85,7 +92,7 @@ def _explorer(name, state, picture):
     }
     text = json.dumps(kept, ensure_ascii=False).replace("</", "<\\/")
     return (
-        f'<figure class="explorer" id="{name}"><noscript>{picture}</noscript></figure>'
+        f'<figure class="{kind}" id="{name}"><noscript>{picture}</noscript></figure>'
         f'<script type="application/json" data-explorer="{name}">{text}</script>'
     )
 
@@ -139,10 +146,17 @@ def body_of(notebook, exporter, out):
     """
     body, _ = exporter.from_notebook_node(notebook)
     body = re.sub(r'href="([0-9]{2}b?_\w+|guide)\.ipynb', r'href="\1.html', body)
+    body = body.replace(f'href="{MISCONCEPTIONS.name}', f'href="{MISCONCEPTIONS.stem}.html')
     for name in set(re.findall(r'href="\.\./([^"#]+)', body)):
         (out / "files" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, out / "files" / name)
     return body.replace('href="../', 'href="files/')
+
+
+def _as_notebook(text):
+    """A page of Markdown as a notebook of one cell, which nbconvert turns into HTML."""
+    cell = nbformat.v4.new_markdown_cell(text.read_text(encoding="utf-8"), id="page")
+    return nbformat.v4.new_notebook(cells=[cell])
 
 
 def styles():
@@ -205,6 +219,15 @@ def build(notebooks, out, repository=None, *, with_api=True):
             here=path.stem, body=body_of(notebook, exporter, out), cover="", **beside, **known
         )
         (out / f"{path.stem}.html").write_text(text, encoding="utf-8")
+    text = page.render(
+        here=MISCONCEPTIONS.stem,
+        body=body_of(_as_notebook(MISCONCEPTIONS), exporter, out),
+        cover="",
+        before=None,
+        after=None,
+        **known,
+    )
+    (out / f"{MISCONCEPTIONS.stem}.html").write_text(text, encoding="utf-8")
     text = page.render(here="index", body="", cover=cover, before=None, after=names[0], **known)
     (out / "index.html").write_text(text, encoding="utf-8")
     if with_api:

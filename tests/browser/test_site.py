@@ -83,7 +83,7 @@ def page(context):
 
 def go(page, site, name):
     page.goto((site / f"{name}.html").as_uri())
-    count = page.locator("script[data-explorer]").count()
+    count = page.locator("figure.explorer").count()
     page.wait_for_function(
         "(count) => document.querySelectorAll('.explorer .xe').length === count", arg=count
     )
@@ -91,6 +91,26 @@ def go(page, site, name):
 
 
 each_page = pytest.mark.parametrize("name", NAMES)
+
+
+def test_a_guess_is_shown_beside_the_answer_without_a_kernel(page, context, site):
+    go(page, site, NAMES[1])
+    guess = page.locator(".xe-guess").first
+    assert "27" not in guess.inner_text()
+    guess.get_by_label("My guess").fill("9")
+    page.keyboard.press("Enter")
+    assert guess.locator("form").is_hidden()
+    assert guess.locator("b").all_inner_texts() == ["9", "27"]
+    assert context.problems == []
+
+
+def test_the_page_of_misconceptions_leads_to_the_exercise_that_ends_each(page, site):
+    go(page, site, "index")
+    page.get_by_role("link", name="all misconceptions").click()
+    assert page.locator("table").count() >= 40
+    page.get_by_role("link", name="notebook 3", exact=True).first.click()
+    page.wait_for_url(re.compile(r"/03_the_continuum\.html#cell-id=task-03-groups$"))
+    assert page.locator("[id='cell-id=task-03-groups']").is_visible()
 
 
 @each_page
@@ -112,8 +132,7 @@ def test_a_page_lives_from_its_folder_alone_and_its_explorers_move(page, context
 
 def test_every_saved_explorer_is_on_a_page(page, site):
     saved = sum(
-        (ROOT / "notebooks" / f"{name}.ipynb").read_text().count('"model_name": "AnyModel"')
-        for name in NAMES[1:]
+        (ROOT / "notebooks" / f"{name}.ipynb").read_text().count('"_table": ') for name in NAMES[1:]
     )
     assert sum(go(page, site, name) for name in NAMES[1:]) == saved >= 1
     assert go(page, site, "index") == 1

@@ -1,5 +1,7 @@
 """Exercises in the notebooks: they agree with their data, and editions have what they should."""
 
+import ast
+import builtins
 import copy
 import json
 import subprocess
@@ -58,6 +60,38 @@ def test_a_stub_overwrites_no_name_that_a_later_cell_of_the_notebook_needs(path)
     assert not [c for c in after if c["cell_type"] == "code" and not cells.is_exercise(c)]
 
 
+def bound(tree):
+    """The names that a piece of code binds: imports, functions, arguments and variables."""
+    found = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import() | ast.ImportFrom():
+                found |= {alias.asname or alias.name for alias in node.names}
+            case ast.FunctionDef() | ast.ClassDef():
+                found.add(node.name)
+            case ast.arg():
+                found.add(node.arg)
+            case ast.Name(ctx=ast.Store()):
+                found.add(node.id)
+    return found
+
+
+def free(tree):
+    """The names that a piece of code uses and does not bind."""
+    names = (node for node in ast.walk(tree) if isinstance(node, ast.Name))
+    used = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+    return used - bound(tree) - set(dir(builtins))
+
+
+@each
+def test_a_solution_needs_no_name_that_its_notebook_or_its_stub_lacks(path):
+    code = [cell for cell in read(path)["cells"] if cell["cell_type"] == "code"]
+    there = bound(ast.parse("\n".join(map(source, code))))
+    for one in exercises_of(path):
+        for solution in one.solutions:
+            assert free(ast.parse(solution)) <= there, one.name
+
+
 def test_every_exercise_of_a_notebook_that_is_there_stands_in_it():
     numbers = {path.stem.partition("_")[0] for path in COURSE}
     wanted = [name for name, one in EXERCISES.items() if one.notebook in numbers]
@@ -76,9 +110,12 @@ def edition(request, tmp_path):
     return request.param, {path.name: read(path) for path in out.glob("*.ipynb")}
 
 
-def test_an_edition_has_every_notebook_with_its_exercises(edition):
-    _, written = edition
+def test_an_edition_has_every_notebook_with_its_exercises(edition, tmp_path):
+    name, written = edition
+    folder = tmp_path / name
     assert sorted(written) == [path.name for path in notebooks.shipped()]
+    beside = {"students": set(), "teachers": {"misconceptions.md", "nbgrader_config.py"}}
+    assert {p.name for p in folder.iterdir()} - set(written) == beside[name]
     for path in COURSE:
         assert len(tagged(written[path.name], "stub")) == len(exercises_of(path))
 
@@ -102,6 +139,7 @@ def test_teachers_get_every_solution_filled_in_and_checked(edition):
     for notebook in written.values():
         for stub, check in zip(tagged(notebook, "stub"), tagged(notebook, "check"), strict=True):
             one = EXERCISES[stub["id"].removeprefix("stub-")]
+            assert source(stub).startswith(f"{one.stub}\n")
             assert judged(one, one.answer_of(source(stub))).right
             assert "Right. " in "".join(check["outputs"][0]["data"]["text/plain"])
 

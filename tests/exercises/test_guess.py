@@ -1,10 +1,12 @@
 """A guess is kept beside the notebook and shown beside the answer, which it waits for."""
 
 import json
+import re
 
 import pytest
 
 import xception_edu as xe
+from tests.helpers.course import COURSE, cells_of
 from xception_edu.exercises import progress_file
 
 
@@ -13,30 +15,25 @@ def own_progress(tmp_path, monkeypatch):
     monkeypatch.setenv("XCEPTION_EDU_PROGRESS", str(tmp_path / "progress.json"))
 
 
-def shown(widget):
-    return [child.value for child in widget.children if hasattr(child, "value")]
-
-
 def asked():
     return xe.guess("08-faster", "How many times as fast?", 7.4)
 
 
 def test_the_answer_is_hidden_until_there_is_a_guess():
     widget = asked()
-    assert "7.4" not in repr(widget) + " ".join(shown(widget))
-    assert shown(widget) == ["How many times as fast?", ""]
-    widget.field.value = 9
-    widget.button.click()
-    assert shown(widget)[1] == "you guessed <b>9</b>; it is <b>7.4</b>"
-    assert widget.field.disabled
+    data, _ = widget._repr_mimebundle_()
+    assert data["text/plain"].startswith("How many times as fast? (no guess yet: ")
+    assert "7.4" not in data["text/plain"]
+    widget.guess = 9  # as the browser sets it
+    assert repr(widget) == "How many times as fast? You guessed 9; it is 7.4."
 
 
 def test_a_guess_is_there_again_the_next_time_and_the_first_one_counts():
     asked().keep(9)
     again = asked()
-    assert repr(again) == "08-faster: you guessed 9; it is 7.4"
+    assert again.guess == 9
     again.keep(7.4)
-    assert progress_file.guess("08-faster") == 9
+    assert progress_file.guess("08-faster") == again.guess == 9
 
 
 def test_guesses_and_exercises_are_kept_in_one_file_and_do_not_count_as_each_other():
@@ -61,3 +58,28 @@ def test_a_guess_is_a_number():
         asked().keep(float("nan"))
     with pytest.raises(ValueError, match="answer is 'seven', but must be"):
         xe.guess("08-faster", "How many?", "seven")
+
+
+# ---- in the notebooks ----------------------------------------------------------------------------
+
+
+def guesses_of(path):
+    return [cell for cell in cells_of(path) if "xe.guess(" in cell.source]
+
+
+def test_every_notebook_asks_for_a_guess():
+    without = [path.name[:2] for path in COURSE if not guesses_of(path)]
+    assert without == ["10"]  # which shows explorers, and asks for none
+    names = re.findall(r'xe\.guess\(\s*"([\w-]+)"', "\n".join(map(str, map(guesses_of, COURSE))))
+    assert len(names) == len(set(names)) >= 13
+
+
+@pytest.mark.parametrize("path", COURSE, ids=lambda path: path.stem)
+def test_a_guess_is_short_and_its_saved_output_tells_no_answer(path):
+    for cell in guesses_of(path):
+        name = re.search(r'xe\.guess\(\s*"([\w-]+)"', cell.source)[1]
+        assert cell.id == f"guess-{name}"
+        assert name.startswith(path.name.partition("_")[0])
+        assert len(cell.source.splitlines()) <= 6
+        (output,) = cell.outputs
+        assert output.data["text/plain"].endswith("(no guess yet: run the cell, and keep one)")

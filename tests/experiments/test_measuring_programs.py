@@ -7,10 +7,12 @@ import json
 import statistics
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.helpers.tiny import TINY, TINY_FLAGS
+from xception_edu import __main__
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,9 +33,17 @@ def called(module, monkeypatch, *arguments):
     module.main()
 
 
+def in_this_process(command, **_):
+    """What a program starts as `python -m xception_edu ...`, without a process of its own."""
+    assert command[1:3] == ["-m", "xception_edu"]
+    assert __main__.main(command[3:]) == 0
+
+
 @pytest.mark.parametrize("at_once", [False, True])
 def test_seeds_are_trained_with_the_flags_and_their_runs_are_kept(at_once, tmp_path, monkeypatch):
     train_seeds = program("train_seeds", monkeypatch, tmp_path)
+    if not at_once:
+        monkeypatch.setattr(train_seeds, "subprocess", SimpleNamespace(run=in_this_process))
     options = ["--keep", tmp_path / "kept", *["--at-once"] * at_once]
     called(
         train_seeds,

@@ -155,7 +155,8 @@ def words_outside(made):
             made.table["columns"],
             made.table["palette"],
         )
-        FigureCanvasAgg(figure).draw()
+        FigureCanvasAgg(figure)
+        figure.draw_without_rendering()  # places the words, and paints nothing
         page = figure.axes[0]
         found = []
         for ax in (page, *page.child_axes):
@@ -187,7 +188,7 @@ def test_every_state_says_what_it_is(name):
 def test_the_line_of_code_makes_the_state_again(name):
     made = explorer(name)
     names = {"xe": xe} | SCENE_EXPLORERS[name].get("names", {})
-    for state in sample(made):
+    for state in covering(made):
         go(made, state)
         if not SCENE_EXPLORERS[name]:
             assert eval(repr(made), names).state() == state
@@ -220,6 +221,18 @@ def sample(made, count=12):
     all_of_them = list(states(made))
     step = max(1, (len(all_of_them) - 1) // (count - 1))
     return all_of_them[::step] + all_of_them[-1:]
+
+
+def covering(made):
+    """The first state, the last, and others until every option of every choice was there."""
+    all_of_them, seen, chosen = list(states(made)), set(), []
+    choices = [control["name"] for control in made.table["controls"][1:]]
+    for state in (all_of_them[0], all_of_them[-1], *all_of_them):
+        options = {(name, state[name]) for name in choices}
+        if len(chosen) < 2 or options - seen:
+            chosen.append(state)
+            seen |= options
+    return chosen
 
 
 @every

@@ -7,6 +7,7 @@ comparison, so that a stripped notebook passes.
 
 import base64
 import io
+import os
 import pathlib
 
 import numpy as np
@@ -98,5 +99,7 @@ def collect(notebook):
         yield item
 
 
+# Guesses of whoever works beside the notebooks are not those of the saved ones.
+os.environ.setdefault("XCEPTION_EDU_PROGRESS", "none/progress.json")
 # nbval makes its cells and files itself and leaves no other place to step in.
 IPyNbCell.compare_outputs, IPyNbFile.collect = compare_outputs, collect

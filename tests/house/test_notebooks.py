@@ -135,7 +135,8 @@ def test_widgets_are_saved_with_their_state_and_a_picture(path):
     if views:
         # GitHub refuses a notebook whose widgets lack it
         assert notebook.metadata.widgets[STATE]["state"]
-    assert all("image/png" in data for data in views)
+    guesses = [data for data in views if "(no guess yet: " in data["text/plain"]]
+    assert all("image/png" in data for data in views if data not in guesses)
 
 
 @each_notebook

@@ -68,6 +68,7 @@ def test_the_wheel_has_the_package_the_course_the_records_and_nothing_else(wheel
     committed.remove(LINK)
     expected = {name for name in committed if (ROOT / name).exists()}
     expected |= {f"xception_edu/notebooks/{p.name}" for p in ROOT.glob("notebooks/*.ipynb")}
+    expected.add("xception_edu/notebooks/misconceptions.md")
     expected |= {
         f"xception_edu/benchmark/records/{p.relative_to(ROOT / 'results').as_posix()}"
         for p in ROOT.glob("results/**/*.json")
@@ -160,6 +161,7 @@ def test_a_package_within_another_repository_names_no_commit(monkeypatch):
 def test_the_course_is_written_and_a_learners_changes_stay(alone, tmp_path):
     arguments = ("-m", "xception_edu", "notebooks", "--out", "course")
     names = [path.name for path in sorted(ROOT.glob("notebooks/*.ipynb"))]
+    names.append("misconceptions.md")
     assert alone(*arguments).stdout.split() == [os.path.join("course", name) for name in names]
     changed = tmp_path / "course" / names[2]
     changed.write_text("mine")

@@ -11,6 +11,8 @@ from pathlib import Path
 from xception_edu.benchmark.machine import ROOT
 from xception_edu.exercises import editions
 
+MISCONCEPTIONS = "misconceptions.md"  # all of them, which would tell students the answers
+
 
 def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     """Write them, and say on standard error which files were there and stay; exit status 0."""
@@ -58,6 +60,8 @@ def files_of(edition: str | None = None) -> Iterator[tuple[str, bytes]]:
     """Every file of an edition, by its name."""
     for notebook in shipped():
         yield notebook.name, content_of(notebook, edition)
+    if edition != "students":
+        yield MISCONCEPTIONS, (shipped()[0].parent / MISCONCEPTIONS).read_bytes()
     if edition == "teachers":
         yield "nbgrader_config.py", editions.NBGRADER_CONFIG.encode()
 
@@ -66,7 +70,8 @@ def write(
     out: str | os.PathLike[str], *, force: bool = False, edition: str | None = None
 ) -> tuple[list[str], list[str]]:
     """Names of the files that were written into the folder, and of those that stay as they are
-    since something else has their name: the notebooks, and for teachers nbgrader's configuration.
+    since something else has their name: the notebooks, the page of misconceptions unless for
+    students, and for teachers nbgrader's configuration.
 
     ValueError if the folder cannot be written to.
     """

@@ -244,7 +244,10 @@ EXERCISES = (
             "Give the half width of the 95 % interval of the mean of `scores`, one a seed"
             " (Student's t). `stats.t.ppf(0.975, n - 1)` is the factor for n scores."
         ),
-        stub="def half_width(scores):\n    return ...",
+        stub=(
+            "import statistics\n\nfrom scipy import stats\n\n\n"
+            "def half_width(scores):\n    return ..."
+        ),
         answer="half_width",
         cases=lambda g: [([0.81, 0.79, 0.83],), *draws.several(g, _scores)],
         environment=("import statistics", "from scipy import stats"),

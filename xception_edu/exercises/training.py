@@ -56,7 +56,7 @@ EXERCISES = (
         title="The loss of a network that knows nothing",
         task="Which cross-entropy loss has a network that gives each of `classes` classes the same"
         " probability?",
-        stub="def loss(classes):\n    return ...",
+        stub="import math\n\n\ndef loss(classes):\n    return ...",
         answer="loss",
         cases=lambda g: [(10,), *draws.several(g, lambda g: draws.integers(g, 1, 2, 2000))],
         reference=lambda c: F.cross_entropy(
