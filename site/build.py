@@ -104,7 +104,7 @@ def explorers_of(notebook):
         for output in cell.get("outputs", []):
             view = output.get("data", {}).get(VIEW)
             state = models[view["model_id"]]["state"] if view else {}
-            if "_esm" in state:
+            if "_table" in state:
                 yield state, output
 
 

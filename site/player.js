@@ -57,6 +57,11 @@ async function play(script) {
   const source = URL.createObjectURL(new Blob([state._esm], { type: "text/javascript" }));
   const { default: widget } = await import(source);
   URL.revokeObjectURL(source);
+  if (!("_table" in state)) { // a field for a guess: it has one language, and no address
+    figure.replaceChildren();
+    widget.render({ model: modelOf(state), el: figure });
+    return;
+  }
   const address = addressOf(figure.id), model = { ...modelOf(state), address };
   const english = JSON.parse(state._table);
   let stop = () => {};
