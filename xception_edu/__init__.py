@@ -9,7 +9,7 @@
 To read the library, begin at its top, in this order: `paper`, `specs`, `configs`, `architectures`,
 `costs` (counted by hand, standard library only); `layers`, `equivalence`, `xception`,
 `inception_v3`, `vgg` (torch); `measure`, where the two countings meet. The rooms behind them:
-`data`, `recipes`, `training`, `sweep`, `weights`, `benchmark`, `plots`, `explorers`.
+`tracing`, `data`, `recipes`, `training`, `sweep`, `weights`, `benchmark`, `plots`, `explorers`.
 
 Importing the package loads nothing: a name of `__all__` is found on its first use.
 """
@@ -42,8 +42,8 @@ _NAMES = {
     "exercises": "check guess hint progress solution",
     "explorers": (
         "budget_explorer kernel_explorer kernels_explorer order_explorer playback_explorer "
-        "roofline_explorer segments_explorer separability_explorer sweep_explorer "
-        "towers_explorer walk_explorer"
+        "roofline_explorer segments_explorer separability_explorer swap_explorer "
+        "sweep_explorer towers_explorer walk_explorer"
     ),
     "explorers.engine.language": "language",
     "explorers.kernel_patterns": "find_patterns match_patterns separable_share",
@@ -67,6 +67,7 @@ _NAMES = {
     "sweep.findings": "findings verdict",
     "sweep.plan": "Plan read_plan recipe_of with_points",
     "sweep.statistics": "detectable holm interval p_value power",
+    "tracing": "traced",
     "training.checkpoints": "load_newest",
     "training.evaluate": "evaluate trained_model",
     "training.parallel": "launch",

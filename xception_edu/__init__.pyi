@@ -51,6 +51,7 @@ from xception_edu.explorers import playback_explorer as playback_explorer
 from xception_edu.explorers import roofline_explorer as roofline_explorer
 from xception_edu.explorers import segments_explorer as segments_explorer
 from xception_edu.explorers import separability_explorer as separability_explorer
+from xception_edu.explorers import swap_explorer as swap_explorer
 from xception_edu.explorers import sweep_explorer as sweep_explorer
 from xception_edu.explorers import towers_explorer as towers_explorer
 from xception_edu.explorers import walk_explorer as walk_explorer
@@ -113,6 +114,7 @@ from xception_edu.sweep.statistics import holm as holm
 from xception_edu.sweep.statistics import interval as interval
 from xception_edu.sweep.statistics import p_value as p_value
 from xception_edu.sweep.statistics import power as power
+from xception_edu.tracing import traced as traced
 from xception_edu.training.checkpoints import load_newest as load_newest
 from xception_edu.training.evaluate import evaluate as evaluate
 from xception_edu.training.evaluate import trained_model as trained_model

@@ -257,18 +257,18 @@ def swapped(
         needed = "1 unless a 1x1 follows the k x k: with pointwise=True, order='spatial_first'"
         raise ValueError(f"multiplier is {multiplier}, but must be {needed}")
     swap = _Swap(segments, pointwise, multiplier, order)
-    if _is_swappable(module):
+    if is_swappable(module):
         return _segmented(cast("nn.Conv2d", module), swap)
     network = copy.deepcopy(module)
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
-            if _is_swappable(child):
+            if is_swappable(child):
                 new = _segmented(cast("nn.Conv2d", child), swap)
                 setattr(parent, name, new.train(child.training))
     return network
 
 
-def _is_swappable(module: nn.Module) -> bool:
+def is_swappable(module: nn.Module) -> bool:
     """Whether it is a regular convolution that `SegmentedConv2d` could be."""
     if not isinstance(module, nn.Conv2d) or isinstance(module, nn.LazyConv2d):
         return False

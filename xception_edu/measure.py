@@ -55,7 +55,7 @@ class MeasuredLayer(NamedTuple):
     cost: Cost
 
 
-class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class OperatorCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Lists what every operator reads, writes and multiplies.
 
     Each with the innermost module that called it, and with the parameters and buffers that were
@@ -95,7 +95,7 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         out = func(*args, **(kwargs or {}))
-        read = _tensors((args, kwargs))
+        read = tensors_in((args, kwargs))
         maps = [tensor for tensor in read if _storage(tensor) not in self.constants]
         packet = func.overloadpacket
         if packet in flop_registry or (maps and _makes_maps(func)):
@@ -109,7 +109,7 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.layers.append(MeasuredLayer(self.running[-1], operator, cost))
         elif maps and not _is_view(func) and not _named(PLACES_MAPS, func):
             self.unknown[str(packet)] += 1
-        for tensor in _tensors(out):
+        for tensor in tensors_in(out):
             if maps:
                 self.constants.pop(_storage(tensor), None)
             else:
@@ -146,7 +146,8 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return tensor.numel()
 
 
-def _tensors(values: Any) -> list[Tensor]:
+def tensors_in(values: Any) -> list[Tensor]:
+    """Every tensor in values that may be nested."""
     return [value for value in tree_leaves(values) if isinstance(value, Tensor)]
 
 
@@ -195,18 +196,10 @@ def _merged(measured: list[MeasuredLayer]) -> list[MeasuredLayer]:
     return layers
 
 
-def _run(model: nn.Module, shape: Shape | tuple[int, int, int], method: str) -> _Counter:
+def _run(model: nn.Module, shape: Shape | tuple[int, int, int], method: str) -> OperatorCounter:
     """What the operators of a copy of the model, without values, did on one image."""
-    checks.instance("model", model, nn.Module, "a torch.nn.Module")
-    # what torch.compile and DataParallel put around a model is no part of it
-    while isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
-        model = inner
-    if isinstance(model, nn.DataParallel):
-        model = model.module
-    if isinstance(model, torch.jit.ScriptModule):
-        raise ValueError("model is a program of TorchScript, but must be the module that it is of")
-    shadow = _without_values(model).eval()
-    counter = _Counter(shadow)
+    shadow = without_values(unwrapped(model)).eval()
+    counter = OperatorCounter(shadow)
     # called through the module, so that the counter sees it enter
     shadow.forward = _method(shadow, method)
     with torch.no_grad(), torch.device("meta"), _taken(shape):
@@ -217,6 +210,18 @@ def _run(model: nn.Module, shape: Shape | tuple[int, int, int], method: str) -> 
         names = ", ".join(counter.unknown)
         warnings.warn(f"operators that are not known are counted as 0: {names}", stacklevel=4)
     return counter
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The model without what torch.compile and DataParallel put around it."""
+    checks.instance("model", model, nn.Module, "a torch.nn.Module")
+    while isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
+        model = inner
+    if isinstance(model, nn.DataParallel):
+        model = model.module
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ValueError("model is a program of TorchScript, but must be the module that it is of")
+    return model
 
 
 def _method(model: nn.Module, name: str) -> Any:
@@ -246,7 +251,7 @@ def _image(model: nn.Module, shape: Shape | tuple[int, int, int]) -> Tensor:
     return torch.empty(1, *Shape.of(shape), device="meta", dtype=dtype)
 
 
-def _without_values(model: nn.Module) -> nn.Module:
+def without_values(model: nn.Module) -> nn.Module:
     """A copy on the meta device, whose tensors are shared as the model's are."""
     memo: dict[int, Any] = {}
     for tensor in _all_tensors(model):
@@ -373,7 +378,7 @@ def stage_shapes(model: nn.Module, shape: Shape | tuple[int, int, int]) -> list[
     meta device, so without work; the model is left as it was. A vector of n features is (n, 1, 1).
     """
     checks.instance("model", model, nn.Module, "a torch.nn.Module")
-    shadow = _without_values(model).eval()
+    shadow = without_values(model).eval()
     stages: list[tuple[str, Shape]] = []
     for name, stage in stages_of(shadow).items():
         stage.register_forward_hook(_recorder(stages, name))

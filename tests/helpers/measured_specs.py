@@ -16,7 +16,7 @@ from xception_edu.specs import (
 )
 
 
-class SpecCounter(measure._Counter):
+class SpecCounter(measure.OperatorCounter):
     """The counter of `measure`, which also notes the spec and the input shape of every layer."""
 
     def __init__(self, model):
@@ -39,7 +39,7 @@ def measured_specs(model, shape):
     Each block of a SegmentedConv2d is a convolution of its own, so it comes back as one where its
     segments divide its channels.
     """
-    shadow = measure._without_values(model).eval()
+    shadow = measure.without_values(model).eval()
     image = measure._image(shadow, shape)
     with torch.no_grad(), SpecCounter(shadow) as counter:
         shadow(image)

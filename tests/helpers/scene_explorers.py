@@ -10,6 +10,7 @@ SCENE_EXPLORERS = {
     "playback_explorer": {},
     "roofline_explorer": {},
     "separability_explorer": {},
+    "swap_explorer": {},
     "sweep_explorer": {},
     "towers_explorer": {},
     "walk_explorer": {},

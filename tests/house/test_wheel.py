@@ -124,7 +124,7 @@ for name in explorers.__all__:
 print(xe.read_record("gpu/roofline")["device"])
 """
     *drawn, device = alone("-c", code).stdout.splitlines()
-    assert len(drawn) == 11
+    assert len(drawn) == 12
     assert "NVIDIA" in device
 
 

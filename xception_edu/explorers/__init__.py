@@ -10,6 +10,7 @@ from xception_edu.explorers.playback import playback_explorer
 from xception_edu.explorers.roofline import roofline_explorer
 from xception_edu.explorers.segments import segments_explorer
 from xception_edu.explorers.separability import separability_explorer
+from xception_edu.explorers.swap import swap_explorer
 from xception_edu.explorers.sweep import sweep_explorer
 from xception_edu.explorers.towers import towers_explorer
 from xception_edu.explorers.walk import walk_explorer
@@ -23,6 +24,7 @@ __all__ = [
     "roofline_explorer",
     "segments_explorer",
     "separability_explorer",
+    "swap_explorer",
     "sweep_explorer",
     "towers_explorer",
     "walk_explorer",

@@ -51,6 +51,7 @@ PLAN = Plan(
     shared="configs",
     joined="measure",
     rooms={
+        "tracing": "any module as a graph",
         "data": "images, found and decoded",
         "recipes": "trainings by name",
         "training": "the loop that is taught",

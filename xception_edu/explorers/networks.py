@@ -1,0 +1,152 @@
+"""Networks for explorers, as plain data: ours counted by hand, a learner's own counted where torch
+is.
+
+Both are what `tracing.traced` writes: `name`, `input`, `layers`, `blocks`, `cost`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import xception_edu as xe
+from xception_edu import architectures, checks, receptive_field
+from xception_edu.architectures import Layers, block_of, branch_of
+from xception_edu.configs import InceptionV3Config, VGGConfig, XceptionConfig
+from xception_edu.costs import cost_of, total
+from xception_edu.plots.depth_profiles import block_names
+from xception_edu.specs import ActivationSpec, AddSpec, ConvSpec, PoolSpec, Spec, kind
+
+Row = dict[str, Any]
+Network = Mapping[str, Any]
+IMAGE = -1  # in `reads` of a layer: the image
+NETWORKS = {
+    "xception": ("Xception", architectures.xception),
+    "inception_v3": ("Inception V3", architectures.inception_v3),
+    "vgg16": ("VGG-16", architectures.vgg),
+}
+CONFIGS = (XceptionConfig, InceptionV3Config, VGGConfig)
+RIGHT = (
+    "a torch.nn.Module, what traced() gave of one, a config of ours, or one of"
+    f" {', '.join(map(repr, NETWORKS))}"
+)
+
+
+def network_of(module: object, input_size: object = None) -> Network:
+    """A network as plain data; ValueError for what is none.
+
+    `module` is one of ours by name or config, which is counted by hand; or a torch module, which
+    `xe.traced` counts: no explorer imports torch, and whoever has a module has loaded it.
+    """
+    if isinstance(module, str):
+        checks.one_of("module", module, NETWORKS)
+        title, make = NETWORKS[module]
+        return by_hand(title, make() if input_size is None else _sized(module, input_size))
+    if isinstance(module, CONFIGS):
+        return by_hand(type(module).__name__, _of_config(module, input_size))
+    if isinstance(module, Mapping):
+        return _checked(module)
+    if not hasattr(module, "named_modules"):
+        raise checks.wrong("module", module, RIGHT)
+    network: Network = xe.traced(module, input_size)
+    return network
+
+
+def _sized(name: str, input_size: object) -> Layers:
+    configs = {"xception": XceptionConfig, "inception_v3": InceptionV3Config}
+    return _of_config(configs.get(name, VGGConfig)(), input_size)
+
+
+def _of_config(config: Any, input_size: Any) -> Layers:
+    """The layers that a config makes; VGG has its image's size in the config."""
+    if isinstance(config, VGGConfig):
+        if input_size not in (None, config.input_size):
+            right = f"{config.input_size}, or none: VGG's config has it"
+            raise checks.wrong("input_size", input_size, right)
+        return architectures.vgg(config)
+    sides = input_size[1:] if isinstance(input_size, tuple | list) else input_size
+    make: Any = architectures.xception
+    if isinstance(config, InceptionV3Config):
+        make = architectures.inception_v3
+    layers: Layers = make(config) if sides is None else make(config, sides)
+    return layers
+
+
+def _checked(network: Network) -> Network:
+    """What was counted elsewhere, if it is whole."""
+    missing = [key for key in ("name", "input", "layers", "blocks", "cost") if key not in network]
+    if missing or not network["layers"]:
+        raise ValueError(
+            f"module is a dict without {', '.join(missing) or 'layers'}, but must be {RIGHT}"
+        )
+    return network
+
+
+# ---- ours, counted by hand -----------------------------------------------------------------------
+
+
+def by_hand(title: str, layers: Layers) -> Network:
+    """A network from `architectures` in the form of a traced one."""
+    fields, names = receptive_field.receptive_fields(layers), block_names(layers)
+    blocks = list(dict.fromkeys(names))
+    rows = []
+    for (spec, shape), field, name in zip(layers, fields, names, strict=True):
+        out = spec.output_shape(shape)
+        row = {"name": spec.name, "type": "", "operator": _operator(spec), "reads": []}
+        row |= {"out": list(out) if out[1:] != (1, 1) else [out.channels], "why": ""}
+        row |= {"cost": dict(vars(cost_of(spec, shape))), "field": list(field)}
+        row |= {"block": blocks.index(name)}
+        if isinstance(spec, ConvSpec):
+            row["conv"] = _conv(spec, list(shape))
+        if isinstance(spec, PoolSpec):
+            row["window"] = [spec.kernel_size] * 2
+        rows.append(row)
+    _connect(rows, [spec for spec, _ in layers])
+    named = [{"name": name.replace("stem_", "stem, "), "type": ""} for name in blocks]
+    network = {"name": title, "input": list(layers[0][1]), "ran_on": "shapes"}
+    return network | {"layers": rows, "blocks": named, "cost": dict(vars(total(layers)))}
+
+
+OPERATORS = {
+    "linear": "addmm",
+    "batch norm": "batch_norm",
+    "add": "add",
+}
+
+
+def _operator(spec: Spec) -> str:
+    """The name that torch has for what the layer does."""
+    if isinstance(spec, ConvSpec):
+        return "convolution"
+    if isinstance(spec, ActivationSpec):
+        return spec.kind
+    if isinstance(spec, PoolSpec):
+        names = {"max": "max_pool2d", "average": "avg_pool2d"}
+        return names.get(spec.kind, "mean")
+    return OPERATORS[kind(spec)]
+
+
+def _conv(spec: ConvSpec, shape: list[int]) -> Row:
+    found = {"in_channels": spec.in_channels, "out_channels": spec.out_channels, "in": shape}
+    found |= {"kernel": list(spec.kernel_size), "stride": list(spec.stride)}  # type: ignore[arg-type]
+    found |= {"padding": list(spec.padding), "groups": spec.segments, "bias": spec.bias}  # type: ignore[arg-type]
+    return found | {"swappable": kind(spec) == "regular"}
+
+
+def _connect(rows: list[Row], specs: Sequence[Spec]) -> None:
+    """Say of each layer whose maps it reads: branches side by side begin with the block's input,
+    and what follows them reads all their ends.
+    """
+    ends, block, ins = {"": [IMAGE]}, "", [IMAGE]
+    for i, (row, spec) in enumerate(zip(rows, specs, strict=True)):
+        if block_of(spec.name) != block:
+            block, ins = block_of(spec.name), _all(ends)
+            ends = {}
+        branch = branch_of(spec.name)
+        row["reads"] = ends.get(branch, ins)
+        if isinstance(spec, AddSpec):
+            row["reads"] = _all(ends) if len(ends) > 1 else [*_all(ends), *ins]
+            ends = {}
+        ends[branch] = [i]
+
+
+def _all(ends: Mapping[str, Sequence[int]]) -> list[int]:
+    return [row for rows in ends.values() for row in rows]
