@@ -21,6 +21,8 @@ def explorers_of_learners(folder):
     yield explorers.playback_explorer(run=run())
     for shape in ((100, 2, 3, 3), (4, 2, 3, 3), (1, 1, 3, 3)):
         yield explorers.separability_explorer(RNG.normal(size=shape))
+    yield explorers.swap_explorer("inception_v3")
+    yield explorers.swap_explorer(one_layer())
     yield explorers.sweep_explorer(guess=4, runs=own_sweep(folder))
 
 
@@ -34,6 +36,17 @@ def convolution():
         padding=(0, 0),
         transposed=False,
     )
+
+
+def one_layer():
+    """What `traced` gives of a module that is one convolution."""
+    cost = {"params": 36, "buffers": 0, "macs": 36, "inputs": 18, "activations": 2}
+    conv = {"in_channels": 2, "out_channels": 2, "in": [2, 3, 3], "bias": False, "swappable": True}
+    conv |= {"kernel": [3, 3], "stride": [1, 1], "padding": [0, 0], "groups": 1}
+    row = {"name": "", "type": "Conv2d", "operator": "convolution", "reads": [-1]}
+    row |= {"out": [2, 1, 1], "cost": cost, "field": [3, 3, 1], "why": "", "block": 0, "conv": conv}
+    network = {"name": "Conv2d", "input": [2, 3, 3], "ran_on": "shapes", "layers": [row]}
+    return network | {"blocks": [{"name": "", "type": "Conv2d"}], "cost": cost}
 
 
 def of_one_thread():

@@ -23,6 +23,7 @@ from xception_edu.explorers.swap_panels import (
     draw_here,
     draw_layers,
     draw_totals,
+    milliseconds,
 )
 from xception_edu.specs import ConvSpec, Shape
 
@@ -30,7 +31,7 @@ MULTIPLIERS = (1, 2, 4)
 WAYS = {"spatial_first": "k×k, then 1×1", "pointwise_first": "1×1, then k×k"}
 KEPT = {1: "kept", 0: "none"}
 EVERY = "channels"
-ACCURACY = "Accuracy: no count can say; notebook 13 has what training said."
+ACCURACY = "Accuracy: no count can say; see notebook 13."
 
 
 class Way(NamedTuple):
@@ -94,7 +95,7 @@ def swap_explorer(
         ("Parameters", f"before: {before.params:,}"),
         ("MACs", f"before: {before.macs:,}"),
         ("Bytes moved", f"before: {before.moved:,}"),
-        ("Time at best", f"ms; before: {before.ms:.3g}"),
+        ("Time at best", f"ms; before: {milliseconds(before.ms)}"),
     )
     multipliers = sorted({*MULTIPLIERS, multiplier})
     choices = {
@@ -228,7 +229,7 @@ class Counted:
             way = way._replace(multiplier=1)
         if not pointwise:
             way = way._replace(order=ORDERS[1])
-        said = "" if way.multiplier == multiplier else "The multiplier is 1: no 1×1 follows. "
+        said = "" if way.multiplier == multiplier else "Multiplier 1: no 1×1 follows. "
         drawn = zip(self.stops, self.drawn(way), strict=True)
         return [self.view(stop, said, totals, scenes) for stop, (totals, scenes) in drawn]
 
@@ -238,16 +239,21 @@ class Counted:
         whole = totals.whole
         every = ", one a channel" if stop == self.stops[-1] else ""
         segments = f"{stop} segment{'s' * (stop > 1)}{every}"
-        ratios = f"{params:.2f} × the parameters, {macs:.2f} × the MACs, {ms:.2f} × the time"
+        ratios = f"{params:.2f} × parameters, {macs:.2f} × MACs, {ms:.2f} × time"
         return View(
             stop=stop,
             short=f"{stop}",
             title=f"{self.name}, {segments}: {ratios}",
             note=f"{said}Time: at best, by the roofline of {self.source}. {ACCURACY}",
-            values=(f"{whole.params:,}", f"{whole.macs:,}", f"{whole.moved:,}", f"{whole.ms:.3g}"),
+            values=(
+                f"{whole.params:,}",
+                f"{whole.macs:,}",
+                f"{whole.moved:,}",
+                milliseconds(whole.ms),
+            ),
             scenes=scenes,
             alts=(
-                f"{len(self.layers)} layers, now and before",
+                f"{len(self.layers)} layer{'s' * (len(self.layers) > 1)}, now and before",
                 f"Bars of the network, before and now; four curves, {stop} is marked",
             ),
         )

@@ -108,7 +108,7 @@ def draw_layers(swaps: Sequence[Swap]) -> Scene:
         x = _middle(column)
         scene.text(label, x, 32, size="small", color="quiet", anchor="middle")
     for i, swap in enumerate(lines):
-        scene.text(_short(swap.name), LEFT, TOP + i * ROW, size="small")
+        scene.text(f"· {_short(swap.name)}", LEFT, TOP + i * ROW, size="small")
     if more > 0:
         y = TOP + LINES * ROW
         scene.text(f"and {more} more, in the sums", LEFT, y, size="small", color="quiet")
@@ -160,26 +160,34 @@ def _draw_column(scene: Scene, column: int, swaps: Sequence[Swap]) -> None:
     scene.words(numbers, _middle(column), TOP, ROW, 1)  # one shape: short to send
 
 
-def _short(name: str, most: int = 15) -> str:
+def _short(name: str, most: int = 14) -> str:
     return name if len(name) <= most else "…" + name[1 - most :]
 
 
 def amount(value: float, column: int) -> str:
     """A number of a quantity in three digits, with its unit: "1.23 M", "8.1 MiB", "0.31"."""
     if column == 2:
-        return readable(value / MIB, ("MiB", "GiB"), 1024)
+        return readable(value / MIB, ("MiB",))
     if column == 3:
-        return f"{value:.3g}"
+        return milliseconds(value)
     if value < 1000:
         return f"{value:,}"
-    return readable(value / 1000, ("k", "M", "G"), 1000)
+    return readable(value / 1000, ("k", "M", "G"))
 
 
-def readable(value: float, units: Sequence[str], step: int) -> str:
-    """A number in three digits with the unit that keeps it below `step`."""
+def milliseconds(value: float) -> str:
+    """Three digits, but no more than a microsecond."""
+    for least, places in ((100, 0), (10, 1), (1, 2)):
+        if value >= least:
+            return f"{value:,.{places}f}"
+    return f"{value:.3f}"
+
+
+def readable(value: float, units: Sequence[str]) -> str:
+    """A number in three digits with the unit, each 1000 of the one before, that keeps it short."""
     unit = 0
     while value >= 999.5 and unit + 1 < len(units):
-        value, unit = value / step, unit + 1
+        value, unit = value / 1000, unit + 1
     digits = f"{value:.3g}" if value < 999.5 else f"{value:,.0f}"
     return f"{digits} {units[unit]}"
 
