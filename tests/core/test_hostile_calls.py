@@ -63,6 +63,7 @@ def right():
         "regroup": {"stack": nn.Sequential(xe.ExtremeInception(4, 4))},
         "segments_to_grouped": {"pieces": xe.ReformulatedInception(4, 4, segments=2)},
         "swapped": {"module": conv()},
+        "traced": {"module": conv(), "input_size": (4, 8, 8)},
         "towers_to_segments": {"towers": xe.SimplifiedInception(4, 4, segments=2)},
         "find_patterns": {"kernels": kernels},
         "match_patterns": {"kernels": kernels, "patterns": kernels},

@@ -23,6 +23,7 @@ def explorers_of_learners(folder):
         yield explorers.separability_explorer(RNG.normal(size=shape))
     yield explorers.swap_explorer("inception_v3")
     yield explorers.swap_explorer(one_layer())
+    yield explorers.walk_explorer(one_layer() | {"layers": unusual_layers(), "ran_on": "values"})
     yield explorers.sweep_explorer(guess=4, runs=own_sweep(folder))
 
 
@@ -47,6 +48,12 @@ def one_layer():
     row |= {"out": [2, 1, 1], "cost": cost, "field": [3, 3, 1], "why": "", "block": 0, "conv": conv}
     network = {"name": "Conv2d", "input": [2, 3, 3], "ran_on": "shapes", "layers": [row]}
     return network | {"blocks": [{"name": "", "type": "Conv2d"}], "cost": cost}
+
+
+def unusual_layers():
+    """More than there is room for, of tokens, without a receptive field."""
+    [layer] = one_layer()["layers"]
+    return [layer | {"out": [4, 8], "field": None, "why": "attention"}] * 40
 
 
 def of_one_thread():

@@ -11,9 +11,9 @@ import xception_edu as xe
 from xception_edu import architectures, checks, receptive_field
 from xception_edu.architectures import Layers, block_of, branch_of
 from xception_edu.configs import InceptionV3Config, VGGConfig, XceptionConfig
-from xception_edu.costs import cost_of, total
+from xception_edu.costs import Cost, cost_of, total
 from xception_edu.plots.depth_profiles import block_names
-from xception_edu.specs import ActivationSpec, AddSpec, ConvSpec, PoolSpec, Spec, kind
+from xception_edu.specs import ActivationSpec, AddSpec, ConvSpec, PoolSpec, Shape, Spec, kind
 
 Row = dict[str, Any]
 Network = Mapping[str, Any]
@@ -80,6 +80,16 @@ def _checked(network: Network) -> Network:
     return network
 
 
+def arguments(**given: object) -> str:
+    """What a learner gave besides the state, for the line of code: values where they are short,
+    names where they are not.
+    """
+    known = {name: value for name, value in given.items() if value is not None}
+    plain = (str, int, tuple)
+    words = {name: repr(v) if isinstance(v, plain) else name for name, v in known.items()}
+    return "".join(f", {name}={word}" for name, word in words.items())
+
+
 # ---- ours, counted by hand -----------------------------------------------------------------------
 
 
@@ -87,22 +97,61 @@ def by_hand(title: str, layers: Layers) -> Network:
     """A network from `architectures` in the form of a traced one."""
     fields, names = receptive_field.receptive_fields(layers), block_names(layers)
     blocks = list(dict.fromkeys(names))
-    rows = []
+    rows: list[Row] = []
+    ends, module = {"": [IMAGE]}, ""  # the last layer of each branch, and where they are
     for (spec, shape), field, name in zip(layers, fields, names, strict=True):
-        out = spec.output_shape(shape)
-        row = {"name": spec.name, "type": "", "operator": _operator(spec), "reads": []}
-        row |= {"out": list(out) if out[1:] != (1, 1) else [out.channels], "why": ""}
-        row |= {"cost": dict(vars(cost_of(spec, shape))), "field": list(field)}
-        row |= {"block": blocks.index(name)}
-        if isinstance(spec, ConvSpec):
-            row["conv"] = _conv(spec, list(shape))
-        if isinstance(spec, PoolSpec):
-            row["window"] = [spec.kernel_size] * 2
+        if block_of(spec.name) != module:
+            module = block_of(spec.name)
+            if len(ends) > 1:
+                rows.append(_concatenation(rows, ends, list(shape)))
+            ends = {"": [len(rows) - 1]}
+            start = ends[""]
+        row = _row(spec, shape, list(field)) | {"block": blocks.index(name)}
+        branch = branch_of(spec.name)
+        last = ends.get(branch, start)
+        row["reads"] = _sources(rows, row, last)
+        if row["reads"] != last:
+            ends[f"{branch}, beside"] = last
+        if branch and ends.get("") is start:
+            del ends[""]  # the module's input goes on in its branches only
+        if isinstance(spec, AddSpec):
+            row["reads"] = _all(ends) if len(ends) > 1 else [*_all(ends), *start]
+            ends = {}
         rows.append(row)
-    _connect(rows, [spec for spec, _ in layers])
+        ends[branch] = [len(rows) - 1]
     named = [{"name": name.replace("stem_", "stem, "), "type": ""} for name in blocks]
     network = {"name": title, "input": list(layers[0][1]), "ran_on": "shapes"}
     return network | {"layers": rows, "blocks": named, "cost": dict(vars(total(layers)))}
+
+
+def _row(spec: Spec, shape: Shape, field: list[int]) -> Row:
+    out = spec.output_shape(shape)
+    row = {"name": spec.name, "type": "", "operator": _operator(spec), "why": ""}
+    row |= {"out": list(out) if out[1:] != (1, 1) else [out.channels], "field": field}
+    row |= {"cost": dict(vars(cost_of(spec, shape)))}
+    if isinstance(spec, ConvSpec):
+        row["conv"] = _conv(spec, list(shape))
+    if isinstance(spec, PoolSpec) and spec.kind != "global_average":
+        row["window"] = [spec.kernel_size] * 2
+    return row
+
+
+def _concatenation(rows: Sequence[Row], ends: Mapping[str, Sequence[int]], out: list[int]) -> Row:
+    """Where towers come together: free, and a layer in pictures only."""
+    sources = _all(ends)
+    field = [max(sides) for sides in zip(*(rows[i]["field"] for i in sources), strict=True)]
+    row = {"name": "", "type": "", "operator": "cat", "why": "", "out": out, "field": field}
+    return row | {"cost": dict(vars(Cost())), "reads": sources, "block": rows[-1]["block"]}
+
+
+def _sources(rows: Sequence[Row], row: Row, last: list[int]) -> list[int]:
+    """What a layer reads: the last of its branch; but a 1x3 and a 3x1 that end a tower of Inception
+    V3 stand side by side.
+    """
+    if row.get("conv", {}).get("kernel") == [3, 1] and rows[-3]["conv"]["kernel"] == [1, 3]:
+        reads: list[int] = rows[-3]["reads"]
+        return reads
+    return last
 
 
 OPERATORS = {
@@ -129,23 +178,6 @@ def _conv(spec: ConvSpec, shape: list[int]) -> Row:
     found |= {"kernel": list(spec.kernel_size), "stride": list(spec.stride)}  # type: ignore[arg-type]
     found |= {"padding": list(spec.padding), "groups": spec.segments, "bias": spec.bias}  # type: ignore[arg-type]
     return found | {"swappable": kind(spec) == "regular"}
-
-
-def _connect(rows: list[Row], specs: Sequence[Spec]) -> None:
-    """Say of each layer whose maps it reads: branches side by side begin with the block's input,
-    and what follows them reads all their ends.
-    """
-    ends, block, ins = {"": [IMAGE]}, "", [IMAGE]
-    for i, (row, spec) in enumerate(zip(rows, specs, strict=True)):
-        if block_of(spec.name) != block:
-            block, ins = block_of(spec.name), _all(ends)
-            ends = {}
-        branch = branch_of(spec.name)
-        row["reads"] = ends.get(branch, ins)
-        if isinstance(spec, AddSpec):
-            row["reads"] = _all(ends) if len(ends) > 1 else [*_all(ends), *ins]
-            ends = {}
-        ends[branch] = [i]
 
 
 def _all(ends: Mapping[str, Sequence[int]]) -> list[int]:

@@ -13,7 +13,7 @@ from xception_edu.configs import ORDERS
 from xception_edu.costs import Cost, cost_of
 from xception_edu.explorers.engine.scene import Scene
 from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
-from xception_edu.explorers.networks import Network, Row, network_of
+from xception_edu.explorers.networks import Network, Row, arguments, network_of
 from xception_edu.explorers.swap_panels import (
     Amount,
     Swap,
@@ -119,16 +119,6 @@ def swap_explorer(
         state,
         arguments(module=module, input_size=input_size, measurements=measurements),
     )
-
-
-def arguments(**given: object) -> str:
-    """What a learner gave besides the state, for the line of code: values where they are short,
-    names where they are not.
-    """
-    known = {name: value for name, value in given.items() if value is not None}
-    plain = (str, int, tuple)
-    words = {name: repr(v) if isinstance(v, plain) else name for name, v in known.items()}
-    return "".join(f", {name}={word}" for name, word in words.items())
 
 
 def stops_of(layers: Sequence[Row], segments: object) -> list[int]:

@@ -1,170 +1,296 @@
-"""The architecture walk: Xception (Figure 5), Inception V3 and VGG-16, block by block: shape,
-costs, receptive field.
+"""The architecture walk: any network block by block: what it is made of, what it costs, and what
+one of its outputs sees of a photograph.
 """
 
+import io
 from collections.abc import Sequence
-from itertools import groupby
+from functools import cache
+from importlib.resources import files
+from math import sqrt
 
-from xception_edu import architectures
-from xception_edu.costs import Cost, total
+from PIL import Image
+
+from xception_edu import checks
 from xception_edu.explorers.engine.scene import Scene
 from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
-from xception_edu.plots.depth_profiles import block_names, depth_profile
-from xception_edu.plots.pieces import concept, map_size, title_of
-from xception_edu.receptive_field import Field, receptive_fields
-from xception_edu.specs import Shape, Spec
+from xception_edu.explorers.networks import NETWORKS, Network, Row, arguments, network_of
+from xception_edu.explorers.swap_panels import amount
+from xception_edu.explorers.walk_panels import (
+    Layer,
+    Profile,
+    Sight,
+    draw_block,
+    draw_here,
+    draw_profile,
+    photo_size,
+)
+from xception_edu.plots.pieces import times
 
-NETWORKS = {
-    "xception": ("Xception", architectures.xception),
-    "inception_v3": ("Inception V3", architectures.inception_v3),
-    "vgg16": ("VGG-16", architectures.vgg),
-}
 COLUMNS = (
     ("Output", "height×width×channels"),
     ("Parameters", ""),
     ("MACs", "per image"),
-    ("Memory", "MiB of activations, float32"),
+    ("Memory", "of activations, float32"),
     ("Receptive field", "pixels"),
 )
-QUANTITIES = {"params": "Parameters", "macs": "MACs", "activation_bytes": "Memory of activations"}
-WORDS = {"params": "the parameters", "macs": "the MACs", "activation_bytes": "the memory"}
-WIDTH, BAR, LEFT = 390, 62, 8  # pixels of a panel, of the highest bar, and left of the bars
-ROW = 21  # pixels of a line of the list of layers
-Layer = tuple[Spec, Shape, Field]
+COLORS = 48  # of the photograph
+OPERATORS = {  # torch's names in words; of others the name is shown
+    "native_batch_norm": "batch norm",
+    "batch_norm": "batch norm",
+    "cudnn_batch_norm": "batch norm",
+    "native_layer_norm": "layer norm",
+    "native_group_norm": "group norm",
+    "relu": "ReLU",
+    "elu": "ELU",
+    "hardtanh": "ReLU6",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "add": "addition",
+    "mul": "multiplication",
+    "cat": "concatenation",
+    "mean": "global avg pool",
+    "_adaptive_avg_pool2d": "adaptive avg pool",
+    "addmm": "fully connected",
+    "mm": "fully connected",
+    "bmm": "matrix product",
+    "_softmax": "softmax",
+    "_safe_softmax": "softmax",
+    "": "did not run",
+}
+PRODUCTS = ("addmm", "mm", "bmm", "baddbmm")
 
 
-def walk_explorer(*, block: int = 1, network: str = "xception") -> SceneExplorer:
-    """A walk through a whole network, block by block, for one image of its usual size (299x299;
-    VGG-16: 224x224).
+def walk_explorer(
+    module: object = None,
+    *,
+    input_size: object = None,
+    block: int = 1,
+    network: str = "xception",
+) -> SceneExplorer:
+    """A walk through a whole network, block by block, for one image.
 
-    `network` is one of "xception", "inception_v3", "vgg16"; `block` counts from 1. Shows where the
-    block lies among all by parameters, MACs and activations, its layers, and what one output
-    element sees. ValueError for anything else.
+    Shows where the block lies among all by map, parameters, MACs and activations; its layers, with
+    what passes them by; and what one element of its output sees of a photograph. ValueError for
+    wrong arguments.
+
+    Args:
+        module: any torch module, whose blocks are its own children, what `traced` gave of one, or
+            a config of ours; None: the three networks that `network` chooses from.
+        input_size: (channels, height, width), or the pixels of one side; None: the usual size of
+            a network of ours, 224 for others.
+        block: counts from 1.
+        network: "xception", "inception_v3" or "vgg16".
     """
+    if module is not None:
+        own = network_of(module, input_size)
+        given = arguments(module=module, input_size=input_size)
+        walk = {"block": block}
+        call = ("walk_explorer", ("block", "Block"))
+        return scene_explorer(*call, {}, COLUMNS, lambda: views(own), walk, given)
+    if input_size is not None:
+        raise checks.wrong("input_size", input_size, "given with a module, and only with one")
     choices = {"network": ("Network", {name: title for name, (title, _) in NETWORKS.items()})}
     state = {"block": block, "network": network}
-    return scene_explorer("walk_explorer", ("block", "Block"), choices, COLUMNS, views, state)
+    return scene_explorer("walk_explorer", ("block", "Block"), choices, COLUMNS, ours, state)
 
 
-def views(network: str) -> list[View]:
+@cache  # pure, and made anew by every explorer
+def ours(network: str) -> list[View]:
+    """The views of a network of ours, counted by hand."""
+    return views(network_of(network))
+
+
+def views(network: Network) -> list[View]:
     """The views of every block of a network."""
-    title, make = NETWORKS[network]
-    layers = make()
-    stages = blocks(layers)
-    profile = depth_profile(title, layers)
-    counts = {}
-    for quantity in QUANTITIES:
-        counts[quantity] = [block.total(quantity) for block in profile.blocks]
-    return [_view(title, i, stages, counts) for i in range(len(stages))]
-
-
-def blocks(layers: architectures.Layers) -> list[list[Layer]]:
-    """A network's layers with their receptive fields, block by block."""
-    fields = receptive_fields(layers)
-    rows = zip(block_names(layers), layers, fields, strict=True)
-    by_block: dict[str, list[Layer]] = {}
-    for block, layer, field in rows:
-        by_block.setdefault(block, []).append((*layer, field))
-    return list(by_block.values())
+    stages = blocks(network)
+    profile = profile_of(stages)
+    image = tuple(network["input"][1:])
+    still = draw_profile(profile, photo(image), image)
+    most, before, found = max(len(rows) for _, rows in stages), network["input"], []
+    for at, (name, rows) in enumerate(stages):
+        after = _leaves(rows)
+        sight = Sight(*_field(rows), image)
+        layers = lines(network, rows)
+        sizes, sides = (_size(before), _size(after)), (_side(before), _side(after))
+        drawn = draw_block(name, layers, sizes, sides, most)
+        scenes = (draw_here(still, profile, at, sight), drawn)
+        place = (at + 1, len(stages), name)
+        found.append(_view(network, place, rows, sizes, scenes, sight, layers))
+        before = after
+    return found
 
 
 def _view(
-    title: str, at: int, stages: Sequence[Sequence[Layer]], counts: dict[str, list[int]]
+    network: Network,
+    place: tuple[int, int, str],
+    rows: Sequence[Row],
+    sizes: tuple[str, str],
+    scenes: Sequence[Scene],
+    sight: Sight,
+    layers: Sequence[Layer],
 ) -> View:
-    stage, number = stages[at], f"{at + 1} of {len(stages)}"
-    cost, out, field = (
-        block_cost(stage),
-        output(stages, at),
-        Field(*map(max, zip(*(f for *_, f in stage), strict=True))),
-    )
-    name = architectures.block_of(stage[0][0].name)
+    """What is shown at one block: its number, that of all, and its name are its `place`."""
+    at, count, name = place
+    cost = {key: sum(row["cost"][key] for row in rows) for key in ("params", "macs", "activations")}
+    said = f"{sizes[0]} goes in, {sizes[1]} comes out"
+    if network["ran_on"] == "values":
+        said += "; the flow depends on values: one path is shown"
     return View(
-        stop=at + 1,
-        short=number,
-        title=f"{title}, block {number}: {name.replace('stem_', 'stem, ')}",
-        note=f"{map_size(stage[0][1])} goes in, {map_size(out)} comes out",
+        stop=at,
+        short=f"{at} of {count}",
+        title=f"{network['name']}, block {at} of {count}: {name}",
+        note=said,
         values=(
-            map_size(out),
-            f"{cost.params:,}",
-            f"{cost.macs:,}",
-            f"{cost.activation_bytes() / 2**20:,.3f}",
-            _sees(field),
+            sizes[1],
+            f"{cost['params']:,}",
+            f"{cost['macs']:,}",
+            amount(4 * cost["activations"], 2),
+            times(*sight.field[:2]) if sight.field else "–",
         ),
-        scenes=(_profile(at, counts), _listing(stage)),
+        scenes=scenes,
         alts=(
-            (
-                f"Bars of parameters, MACs and memory of the {len(stages)} blocks; block {at + 1}"
-                " is marked"
-            ),
-            f"Layers of block {at + 1}: "
-            + ", ".join(f"{n} × {words}" if n > 1 else words for n, words, *_ in lines(stage)),
+            f"Bars of the {count} blocks; block {at} is marked. {sight.in_words}",
+            f"Layers of block {at}: {', '.join(layer.words for layer in layers)}",
         ),
     )
 
 
-def block_cost(stage: Sequence[Layer]) -> Cost:
-    """What a block costs for one image."""
-    return total([(spec, shape) for spec, shape, _ in stage])
+# ---- what a network has --------------------------------------------------------------------------
 
 
-def output(stages: Sequence[Sequence[Layer]], at: int) -> Shape:
-    """What leaves a block: what enters the next one, towers concatenated, or the output of the last
-    layer of all.
+def blocks(network: Network) -> list[tuple[str, list[Row]]]:
+    """Name and layers of every block; one without a MAC, such as a norm alone, belongs to the
+    block before it.
     """
-    if at + 1 < len(stages):
-        return stages[at + 1][0][1]
-    spec, shape, _ = stages[at][-1]
-    return spec.output_shape(shape)
+    by_block: dict[int, list[Row]] = {}
+    for row in network["layers"]:
+        by_block.setdefault(row["block"], []).append(row)
+    found: list[tuple[str, list[Row]]] = []
+    for place, rows in by_block.items():
+        if found and not any(row["cost"]["macs"] for row in rows):
+            found[-1][1].extend(rows)
+            continue
+        name, kind = network["blocks"][place]["name"], network["blocks"][place]["type"]
+        found.append((f"{name}, {kind}" if name and kind else name or kind, rows))
+    return found
 
 
-def _sees(field: Field) -> str:
-    return f"{field.height}×{field.width}"
+def profile_of(stages: Sequence[tuple[str, list[Row]]]) -> Profile:
+    """The numbers of every block, by kind of layer."""
+    costs: dict[str, list[dict[str, int]]] = {"params": [], "macs": [], "activation_bytes": []}
+    sides = []
+    for _, rows in stages:
+        sides.append(_side(_leaves(rows)))
+        for strip, blocks in costs.items():
+            counted: dict[str, int] = {}
+            for row in rows:
+                value = row["cost"]["activations" if strip == "activation_bytes" else strip]
+                value *= 4 if strip == "activation_bytes" else 1
+                counted[_kind(row)] = counted.get(_kind(row), 0) + value
+            blocks.append(counted)
+    most = {"side": f"{max(sides)}"}
+    for strip, blocks in costs.items():
+        highest = max(sum(block.values()) for block in blocks)
+        most[strip] = amount(highest, 2 if strip == "activation_bytes" else 0)
+    return Profile(sides, costs, most)
 
 
-def lines(stage: Sequence[Layer]) -> list[tuple[int, str, str, int]]:
-    """The block's layers that are more than BN, ReLU or an addition: how many alike, in words, the
-    color, MACs of each.
-    """
-    told = [
-        (title_of(spec), concept(spec), total([(spec, shape)]).macs) for spec, shape, _ in stage
-    ]
-    rows = [(words, color, macs) for words, color, macs in told if color != "elementwise"]
-    return [(len(list(group)), *row) for row, group in groupby(rows)]
-
-
-def _profile(at: int, counts: dict[str, list[int]]) -> Scene:
-    """Three rows of bars, one a block; each bar takes the slider to its block."""
-    scene = Scene(WIDTH, 3 * (BAR + 34))
-    n = len(next(iter(counts.values())))
-    pitch = (WIDTH - 2 * LEFT) / n
-    for row, (quantity, label) in enumerate(QUANTITIES.items()):
-        base = (row + 1) * (BAR + 34) - 6
-        most = max(counts[quantity])
-        scene.text(f"{label}, block by block", LEFT, base - BAR - 14, color="quiet", size="small")
-        scene.line("line", (LEFT, base, WIDTH - LEFT, base))
-        for i, count in enumerate(counts[quantity]):
-            high = max(count / most * BAR, 1)
-            scene.rect("elementwise", LEFT + i * pitch + 1, base - high, pitch - 2, high)
-            scene.click(i + 1, LEFT + i * pitch, base - BAR, pitch, BAR, f"block {i + 1}")
-    for row, (quantity, counted) in enumerate(counts.items()):
-        base, high = (row + 1) * (BAR + 34) - 6, max(counted[at] / max(counted) * BAR, 1)
-        scene.rect("depthwise", LEFT + at * pitch + 1, base - high, pitch - 2, high)
-        share = counted[at] / sum(counted)
-        scene.text(
-            f"{share:.1%} of {WORDS[quantity]}",
-            WIDTH - LEFT,
-            base - BAR - 14,
-            size="small",
-            anchor="end",
+def lines(network: Network, rows: Sequence[Row]) -> list[Layer]:
+    """A block's layers, and which of them each reads."""
+    numbers = {id(row): i for i, row in enumerate(network["layers"])}
+    here = {numbers[id(row)]: at for at, row in enumerate(rows)}
+    found = []
+    for row in rows:
+        reads = tuple(dict.fromkeys(here.get(source, -1) for source in row["reads"]))
+        macs = row["cost"]["macs"]
+        found.append(
+            Layer(
+                words=_words(row),
+                kind=_kind(row),
+                macs=amount(macs, 1) if macs else "",
+                size=_size(row["out"]) if row["out"] else "",
+                reads=reads,
+                is_sum=row["operator"] == "add" and len(reads) > 1,
+            )
         )
-    return scene
+    return found
 
 
-def _listing(stage: Sequence[Layer]) -> Scene:
-    scene = Scene(WIDTH, 3 * (BAR + 34))
-    for i, (n, words, color, macs) in enumerate(lines(stage)):
-        y = 16 + i * ROW
-        scene.rect(color, LEFT, y - 6, 12, 12)
-        scene.text(f"{n} × {words}" if n > 1 else words, LEFT + 20, y)
-        scene.text(f"{macs:,} MACs" if macs else "", WIDTH - LEFT, y, anchor="end", color="quiet")
-    return scene
+def _leaves(rows: Sequence[Row]) -> Sequence[int]:
+    """The map behind the last layer that ran."""
+    ran = [row for row in rows if row["operator"]] or rows
+    out: Sequence[int] = ran[-1]["out"]
+    return out
+
+
+def _side(shape: Sequence[int]) -> int:
+    """The longer side of a map; of tokens in a row that of a square of as many."""
+    return round(sqrt(shape[0])) if len(shape) == 2 else max(shape[1:], default=1)
+
+
+def _size(shape: Sequence[int]) -> str:
+    """A map as the paper writes it, height×width×channels."""
+    if len(shape) != 3 or tuple(shape[1:]) == (1, 1):
+        return f"vector of {shape[0]}" if len(shape) != 2 else f"{shape[0]} vectors of {shape[1]}"
+    return times(*shape[1:], shape[0])
+
+
+def _field(rows: Sequence[Row]) -> tuple[tuple[int, int, int] | None, str]:
+    """The widest field of a block's layers, or None and why."""
+    ran = [row for row in rows if row["operator"]]
+    lost = next((row["why"] for row in ran if row["field"] is None), None)
+    if lost is not None or not ran:
+        return None, lost or "what did not run"
+    fields = zip(*(row["field"] for row in ran), strict=True)
+    height, width, jump = map(max, fields)
+    return (height, width, jump), ""
+
+
+def _kind(row: Row) -> str:
+    """The color of a layer's kind."""
+    if "conv" in row:
+        conv = row["conv"]
+        if tuple(conv["kernel"]) == (1, 1):
+            return "pointwise"
+        return "depthwise" if 1 < conv["in_channels"] == conv["groups"] else "spatial"
+    operator = row["operator"]
+    if operator in PRODUCTS or "attention" in operator or row["type"] == "Linear":
+        return "linear"
+    return "pooling" if "pool" in operator or operator == "mean" else "elementwise"
+
+
+def _words(row: Row) -> str:
+    """A layer in two or three words."""
+    if "conv" in row:
+        conv = row["conv"]
+        word = "depthwise" if _kind(row) == "depthwise" else "conv"
+        stride = f" /{conv['stride'][0]}" if max(conv["stride"]) > 1 else ""
+        ins = conv["in_channels"]
+        groups = f", {conv['groups']} segments" if 1 < conv["groups"] < ins else ""
+        return f"{times(*conv['kernel'])} {word}{stride}{groups}"
+    operator = row["operator"]
+    if "window" in row:
+        return f"{times(*row['window'])} {'avg' if 'avg' in operator else 'max'} pool"
+    if "attention" in operator:
+        return "attention"
+    return OPERATORS.get(operator, operator.strip("_").replace("_", " "))
+
+
+# ---- the photograph ------------------------------------------------------------------------------
+
+
+@cache
+def photo(image: tuple[int, int]) -> bytes:
+    """Chelsea the cat, as scikit-image ships her, cut to the proportions of the input: a PNG."""
+    wide, high = map(round, photo_size(image))
+    with Image.open(str(files("skimage").joinpath("data/chelsea.png"))) as picture:
+        scale = min(picture.width / wide, picture.height / high)
+        width, height = wide * scale, high * scale
+        left, top = (picture.width - width) / 2 + 20, (picture.height - height) / 2
+        left = min(left, picture.width - width)
+        cut = picture.convert("RGB").resize(
+            (wide, high), box=(left, top, left + width, top + height)
+        )
+    buffer = io.BytesIO()
+    cut.quantize(COLORS).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

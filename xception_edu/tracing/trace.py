@@ -86,13 +86,13 @@ class _Tracer(OperatorCounter):  # type: ignore[no-untyped-call]
         if (last.get("name"), last.get("operator")) == layer[:2]:
             for name, value in costs.items():
                 last["cost"][name] += value
-            last["out"] = list(out.shape[1:])
+            last["out"] = _shape(out, seen)
             own = len(self.rows) - 1
             last["reads"] += [s for s in sources if s not in (*last["reads"], own)]
             return own
         field = None if seen.field is None else list(seen.field)
         row: Row = {"name": layer.name, "type": type(self.modules[layer.name]).__name__}
-        row |= {"operator": layer.operator, "reads": list(sources), "out": list(out.shape[1:])}
+        row |= {"operator": layer.operator, "reads": list(sources), "out": _shape(out, seen)}
         row |= {"cost": dict(costs), "field": field, "why": seen.why}
         self.rows.append(row | _geometry(layer.operator, args, self.modules[layer.name]))
         return len(self.rows) - 1
@@ -100,6 +100,12 @@ class _Tracer(OperatorCounter):  # type: ignore[no-untyped-call]
     def _widen(self, row: int, out: Tensor) -> None:
         if row != IMAGE:
             self.rows[row]["out"] = list(out.shape[1:])
+
+
+def _shape(out: Tensor, seen: Seen) -> list[int]:
+    """A map's shape without the batch, the channels first wherever they lie in memory."""
+    shape = list(out.shape[1:])
+    return [shape[2], *shape[:2]] if out.dim() == 4 and seen.axes == (1, 2) else shape
 
 
 def _geometry(operator: str, args: tuple[Any, ...], module: nn.Module) -> Row:
