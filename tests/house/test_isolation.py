@@ -118,6 +118,11 @@ def test_plots_and_explorers_never_import_torch():
     assert loading(modules, {"torch"}) == ""
 
 
+def test_an_explorer_of_networks_of_ours_loads_no_torch():
+    code = "import xception_edu as xe; xe.swap_explorer(); xe.walk_explorer()"
+    assert "torch" not in loaded_by(code)
+
+
 def test_the_libraries_of_tables_are_loaded_with_the_first_table():
     names = ("training.train", "data.load", "data.file_sets", "data.streams")
     assert loading([f"xception_edu.{name}" for name in names], TABLES) == ""

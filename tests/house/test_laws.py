@@ -12,7 +12,8 @@ import pytest
 from xception_edu import explorers
 
 ROOT = Path(__file__).parents[2]
-MODULES = sorted((ROOT / "xception_edu").rglob("*.py"))
+PACKAGE = ROOT / "xception_edu"
+MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # Where a module may be loaded by a name that is computed: import-linter does not see what it is.
 LOADERS = {
@@ -121,6 +122,13 @@ def loads_by_name(path):
 def test_modules_are_loaded_by_computed_names_in_three_places_only():
     found = {path.relative_to(ROOT).as_posix() for path in MODULES if loads_by_name(path)}
     assert found <= LOADERS
+
+
+def test_plots_and_explorers_ask_the_face_in_one_place_only():
+    """Behind the face lies torch: there a learner's module, which brings torch, is counted."""
+    rooms = [p for room in ("plots", "explorers") for p in (PACKAGE / room).rglob("*.py")]
+    asking = [p.name for p in rooms if "import xception_edu" in p.read_text(encoding="utf-8")]
+    assert asking == ["networks.py"]
 
 
 def test_the_package_imports_nothing_that_lies_beside_it():

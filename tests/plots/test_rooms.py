@@ -32,7 +32,7 @@ def test_what_is_counted_by_hand_knows_no_torch():
 
 def test_its_description_counts_what_it_shows():
     words = WORDS["draw_rooms"]
-    numbers = {6: "six", 7: "seven", 8: "eight", 9: "Nine", 10: "Ten"}
+    numbers = {6: "six", 7: "seven", 8: "eight", 9: "Nine", 10: "Ten", 11: "Eleven"}
     assert f"{numbers[len(PLAN.by_hand)]} files count by hand" in words
     assert f"and {numbers[len(PLAN.by_machine)]} by machine" in words
     assert f"{numbers[len(PLAN.rooms)]} rooms" in words

@@ -139,7 +139,8 @@ def _row(spec: Spec, shape: Shape, field: list[int]) -> Row:
 def _concatenation(rows: Sequence[Row], ends: Mapping[str, Sequence[int]], out: list[int]) -> Row:
     """Where towers come together: free, and a layer in pictures only."""
     sources = _all(ends)
-    field = [max(sides) for sides in zip(*(rows[i]["field"] for i in sources), strict=True)]
+    fields = [rows[i]["field"] for i in sources]
+    field = list(map(max, zip(*fields, strict=True)))
     row = {"name": "", "type": "", "operator": "cat", "why": "", "out": out, "field": field}
     return row | {"cost": dict(vars(Cost())), "reads": sources, "block": rows[-1]["block"]}
 

@@ -90,13 +90,6 @@ def swap_explorer(
     stops = stops_of(layers, segments)
     record = records.read_records(measurements, ("roofline",))["roofline"]
     counted = Counted(network, layers, stops, record)
-    before = counted.before
-    columns = (
-        ("Parameters", f"before: {before.params:,}"),
-        ("MACs", f"before: {before.macs:,}"),
-        ("Bytes moved", f"before: {before.moved:,}"),
-        ("Time at best", f"ms; before: {milliseconds(before.ms)}"),
-    )
     multipliers = sorted({*MULTIPLIERS, multiplier})
     choices = {
         "pointwise": ("1×1", KEPT),
@@ -104,20 +97,26 @@ def swap_explorer(
         "order": ("Order", WAYS),
     }
     first = stops[-1] if segments == EVERY else segments
-    state = {
-        "segments": first,
-        "pointwise": int(pointwise),
-        "multiplier": multiplier,
-        "order": order,
-    }
+    state = {"segments": first, "pointwise": int(pointwise)}
+    state |= {"multiplier": multiplier, "order": order}
     return scene_explorer(
         "swap_explorer",
         ("segments", "Segments"),
         choices,
-        columns,
+        columns_of(counted.before),
         counted.views,
         state,
         arguments(module=module, input_size=input_size, measurements=measurements),
+    )
+
+
+def columns_of(before: Amount) -> Sequence[tuple[str, str]]:
+    """The readouts, each with what it was before."""
+    return (
+        ("Parameters", f"before: {before.params:,}"),
+        ("MACs", f"before: {before.macs:,}"),
+        ("Bytes moved", f"before: {before.moved:,}"),
+        ("Time at best", f"ms; before: {milliseconds(before.ms)}"),
     )
 
 
@@ -199,9 +198,13 @@ class Counted:
             pointwise=add_up(mix),
         )
 
+    def swaps(self, segments: int, way: Way) -> list[Swap]:
+        """Every layer before and after."""
+        return [self.swap(row, segments, way) for row in self.layers]
+
     def draw(self, way: Way) -> list[tuple[Totals, Sequence[Scene]]]:
         """Totals and pictures of every stop."""
-        swaps = [[self.swap(row, stop, way) for row in self.layers] for stop in self.stops]
+        swaps = [self.swaps(stop, way) for stop in self.stops]
         totals = [Totals.of(self.stays, row) for row in swaps]
         ratios = [one.ratios() for one in totals]
         curves, found = draw_curves(self.stops, ratios), []

@@ -11,6 +11,7 @@ from math import sqrt
 from PIL import Image
 
 from xception_edu import checks
+from xception_edu.costs import Cost
 from xception_edu.explorers.engine.scene import Scene
 from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
 from xception_edu.explorers.networks import NETWORKS, Network, Row, arguments, network_of
@@ -131,7 +132,7 @@ def _view(
 ) -> View:
     """What is shown at one block: its number, that of all, and its name are its `place`."""
     at, count, name = place
-    cost = {key: sum(row["cost"][key] for row in rows) for key in ("params", "macs", "activations")}
+    cost = sum((Cost(**row["cost"]) for row in rows), Cost())
     said = f"{sizes[0]} goes in, {sizes[1]} comes out"
     if network["ran_on"] == "values":
         said += "; the flow depends on values: one path is shown"
@@ -142,9 +143,9 @@ def _view(
         note=said,
         values=(
             sizes[1],
-            f"{cost['params']:,}",
-            f"{cost['macs']:,}",
-            amount(4 * cost["activations"], 2),
+            f"{cost.params:,}",
+            f"{cost.macs:,}",
+            amount(cost.activation_bytes(), 2),
             times(*sight.field[:2]) if sight.field else "–",
         ),
         scenes=scenes,

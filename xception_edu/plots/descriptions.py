@@ -83,7 +83,7 @@ WORDS = {
     ),
     "draw_rooms": (
         "The package: seven files count by hand and seven by machine; they share configs and meet"
-        " in measure. Ten rooms lie behind."
+        " in measure. Eleven rooms lie behind."
     ),
 }
 

@@ -147,8 +147,8 @@ def _reduced(args: Sequence[Any], tensor: Tensor, seen: Seen, out: Tensor) -> Se
         return seen.whole(out)
     if out.dim() == tensor.dim():
         return seen
-    kept = [axis - sum(gone < axis for gone in axes) for axis in seen.axes]
-    return seen._replace(axes=tuple(kept))
+    left = [axis for axis in range(tensor.dim()) if axis not in axes]
+    return seen._replace(axes=tuple(left.index(axis) for axis in seen.axes))
 
 
 def _normed(operator: str, args: Sequence[Any], tensor: Tensor, seen: Seen, out: Tensor) -> Seen:

@@ -86,7 +86,8 @@ class _Tracer(OperatorCounter):  # type: ignore[no-untyped-call]
         if (last.get("name"), last.get("operator")) == layer[:2]:
             for name, value in costs.items():
                 last["cost"][name] += value
-            last["out"] = _shape(out, seen)
+            last["out"], last["why"] = _shape(out, seen), seen.why
+            last["field"] = None if seen.field is None else list(seen.field)
             own = len(self.rows) - 1
             last["reads"] += [s for s in sources if s not in (*last["reads"], own)]
             return own

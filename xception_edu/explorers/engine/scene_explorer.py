@@ -1,5 +1,5 @@
 """Explorers whose picture is a scene: a function gives the views of a slider, all else is shared;
-`walk.py` is an example.
+`playback.py` is an example.
 """
 
 import json
