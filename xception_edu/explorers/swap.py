@@ -116,7 +116,7 @@ def columns_of(before: Amount) -> Sequence[tuple[str, str]]:
         ("Parameters", f"before: {before.params:,}"),
         ("MACs", f"before: {before.macs:,}"),
         ("Bytes moved", f"before: {before.moved:,}"),
-        ("Time at best", f"ms; before: {milliseconds(before.ms)}"),
+        ("Time at best", f"ms an image; before: {milliseconds(before.ms)}"),
     )
 
 
