@@ -27,7 +27,7 @@ from xception_edu.explorers.swap_panels import (
 )
 from xception_edu.specs import ConvSpec, Shape
 
-MULTIPLIERS = (1, 2, 4)
+MULTIPLIERS = (1, 2)  # of the control, besides the one that is asked for
 WAYS = {"spatial_first": "k×k, then 1×1", "pointwise_first": "1×1, then k×k"}
 KEPT = {1: "kept", 0: "none"}
 EVERY = "channels"
@@ -121,11 +121,11 @@ def columns_of(before: Amount) -> Sequence[tuple[str, str]]:
 
 
 def stops_of(layers: Sequence[Row], segments: object) -> list[int]:
-    """Numbers of segments for the slider: powers of two, and those halfway, up to one a channel in
-    the widest layer; and the one that is asked for.
+    """Numbers of segments for the slider: powers of two, and 3, which seldom divides, up to one a
+    channel in the widest layer; and the one that is asked for.
     """
     widest = max(max(row["conv"]["in_channels"], row["conv"]["out_channels"]) for row in layers)
-    steps = [2**i for i in range(widest.bit_length())] + [3 * 2**i for i in range(12)]
+    steps = [3, *(2**i for i in range(widest.bit_length()))]
     stops = {step for step in steps if step < widest} | {widest}
     if not isinstance(segments, str) or segments != EVERY:
         because = f"the widest layer has {widest} channels; or {EVERY!r}"
