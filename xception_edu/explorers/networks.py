@@ -58,7 +58,8 @@ def _sized(name: str, input_size: object) -> Layers:
 def _of_config(config: Any, input_size: Any) -> Layers:
     """The layers that a config makes; VGG has its image's size in the config."""
     if isinstance(config, VGGConfig):
-        if input_size not in (None, config.input_size):
+        side = input_size[-1] if isinstance(input_size, tuple | list) else input_size
+        if side is not None and str(side) != str(config.input_size):
             right = f"{config.input_size}, or none: VGG's config has it"
             raise checks.wrong("input_size", input_size, right)
         return architectures.vgg(config)
