@@ -57,18 +57,29 @@ def _sized(name: str, input_size: object) -> Layers:
 
 def _of_config(config: Any, input_size: Any) -> Layers:
     """The layers that a config makes; VGG has its image's size in the config."""
+    sides = None if input_size is None else _sides(input_size)
     if isinstance(config, VGGConfig):
-        side = input_size[-1] if isinstance(input_size, tuple | list) else input_size
-        if side is not None and str(side) != str(config.input_size):
+        if sides not in (None, (config.input_size, config.input_size)):
             right = f"{config.input_size}, or none: VGG's config has it"
             raise checks.wrong("input_size", input_size, right)
         return architectures.vgg(config)
-    sides = input_size[1:] if isinstance(input_size, tuple | list) else input_size
     make: Any = architectures.xception
     if isinstance(config, InceptionV3Config):
         make = architectures.inception_v3
     layers: Layers = make(config) if sides is None else make(config, sides)
     return layers
+
+
+def _sides(input_size: object) -> tuple[int, int]:
+    """Height and width of an image of one side, or of (channels, height, width)."""
+    if not isinstance(input_size, tuple | list):
+        side = checks.integer("input_size", input_size)
+        return side, side
+    if len(input_size) != 3:
+        right = "the pixels of a side, or (channels, height, width)"
+        raise checks.wrong("input_size", input_size, right)
+    height, width = (checks.integer("input_size", side) for side in input_size[1:])
+    return height, width
 
 
 def _checked(network: Network) -> Network:
