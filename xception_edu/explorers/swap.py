@@ -19,11 +19,13 @@ from xception_edu.explorers.swap_panels import (
     Swap,
     Totals,
     add_up,
+    draw_before,
     draw_curves,
     draw_here,
     draw_layers,
     draw_totals,
     milliseconds,
+    scales_of,
 )
 from xception_edu.specs import ConvSpec, Shape
 
@@ -207,10 +209,11 @@ class Counted:
         swaps = [self.swaps(stop, way) for stop in self.stops]
         totals = [Totals.of(self.stays, row) for row in swaps]
         ratios = [one.ratios() for one in totals]
-        curves, found = draw_curves(self.stops, ratios), []
+        curves, scales, found = draw_curves(self.stops, ratios), scales_of(totals), []
+        draw_before(curves, totals[0], scales)
         for at, (row, total) in enumerate(zip(swaps, totals, strict=True)):
             sums = curves.copy()
-            draw_totals(sums, total)
+            draw_totals(sums, total, scales)
             draw_here(sums, self.stops, ratios, at)
             found.append((total, (draw_layers(row), sums)))
         return found

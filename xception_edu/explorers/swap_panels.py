@@ -17,6 +17,7 @@ MOST = 1.6  # times "before": where a bar ends
 TOTALS, PAIR = 236, 49  # height of the sums, and from a pair of bars to the next
 SUMS = TOTALS + 244  # height of the panel with sums and curves
 BARS = (94, 190)  # left and width of the bars of totals
+LEGEND = WIDTH - LEFT - 126  # where the legend begins
 CHART = (38, TOTALS + 38, 140, 56)  # of each curve: left, top, width and height
 APART = (194, 112)  # from one curve to the next, across and down
 QUANTITIES = ("Parameters", "MACs", "Bytes moved", "Time at best")
@@ -195,27 +196,43 @@ def readable(value: float, units: Sequence[str]) -> str:
 # ---- all of it -----------------------------------------------------------------------------------
 
 
-def draw_totals(scene: Scene, totals: Totals) -> None:
-    """Two bars a quantity, before and now: what stays, the k x k, their 1x1."""
-    left, wide = BARS
-    spatial = "depthwise" if totals.is_depthwise else "spatial"
-    x = WIDTH - LEFT - 126
-    for color, word, room in (("line", "stays", 50), (spatial, "k×k", 42), ("pointwise", "1×1", 0)):
+def scales_of(totals: Sequence[Totals]) -> list[float]:
+    """Pixels of a bar for one of each quantity: the same at all stops."""
+    most = [list(map(max, one.whole.values(), (one.stays + one.before).values())) for one in totals]
+    return [BARS[1] / max(column) for column in zip(*most, strict=True)]
+
+
+def draw_before(scene: Scene, totals: Totals, scales: Sequence[float]) -> None:
+    """What stands still: names, legend, and the upper bar of each quantity, before the swap."""
+    scene.text("The whole network, before and now", LEFT, 10, bold=True)
+    for color, word, x in (("line", "stays", LEGEND), ("pointwise", "1×1", LEGEND + 92)):
         scene.rect(color, x, 5, 10, 10)
         scene.text(word, x + 14, 10, size="small")
-        x += room
+    scene.text("k×k", LEGEND + 64, 10, size="small")
+    for i, label in enumerate(QUANTITIES):
+        scene.text(label, LEFT, 44 + i * PAIR)
+        stays, before = totals.stays.values()[i], totals.before.values()[i]
+        _bar(scene, 36 + i * PAIR, scales[i], {"line": stays, "spatial": before})
+    _numbers(scene, totals.stays + totals.before, 43)
+
+
+def draw_totals(scene: Scene, totals: Totals, scales: Sequence[float]) -> None:
+    """The lower bar of each quantity: what stays, the k x k, their 1x1."""
+    spatial = "depthwise" if totals.is_depthwise else "spatial"
+    scene.rect(spatial, LEGEND + 50, 5, 10, 10)
+    parts = {"line": totals.stays, spatial: totals.spatial, "pointwise": totals.pointwise}
     for i, ratio in enumerate(totals.ratios()):
-        stays, before, *after = (
-            part.values()[i]
-            for part in (totals.stays, totals.before, totals.spatial, totals.pointwise)
-        )
-        y, unit = 36 + i * PAIR, " ms" if i == 3 else ""
-        scale = wide / max(stays + before, stays + sum(after))
-        _bar(scene, y, scale, {"line": stays, "spatial": before})
-        _bar(scene, y + 17, scale, {"line": stays, spatial: after[0], "pointwise": after[1]})
-        for value, down in ((stays + before, 7), (stays + sum(after), 24)):
-            scene.text(f"{amount(value, i)}{unit}", left + wide + 8, y + down, size="small")
-        scene.text(f"{ratio:.2f} ×", LEFT, y + 25, bold=True)
+        values = {color: part.values()[i] for color, part in parts.items()}
+        _bar(scene, 53 + i * PAIR, scales[i], values)
+        scene.text(f"{ratio:.2f} ×", LEFT, 61 + i * PAIR, bold=True)
+    _numbers(scene, totals.whole, 60)
+
+
+def _numbers(scene: Scene, sums: Amount, y: float) -> None:
+    """Beside the bars what they are, a number in each pair."""
+    words = [amount(value, i) for i, value in enumerate(sums.values())]
+    words[-1] += " ms"
+    scene.words(words, (BARS[0] + BARS[1] + WIDTH - LEFT) / 2, y, PAIR, 1)
 
 
 def _bar(scene: Scene, y: float, scale: float, parts: dict[str, float]) -> None:
@@ -231,9 +248,6 @@ def _bar(scene: Scene, y: float, scale: float, parts: dict[str, float]) -> None:
 def draw_curves(stops: Sequence[int], ratios: Sequence[Sequence[float]]) -> Scene:
     """A curve for each quantity over the number of segments; a click goes to a stop."""
     scene = Scene(WIDTH, SUMS)
-    scene.text("The whole network, before and now", LEFT, 10, bold=True)
-    for i, label in enumerate(QUANTITIES):
-        scene.text(label, LEFT, 44 + i * PAIR)
     scene.text("Over all numbers of segments, × before", LEFT, TOTALS + 10, bold=True)
     most = ceiling(ratios)
     for column, label in enumerate(QUANTITIES):
@@ -273,17 +287,12 @@ def _clicks(scene: Scene, column: int, stops: Sequence[int]) -> None:
 def draw_here(
     scene: Scene, stops: Sequence[int], ratios: Sequence[Sequence[float]], at: int
 ) -> None:
-    """Upon the curves, where the slider is."""
-    most = ceiling(ratios)
+    """Upon the curves, where the slider is; what they are there stands beside the bars."""
+    most, columns = ceiling(ratios), range(len(QUANTITIES))
+    places = [(_x(column, stops[at], stops), *_place(column)) for column in columns]
+    scene.line("quiet", *((x, top, x, top + high) for x, _, top, _, high in places))
     for column, ratio in enumerate(ratios[at]):
-        _, top, _, high = _place(column)
-        x, y = _x(column, stops[at], stops), _y(column, ratio, most)
-        scene.line("quiet", (x, top, x, top + high))
-        scene.dot("paper", x, y, 4.5, edge="ink")
-        label, side = f"{ratio:.2f}", "end" if x > _place(column)[0] + 100 else "start"
-        scene.text(
-            label, x + (8 if side == "start" else -8), y - 9, anchor=side, bold=True, halo=True
-        )
+        scene.dot("paper", places[column][0], _y(column, ratio, most), 4.5, edge="ink")
 
 
 def ceiling(ratios: Sequence[Sequence[float]]) -> float:
