@@ -439,6 +439,13 @@ def test_a_list_that_is_damaged_is_one_line_with_the_folder(tmp_path, name, cont
     assert len(str(error.value)) <= 400
 
 
+def test_a_damaged_table_is_said_once_and_by_us(tmp_path, caplog):
+    (tmp_path / "train.parquet").write_bytes(b"PAR1junkPAR1")
+    with pytest.raises(ValueError, match="^data is '.*', but cannot be read: Parquet file size is"):
+        open_images(tmp_path)
+    assert caplog.messages == []
+
+
 def test_ids_are_values_and_not_places(tmp_path):
     ids = [2130706433, 90210, -7, 2**62]
     rows = [{"file_name": f"{n}.jpg", "label": ids[n % 4]} for n in range(8)]

@@ -1,5 +1,6 @@
 """Tables of images and labels, read by Hugging Face's `datasets`: parquet files and the hub."""
 
+import logging
 import os
 import re
 from collections import Counter
@@ -176,10 +177,12 @@ def one_line_errors(where: str, hint: str = "") -> Iterator[None]:
 
     They have dozens of kinds of errors, and warn of each retry.
     """
-    from huggingface_hub.utils import logging
+    from huggingface_hub.utils import logging as of_the_hub
 
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
+    verbosity, of_datasets = of_the_hub.get_verbosity(), logging.getLogger("datasets")
+    level = of_datasets.level
+    of_the_hub.set_verbosity_error()
+    of_datasets.setLevel(logging.CRITICAL)  # it logs what it then raises
     try:
         yield
     except Exception as error:
@@ -191,7 +194,8 @@ def one_line_errors(where: str, hint: str = "") -> Iterator[None]:
         reason = " ".join(str(cause).split())[:200] or type(cause).__name__
         raise refusal(where, f"cannot be read: {reason}{hint}") from error
     finally:
-        logging.set_verbosity(verbosity)
+        of_the_hub.set_verbosity(verbosity)
+        of_datasets.setLevel(level)
 
 
 def _unwritable(error: OSError) -> str | None:
