@@ -1,22 +1,30 @@
-"""One contender of networks.py: a network in a form, in a process of its own, which does what lines
-of standard input say.
+"""A process of networks.py: contenders that share the settings of a process, and do what lines of
+standard input say.
 
-    python -m experiments.contender '["ours", "channels_last", "training", "bfloat16", 4, "cpu"]'
+    python -m experiments.contender '[{"who": "ours", "way": "default", "settings": {...},
+                                       "mode": "training", "dtype": "bfloat16", "batch": 4,
+                                       "device": "cpu"}, ...]'
 
-The list is who ("ours", "timm", "keras"), form, mode, dtype, batch and device. Every answer is a
-line of JSON: first "ready", then one for each line that comes in: step (milliseconds of a step, and
-how often the system interrupted it), memory, losses (of 20 steps), profile (milliseconds by
-operator); or "out of memory", where a GPU has too little for it.
+What an allocator does holds for a whole process; so contenders that want the same of it are in one,
+one after the other, and networks.py has a process for each of the others. Every answer is a line of
+JSON: first "ready", then one for each line that comes in, a word and a contender's place in the
+list: block (after SECONDS of steps that are not timed, the steps of SECONDS that are), memory,
+losses (of 20 steps), profile (milliseconds by operator); or "out of memory".
 
-Ours is the training step of `steps.py`, with freed memory kept as the command `train` does, and for
-inference BN folded and weights in the dtype: eager and compiled. Peers are eager, in channels_last,
-in bf16 by autocast, in both, and compiled. On a GPU float32 is float32 and not TF32, for all.
+A contender works as it would alone: step after step for some seconds before its block is timed, and
+all through it. On a GPU float32 is float32 and not TF32, for all.
 """
 
 import contextlib
+import copy
+import functools
 import json
+import math
+import resource
 import sys
 import time
+import warnings
+from collections.abc import Callable, Mapping
 
 import torch
 from torch.nn import functional as F
@@ -31,69 +39,108 @@ SIDE, CLASSES = 299, 1000
 OUT_OF_MEMORY = "out of memory"
 
 
-def work(who: str, form: str, mode: str, dtype: str, batch: int, device: str) -> None:
-    """Make the step, and answer."""
-    if who == "ours" and device == "cpu":
+def work(orders: list[dict]) -> None:
+    """Make the contenders, and answer."""
+    device = torch.device(orders[0]["device"])
+    if orders[0]["settings"].get("memory_kept"):
         keep_freed_memory()
     torch.backends.cudnn.allow_tf32 = False
-    step = contender(who, form, mode, getattr(torch, dtype), batch, torch.device(device))
+    steps = [contender(**{k: v for k, v in order.items() if k != "way"}) for order in orders]
     print(json.dumps("ready"), flush=True)
-    answers = {
-        "step": lambda: timed(step, device),
-        "memory": lambda: {"peak_bytes": timing.peak_memory(step, device=device)},
-        "losses": lambda: [float(step()) for _ in range(20)],
-        "profile": lambda: profile(step, torch.device(device)),
+    answers: dict[str, Callable] = {
+        "block": lambda step, warm, timed: block(step, warm, timed, device),
+        "memory": lambda step: {"peak_bytes": timing.peak_memory(step, device=device)},
+        "losses": lambda step: [float(step()) for _ in range(20)],
+        "profile": lambda step: profile(step, device),
     }
     for line in sys.stdin:
+        what, place, *numbers = line.split()
         try:
-            answer = answers[line.strip()]()
+            answer = answers[what](steps[int(place)], *map(float, numbers))
         except torch.OutOfMemoryError:
             answer = OUT_OF_MEMORY
-        if device != "cpu":
+        if device.type == "cuda":
             torch.cuda.empty_cache()  # the others need it
         print(json.dumps(answer), flush=True)
 
 
-def timed(step: timing.Function, device: str) -> tuple[float, int | None]:
-    """Milliseconds of a step, and how often the system interrupted it. On a GPU an untimed step
-    comes first, for its memory.
+def block(step: timing.Function, warm: float, timed: float, device: torch.device) -> dict:
+    """Milliseconds a step while the contender stays busy: steps for `warm` seconds, then as many as
+    take about `timed` seconds, one at least, by one clock around them all.
+
+    Also how many, and a step's page faults and preemptions.
     """
-    if device == "cpu":
-        before, started = machine.preemptions(), time.perf_counter()
+    took, end = math.inf, time.perf_counter() + warm
+    while took == math.inf or time.perf_counter() < end:
+        took = seconds(step, 1, device)
+    steps = max(1, round(timed / took))
+    faults, preempted = page_faults(), machine.preemptions() or 0
+    milliseconds = 1e3 * seconds(step, steps, device) / steps
+    return {
+        "ms": round(milliseconds, 3),
+        "steps": steps,
+        "faults": round((page_faults() - faults) / steps),
+        "preempted": (machine.preemptions() or 0) - preempted,
+    }
+
+
+def seconds(step: timing.Function, steps: int, device: torch.device) -> float:
+    """How long so many steps take, one behind the other; a GPU is waited for at the end."""
+    started = time.perf_counter()
+    for _ in range(steps):
         step()
-        return 1e3 * (time.perf_counter() - started), machine.preemptions() - before
-    (milliseconds,) = timing.latency(step, rounds=1, device=device).milliseconds
-    return milliseconds, None
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def page_faults() -> int:
+    """How often this process has asked the system for a page that it had not, so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 
 def contender(
+    *,
     who: str,
-    form: str,
+    settings: Mapping[str, bool | int | None],
     mode: str,
-    dtype: torch.dtype,
+    dtype: str,
     batch: int,
-    device: torch.device,
+    device: str,
     side: int = SIDE,
 ) -> timing.Function:
     """A function that takes one step, or one forward pass, and returns its loss or logits."""
-    torch.manual_seed(0)
-    layout = torch.channels_last if "channels_last" in form else torch.contiguous_format
-    images, labels = (
-        photographs(batch, side, device, layout),
-        torch.arange(batch, device=device) * 7 % CLASSES,
-    )
-    model = network(who, side, layout, device)
-    if mode == "inference":
-        return inference(who, model.eval(), images, dtype, compiled="compiled" in form)
-    forward = torch.compile(model) if "compiled" in form else model
+    place, numbers = torch.device(device), getattr(torch, dtype)
+    layout = torch.channels_last if settings["channels_last"] else torch.contiguous_format
+    images = photographs(batch, side, place, layout)
+    policy = "bfloat16" if who == "keras" and settings.get("weights_in_bfloat16") else "float32"
+    model = network(who, side, layout, place, mode, policy)
+    make = inference if mode == "inference" else training
+    step = make(who, model, images, numbers, settings)
+
+    def with_threads():
+        with timing.pinned(settings["threads"] if place.type == "cpu" else None):
+            return step()
+
+    return with_threads
+
+
+def training(who: str, model, images, dtype: torch.dtype, settings: Mapping) -> timing.Function:
+    """Forward, backward, and SGD with momentum."""
+    labels = torch.arange(len(images), device=images.device) * 7 % CLASSES
+    forward = torch.compile(model) if settings["compiled"] else model
     optimizer = torch.optim.SGD(
-        model.parameters(), 0.001, momentum=0.9, weight_decay=1e-5, fused=who == "ours"
+        model.parameters(),
+        0.001,
+        momentum=0.9,
+        weight_decay=1e-5,
+        fused=bool(settings["fused_optimizer"]),
     )
 
     def step():
         model.train()
         optimizer.zero_grad()
-        with autocast(device, dtype):
+        with autocast(images.device, dtype):
             loss = F.cross_entropy(forward(images).float(), labels)
         loss.backward()
         optimizer.step()
@@ -102,24 +149,36 @@ def contender(
     return step
 
 
-def inference(
-    who: str, model: torch.nn.Module, images, dtype: torch.dtype, *, compiled: bool
-) -> timing.Function:
-    """Logits without gradients. Ours is in inference form, its weights in the dtype; peers have
-    autocast.
-    """
-    peer = who != "ours"
-    if not peer:
-        model, images = fold_batchnorm(model).to(dtype), images.to(dtype)
-    forward = (
-        torch.compile(model, options=None if peer else {"freezing": True}) if compiled else model
-    )
+def inference(who: str, model, images, dtype: torch.dtype, settings: Mapping) -> timing.Function:
+    """Logits without gradients."""
+    cast = bool(settings.get("weights_in_bfloat16"))
+    model = model.eval()
+    if settings["batch_norm_folded"]:
+        model = folded(who, model)
+    if cast and who != "keras":  # a copy, for others of this process have the model too
+        model, images = copy.deepcopy(model).to(dtype), images.to(dtype)
+    freezing = {"freezing": True}
+    forward = torch.compile(model, options=freezing) if settings["compiled"] else model
+    mixed = contextlib.nullcontext() if cast else autocast(images.device, dtype)
 
     def step():
-        with torch.no_grad(), autocast(images.device, dtype) if peer else contextlib.nullcontext():
+        with torch.no_grad(), mixed:
             return forward(images)
 
     return step
+
+
+def folded(who: str, model: torch.nn.Module) -> torch.nn.Module:
+    """BN in the convolutions before it, with what each has for it: ours its own function, others
+    torch's.
+    """
+    if who == "ours":
+        return fold_batchnorm(model)
+    with warnings.catch_warnings():  # of torch.jit, which torch itself imports there
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from torch.fx.experimental import optimization
+
+    return optimization.fuse(model)
 
 
 def autocast(device: torch.device, dtype: torch.dtype):
@@ -127,14 +186,22 @@ def autocast(device: torch.device, dtype: torch.dtype):
     return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
 
+@functools.cache
 def network(
-    who: str, side: int, layout: torch.memory_format, device: torch.device
+    who: str,
+    side: int,
+    layout: torch.memory_format,
+    device: torch.device,
+    mode: str,
+    policy: str = "float32",
 ) -> torch.nn.Module:
-    """A network with the weights of our He initialization; Keras' takes (N, C, H, W) here as well
-    and turns them itself.
+    """A network with the weights of our He initialization, one for all contenders of a process that
+    want the same; Keras' takes (N, C, H, W) here as well, turns them itself, and casts weights and
+    images to its `policy`.
     """
     from experiments import peers
 
+    torch.manual_seed(0)
     model = xception(
         XceptionConfig(padding="symmetric", bn_eps=1e-5) if who != "keras" else XceptionConfig()
     )
@@ -144,7 +211,7 @@ def network(
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.momentum = 0.01  # as ours; it changes no time
     elif who == "keras":
-        return Keras(peers.keras_xception(model, (side, side))).to(device)
+        return Keras(peers.keras_xception(model, (side, side), policy)).to(device)
     return model.to(device, memory_format=layout)
 
 
@@ -198,4 +265,4 @@ def profile(step: timing.Function, device: torch.device) -> list[dict]:
 
 
 if __name__ == "__main__":
-    work(*json.loads(sys.argv[1]))
+    work(json.loads(sys.argv[1]))

@@ -97,13 +97,17 @@ def timm_xception(model: Xception) -> nn.Module:
     return peer.eval()
 
 
-def keras_xception(model: Xception, size: tuple[int, int] = (299, 299)):
-    """Keras' Xception for images of one size, without softmax, with the weights of ours."""
+def keras_xception(model: Xception, size: tuple[int, int] = (299, 299), policy: str = "float32"):
+    """Keras' Xception for images of one size, without softmax, with the weights of ours, and of a
+    dtype policy: that of its weights and maps.
+    """
     import keras
 
+    keras.config.set_dtype_policy(policy)
     peer = keras.applications.Xception(
         weights=None, classifier_activation=None, input_shape=(*size, 3)
     )
+    keras.config.set_dtype_policy("float32")
     layers = xception_layers()
     named = {layer.keras: layer for layer in layers}
     unnamed = {
