@@ -68,10 +68,11 @@ def block(step: timing.Function, warm: float, timed: float, device: torch.device
     """Milliseconds a step while the contender stays busy: steps for `warm` seconds, then as many as
     take about `timed` seconds, one at least, by one clock around them all.
 
-    Also how many, and a step's page faults and preemptions.
+    Also how many, and a step's page faults and preemptions. Without `warm` it is one step, timed
+    from whatever state the machine is in.
     """
     took, end = math.inf, time.perf_counter() + warm
-    while took == math.inf or time.perf_counter() < end:
+    while time.perf_counter() < end:
         took = seconds(step, 1, device)
     steps = max(1, round(timed / took))
     faults, preempted = page_faults(), machine.preemptions() or 0

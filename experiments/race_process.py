@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from experiments.race_settings import OF_THE_PROCESS
@@ -18,7 +18,7 @@ OUT_OF_MEMORY = "out of memory"
 class Process:
     """A process that does what it is told, a line at a time; contender.py is its program."""
 
-    def __init__(self, orders: Sequence[dict]):
+    def __init__(self, orders: Sequence[dict], environment: Mapping[str, str] = {}):
         self.names = [f"{order['who']}, {order['way']}" for order in orders]
         huge = "1" if orders[0]["settings"].get("huge_pages") else "0"
         self.process = subprocess.Popen(
@@ -27,7 +27,7 @@ class Process:
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
-            env=os.environ | {"THP_MEM_ALLOC_ENABLE": huge},
+            env=os.environ | {"THP_MEM_ALLOC_ENABLE": huge} | dict(environment),
         )
 
     def tell(self, what: str) -> None:

@@ -67,51 +67,106 @@ def conditions(record: dict) -> str:
 
 
 def networks() -> str:
-    """Ours against the best configuration of any peer: throughput, memory, and the share of the
-    roofline that is reached.
-    """
-    record = read("networks")
-    rows = []
-    for case in record["cases"]:
-        ours = max(
-            (row for row in case["rows"] if row["who"] == "ours"), key=lambda row: row["ratio"]
-        )
-        peer = next(
-            row for row in case["rows"] if f"{row['who']} {row['form']}" == case["best_peer"]
-        )
-        rows.append(
-            [
-                f"{case['mode']}, batch {case['batch']}, {case['dtype']}",
-                f"{ours['median_ms']:,.0f} ms ({ours['form']})",
-                f"{peer['median_ms']:,.0f} ms ({case['best_peer']})",
-                f"{case['throughput_ratio']:.2f}",
-                f"{ours['peak_bytes'] / peer['peak_bytes']:.2f}",
-                f"{ours['fraction']:.0%}",
-            ]
-        )
-    head = (
-        "Xception at 299×299",
-        "ours",
-        "best peer",
-        "times its throughput",
-        "times its memory",
-        "of the roofline",
-    )
-    return markdown(
-        head, rows, f"{_where_time_goes(record)} {_over_the_roof(record)}{conditions(record)}"
-    )
+    """Ours against each peer at equal settings: both by default, and both at their best."""
+    return _networks(read("networks"))
 
 
 def networks_on_gpu() -> str:
-    """Every contender on a GPU."""
+    """The same on a GPU; of a record that is older than equal settings the times alone."""
     record = read("gpu/networks")
+    return _networks(record) if "settings" in record else _times_alone(record)
+
+
+def _networks(record: dict) -> str:
+    rows = []
+    for case in record["cases"]:
+        for against in case["against"]:
+            rows.append(_compared(case, against))
+    head = (
+        "Xception at 299×299, ours over",
+        "both by default",
+        "both at their best",
+        "ours at its best",
+        "the peer at its best",
+        "ours, of the roofline",
+    )
+    notes = (_where_time_goes(record), _over_the_roof(record), _meanwhile(record))
+    return markdown(head, rows, "".join(notes) + _on_machine(record))
+
+
+def _compared(case: dict, against: dict) -> list[str]:
+    """A peer's row: ratios of throughput, and the times that they come from."""
+    peer, best = against["peer"], against["best"]
+    ours, theirs = _row(case, "ours", best["ours"]), _row(case, peer, best["peer"])
+    return [
+        f"{peer}: {case['mode']}, batch {case['batch']}, {case['dtype']}",
+        _between(against["default"]),
+        _between(best),
+        f"{ours['median_ms']:,.0f} ms ({_in_words(best['ours'])})",
+        f"{theirs['median_ms']:,.0f} ms ({_in_words(best['peer'])})",
+        f"{ours['fraction']:.0%}",
+    ]
+
+
+def _row(case: dict, who: str, way: str) -> dict:
+    (row,) = records.rows_with(case["rows"], who=who, way=way)
+    return row
+
+
+def _between(ratio: dict) -> str:
+    """A ratio, and what holds it."""
+    return f"{ratio['ratio']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}]"
+
+
+def _in_words(way: str) -> str:
+    return way.replace("_", " ")
+
+
+def settings() -> str:
+    """How many times as fast each setting alone makes ours, and timm's."""
+    record = read("networks")
+    cases = [case for case in record["cases"] if len(case["alone"]) > 2]
+    ways = dict.fromkeys(row["way"] for case in cases for row in case["alone"])
+    order = [*record["settings"], "one_thread", "all", "all, compiled"]
+    rows = []
+    for way in sorted(ways, key=order.index):
+        rows.append([_in_words(way), *(_brought(case, way) for case in cases)])
+    head = [f"{case['mode']}, {case['dtype']}" for case in cases]
+    note = (
+        f"Times as fast as by default, ours / timm's, batch {cases[0]['batch']}; a dash: not tried,"
+        " or of no use there. "
+    )
+    return markdown(["a setting alone", *head], rows, note + _on_machine(record))
+
+
+def _brought(case: dict, way: str) -> str:
+    found = records.rows_with(case["alone"], way=way)
+    if not found:
+        return "–"
+    return " / ".join(f"{found[0][who]['ratio']:.2f}" for who in ("ours", "timm"))
+
+
+def _meanwhile(record: dict) -> str:
+    """How busy other programs kept the machine during the races, at most."""
+    shares = [case["load"]["share_of_others"] for case in record["cases"]]
+    blocks = min(row["blocks"] for case in record["cases"] for row in case["rows"])
+    known = [share for share in shares if share is not None]
+    others = f"; other programs used at most {max(known):.0%} of the processors" if known else ""
+    return f"In brackets: what holds the median of {blocks} rounds or more with 95 %{others}. "
+
+
+def _on_machine(record: dict) -> str:
+    return f"`{record['command']}` on {records.describe_machine(record)}."
+
+
+def _times_alone(record: dict) -> str:
+    """Every contender's time on a GPU, in a race whose settings were not equal."""
     rows = [
         [
             f"{row['who']} {row['form']}",
             f"{case['mode']}, {case['batch']}, {case['dtype']}",
             f"{row['median_ms']:,.1f} ms",
             f"{row['images_per_second']:,.0f}",
-            f"{row['ratio']:.2f}",
             f"{row['peak_bytes'] / 2**30:.1f} GiB",
             f"{row['fraction']:.0%}",
         ]
@@ -123,27 +178,35 @@ def networks_on_gpu() -> str:
         "mode, batch, numbers",
         "time",
         "images/s",
-        "times the best peer's throughput",
         "memory",
         "of the roofline",
     )
-    return markdown(head, rows, f"{_where_time_goes(record)} {conditions(record)}")
+    note = (
+        "Times, not a comparison: ours alone had a fused optimizer. To be run anew where a GPU is"
+        " at hand. "
+    )
+    return markdown(head, rows, f"{note}{_where_time_goes(record)}{conditions(record)}")
 
 
 def _where_time_goes(record: dict) -> str:
     """The longest operators of the last profiled training step, in words."""
     profiled = [
         case for case in record["cases"] if case["mode"] == "training" and "profile" in case
-    ][-1]
-    shares = ", ".join(f"{row['share']:.0%} `{row['operator']}`" for row in profiled["profile"][:5])
+    ]
+    if not profiled:
+        return ""
+    case = profiled[-1]
+    shares = ", ".join(f"{row['share']:.0%} `{row['operator']}`" for row in case["profile"][:5])
+    step = f"a training step of ours ({case['dtype']}, batch {case['batch']})"
+    return f"Where {step} goes: {shares}. {_apart(record)}"
+
+
+def _apart(record: dict) -> str:
+    """How far the losses of ours and timm's are apart."""
     apart = " and ".join(
         f"{curve['largest_difference']:.2g} in {curve['dtype']}" for curve in record["losses"]
     )
-    step = f"a training step of ours ({profiled['dtype']}, batch {profiled['batch']})"
-    return (
-        f"Where {step} goes: {shares}. Losses of 20 steps of ours and timm's differ by at most"
-        f" {apart}."
-    )
+    return f"Losses of 20 steps of ours and timm's differ by at most {apart}. " if apart else ""
 
 
 def _over_the_roof(record: dict) -> str:
@@ -449,6 +512,7 @@ TABLES: dict[str, Callable[[], str]] = {
         headline,
         headline_ko,
         networks,
+        settings,
         segments,
         counting,
         mistakes,
