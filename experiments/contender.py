@@ -29,6 +29,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch.nn import functional as F
 
+from experiments import step_candidates
 from xception_edu.benchmark import machine, timing
 from xception_edu.benchmark.allocator import keep_freed_memory
 from xception_edu.configs import XceptionConfig
@@ -109,15 +110,24 @@ def contender(
     batch: int,
     device: str,
     side: int = SIDE,
+    candidate: str | None = None,
 ) -> timing.Function:
-    """A function that takes one step, or one forward pass, and returns its loss or logits."""
+    """A function that takes one step, or one forward pass, and returns its loss or logits; of a
+    network that computes as a `candidate` of step_candidates.py does, if one is named.
+    """
     place, numbers = torch.device(device), getattr(torch, dtype)
     layout = torch.channels_last if settings["channels_last"] else torch.contiguous_format
     images = photographs(batch, side, place, layout)
     policy = "bfloat16" if who == "keras" and settings.get("weights_in_bfloat16") else "float32"
     model = network(who, side, layout, place, mode, policy)
+    if candidate is not None:
+        model = copy.deepcopy(model)
+    if mode == "inference":
+        model = for_inference(who, model.eval(), numbers, settings)
+    if candidate is not None:
+        step_candidates.CANDIDATES[candidate](model)
     make = inference if mode == "inference" else training
-    step = make(who, model, images, numbers, settings)
+    step = make(model, images, numbers, settings)
 
     def with_threads():
         with timing.pinned(settings["threads"] if place.type == "cpu" else None):
@@ -126,7 +136,7 @@ def contender(
     return with_threads
 
 
-def training(who: str, model, images, dtype: torch.dtype, settings: Mapping) -> timing.Function:
+def training(model, images, dtype: torch.dtype, settings: Mapping) -> timing.Function:
     """Forward, backward, and SGD with momentum."""
     labels = torch.arange(len(images), device=images.device) * 7 % CLASSES
     forward = torch.compile(model) if settings["compiled"] else model
@@ -150,14 +160,19 @@ def training(who: str, model, images, dtype: torch.dtype, settings: Mapping) -> 
     return step
 
 
-def inference(who: str, model, images, dtype: torch.dtype, settings: Mapping) -> timing.Function:
-    """Logits without gradients."""
-    cast = bool(settings.get("weights_in_bfloat16"))
-    model = model.eval()
+def for_inference(who: str, model, dtype: torch.dtype, settings: Mapping) -> torch.nn.Module:
+    """The network with BN folded and its weights cast, where the settings say so."""
     if settings["batch_norm_folded"]:
         model = folded(who, model)
-    if cast and who != "keras":  # a copy, for others of this process have the model too
-        model, images = copy.deepcopy(model).to(dtype), images.to(dtype)
+    if settings.get("weights_in_bfloat16") and who != "keras":
+        model = copy.deepcopy(model).to(dtype)  # others of this process have the model too
+    return model
+
+
+def inference(model, images, dtype: torch.dtype, settings: Mapping) -> timing.Function:
+    """Logits without gradients."""
+    cast = bool(settings.get("weights_in_bfloat16"))
+    images = images.to(dtype) if cast else images
     freezing = {"freezing": True}
     forward = torch.compile(model, options=freezing) if settings["compiled"] else model
     mixed = contextlib.nullcontext() if cast else autocast(images.device, dtype)

@@ -3,9 +3,9 @@ all that comes between two steps when contenders take turns.
 
     PYTHONPATH=. .venv-peers/bin/python experiments/race_turns.py
 
-An earlier networks.py let every contender, a process of its own, take one step and then wait for
-the others. Its table had a step of timm's at 1.3 times what timm needs alone, step after step. What of
-it is what? One experiment each, a training step in float32, channels_last, batch 4:
+An earlier networks.py let every contender, a process of its own, take a step and then wait for
+the others. Its table had a step of timm's at 1.3 times what timm needs alone, step after step.
+What of it is what? One experiment each, a training step in float32, channels_last, batch 4:
 
   in a row               what a training does
   after a pause          the process slept for PAUSE seconds
@@ -14,7 +14,7 @@ it is what? One experiment each, a training step in float32, channels_last, batc
   behind another, kept   the same where both keep their memory
   behind another, bound  the same with threads bound to their cores
   behind two others      two came between: is it the order?
-  behind a large read    another process read READ bytes: the caches are full of them
+  behind a large read    another process read READ bytes: they fill the caches
 
 Writes race_turns.json into results/: a row an experiment, `ratio` over "in a row", round by round,
 with bounds as in networks.py, and `faults`, the page faults of the step.
