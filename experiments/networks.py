@@ -21,6 +21,7 @@ convolutions; bfloat16 is autocast's, or the weights'), with
   against   how many times its throughput ours has, by peer: both by `default`, both at their `best`
   alone     how many times as fast each setting alone makes ours, and a peer
   load      of other programs meanwhile: share of the processors, load averages before and after
+  command   what measured it
 
 `losses`: 20 steps of ours and of timm's from the same weights on the same photographs. `profile`:
 where a step of ours spends its time, by operator, as torch's profiler says it (which makes short
@@ -51,6 +52,7 @@ from xception_edu.benchmark.roofline import Roofline
 from xception_edu.costs import cost_of
 
 ROOT = Path(__file__).parent.parent
+PROGRAM = "python experiments/networks.py"
 MODES, DTYPES = ("training", "inference"), ("float32", "bfloat16")
 PEERS = ("timm", "keras")
 # seconds of steps before a block is timed, and seconds that are timed
@@ -103,6 +105,7 @@ def race(mode: str, batch: int, dtype: str, args: argparse.Namespace) -> dict:
         profile = ours.ask("profile") if batch == args.batches[0] else None
     rows = [row(one, batch) | memory.get(one, {}) for one in field]
     case = {"mode": mode, "batch": batch, "dtype": dtype}
+    case["command"] = args.command
     case["load"] = load | {"average_before": rounded(before), "average_after": rounded(after)}
     absent = [f"{one.who}, {one.way}" for one in everyone if one not in field]
     case |= {"out_of_memory": absent} if absent else {}
@@ -261,6 +264,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--out", type=Path, help="folder of networks.json; default: results/, or results/gpu/"
     )
     args = parser.parse_args(argv)
+    args.command = " ".join([PROGRAM, *(sys.argv[1:] if argv is None else argv)])
     args.warm, args.timed = seconds(args.warm, WARM), seconds(args.timed, TIMED)
     on_gpu = not args.device.startswith("cpu")
     args.out = args.out or ROOT / "results" / ("gpu" if on_gpu else ".")
@@ -269,13 +273,13 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, and write the record; exit status 0, or 130 after Ctrl-C."""
-    args, command = arguments(argv), sys.argv[1:] if argv is None else argv
+    args = arguments(argv)
     device = torch.device(args.device)
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "networks.json"
     about = {
         "benchmark": "networks",
-        "command": " ".join(["python experiments/networks.py", *command]),
+        "command": PROGRAM,
         "quick": args.blocks < BLOCKS,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),

@@ -143,7 +143,7 @@ def _brought(case: dict, way: str) -> str:
     found = records.rows_with(case["alone"], way=way)
     if not found:
         return "–"
-    return " / ".join(f"{found[0][who]['ratio']:.2f}" for who in ("ours", "timm"))
+    return " / ".join(_between(found[0][who]) for who in ("ours", "timm"))
 
 
 def _meanwhile(record: dict) -> str:
@@ -152,7 +152,10 @@ def _meanwhile(record: dict) -> str:
     blocks = min(row["blocks"] for case in record["cases"] for row in case["rows"])
     known = [share for share in shares if share is not None]
     others = f"; other programs used at most {max(known):.0%} of the processors" if known else ""
-    return f"In brackets: what holds the median of {blocks} rounds or more with 95 %{others}. "
+    return (
+        f"In brackets: what holds the median with 95 % (of fewer than six rounds with less; here"
+        f" {blocks} or more){others}. "
+    )
 
 
 def _on_machine(record: dict) -> str:

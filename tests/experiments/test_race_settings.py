@@ -22,7 +22,7 @@ def recorded_cases():
     found = []
     for path in RECORDS:
         record = json.loads(path.read_text(encoding="utf-8"))
-        for case in record["cases"] if "settings" in record else ():
+        for case in record["cases"]:
             name = f"{case['mode']}-{case['batch']}-{case['dtype']}"
             found.append(pytest.param(case, id=name))
     return found
