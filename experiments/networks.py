@@ -90,8 +90,8 @@ def race(mode: str, batch: int, dtype: str, args: argparse.Namespace) -> dict:
     before = os.getloadavg()
     with machine.background_load() as load, contenders(plan) as everyone:
         field = [one for one in everyone if one.ask("block 0 0") != OUT_OF_MEMORY]
-        whos = {one.who for one in field}
-        if "ours" not in whos or len(whos) == 1:
+        names = {one.who for one in field}
+        if "ours" not in names or len(names) == 1:
             return {"mode": mode, "batch": batch, "dtype": dtype}
         end = time.perf_counter() + args.seconds
         for i in range(args.blocks):

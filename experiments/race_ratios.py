@@ -66,7 +66,7 @@ def gains(times: Times) -> list[dict]:
     ways.sort(key=lambda way: (ALL, COMPILED).index(way) if way in (ALL, COMPILED) else -1)
     found = []
     for way in ways:
-        whos = [who for who, name in times if name == way]
-        gain = {who: ratio(times[who, "default"], times[who, way]) for who in whos}
+        names = [who for who, name in times if name == way]
+        gain = {who: ratio(times[who, "default"], times[who, way]) for who in names}
         found.append({"way": way, **gain})
     return found
