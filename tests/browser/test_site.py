@@ -130,6 +130,34 @@ def test_a_page_lives_from_its_folder_alone_and_its_explorers_move(page, context
     assert context.problems == []
 
 
+def test_the_address_keeps_the_state_and_back_leads_to_the_page_before(page, context, site):
+    go(page, site, "index")
+    url = (site / f"{NAMES[1]}.html").as_uri()
+    page.goto(url)
+    slider = page.locator(".explorer input[type=range]").first
+    state = "() => JSON.parse(document.querySelector('.explorer .xe').dataset.state)"
+    assert page.url == url, "nothing has moved yet"
+    for _ in range(5):
+        slider.press("ArrowRight")
+    moved = page.evaluate(state)
+    page.wait_for_function("location.hash.includes('?')")
+    shared = page.url
+    page.go_back()
+    assert page.url == (site / "index.html").as_uri()
+    page.goto(shared)  # as somebody else opens it
+    page.locator(".explorer .xe").first.wait_for()
+    assert page.evaluate(state) == moved
+    assert page.locator(".explorer .xe").first.evaluate(
+        "(e) => e.getBoundingClientRect().top < innerHeight"
+    )
+    broken = re.sub(r"=\d+", "=nonsense", shared)
+    page.goto((site / "index.html").as_uri())
+    page.goto(broken)  # what there is not is left as it was
+    page.locator(".explorer .xe").first.wait_for()
+    assert page.evaluate(state).keys() == moved.keys()
+    assert context.problems == []
+
+
 def test_every_saved_explorer_is_on_a_page(page, site):
     saved = sum(
         (ROOT / "notebooks" / f"{name}.ipynb").read_text().count('"_table": ') for name in NAMES[1:]

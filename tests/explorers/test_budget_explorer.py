@@ -162,7 +162,7 @@ def test_matrices_blocks_and_bars_are_drawn_to_scale(quantity, share):
             )
         else:
             assert not blocks
-        heights = [s[5] for s in right if s[0] == "rect" and s[1] == "elementwise"]
+        heights = [s[5] for s in right if s[0] == "rect" and s[1] == "quiet"]
         assert heights == pytest.approx(
             [p.channels / most * 206 for p in points if p.channels], abs=0.06
         )

@@ -25,7 +25,7 @@ MODULES = {
     "@jupyter-widgets/controls",
     "@jupyter-widgets/output",
 }
-LARGEST = 5_000_000  # bytes
+LARGEST = 5_200_000  # bytes
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,9 @@ def check_elsewhere(notebook):
             if VIEW in data:
                 assert data[VIEW]["model_id"] in saved["state"]
                 assert (saved["version_major"], data[VIEW]["version_major"]) == (2, 2)
-                assert data["text/plain"].endswith(")")
+                assert data["text/plain"].partition("  # ")[0].endswith(")")
+                if "(no guess yet: " in data["text/plain"]:
+                    continue  # a guess is words: it has no picture
                 assert Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).format == "PNG"
     outputs = [
         output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])

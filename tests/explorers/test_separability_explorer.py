@@ -125,7 +125,7 @@ def cells(shapes):
     """Signed strengths of the painted cells, in the order of painting."""
     found = []
     for _, names, *_, columns, codes, levels in (s for s in shapes if s[0] == "cells"):
-        signs = np.array([-1 if names[int(code, 36)] == "ink" else 1 for code in codes])
+        signs = np.array([-1 if names[int(code, 36)] == "minus" else 1 for code in codes])
         found.append((signs * [LEVELS.index(level) for level in levels]).reshape(-1, columns))
     return found
 
@@ -208,7 +208,7 @@ def test_a_separable_kernel_is_found_again():
     made.multiplier = 1
     assert made.view()["values"][0] != "0.0%"
     values = 'multiplier=1, kernel="given", channel="typical", weight=weight'
-    assert repr(made) == f"xe.separability_explorer({values})"
+    assert repr(made) == f"xe.separability_explorer({values})  # supply your own weight"
 
 
 def test_the_trained_kernel_says_how_it_was_trained():

@@ -101,7 +101,7 @@ def test_a_run_of_the_learner_is_drawn_among_ours(own):
     explorer = sweep_explorer(segments=6, runs=own)
     view = explorer.view()
     assert view["values"][:2] == ["50.0%", "–"]  # one seed has no interval
-    yours = [shape for shape in explorer.shapes()[0] if shape[:2] == ["dot", "pointwise"]]
+    yours = [shape for shape in explorer.shapes()[0] if shape[:2] == ["dot", "paper"]]
     assert len(yours) == 2 + 1  # and one in the legend
     assert f"runs={str(own)!r}" in explorer.table["call"][1]
 

@@ -11,7 +11,12 @@ from xception_edu.benchmark import records
 from xception_edu.budgets import TOLERANCE, costs_by_role, narrowest, width_for, width_near
 from xception_edu.costs import Cost, cost_of, total
 from xception_edu.explorers.budget_panels import MIDDLE, Point, draw_blocks, draw_widths
-from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
+from xception_edu.explorers.engine.scene_explorer import (
+    SceneExplorer,
+    View,
+    as_arguments,
+    scene_explorer,
+)
 from xception_edu.specs import ConvSpec, Shape
 
 XCEPTION = XceptionConfig()
@@ -50,7 +55,7 @@ def budget_explorer(
     )
     choices = {"quantity": ("Budget of", quantities), "share": ("Of what Xception takes", SHARES)}
     state = {"segments": segments, "quantity": quantity, "share": share}
-    arguments = "" if measurements is None else ", measurements=measurements"
+    arguments = "" if measurements is None else as_arguments({"measurements": measurements})
 
     def views(quantity: str, share: int) -> list[View]:
         return _views(quantity, share, times)

@@ -8,7 +8,7 @@ from itertools import accumulate
 
 from xception_edu.configs import XceptionConfig
 from xception_edu.costs import Cost
-from xception_edu.explorers.engine.scene import Scene
+from xception_edu.explorers.engine.scene import CHOSEN, Scene
 from xception_edu.plots.style import HUES
 from xception_edu.specs import segment_sizes
 
@@ -104,7 +104,7 @@ def _spending(scene: Scene, point: Point) -> None:
 
 
 def draw_widths(point: Point, points: Sequence[Point], caption: str) -> Scene:
-    """A bar for each segment count, as high as its layers are wide; the chosen one in color;
+    """A bar for each segment count, as high as its layers are wide; the chosen one outlined;
     numbers where there is room.
     """
     scene = Scene(WIDTH, HEIGHT)
@@ -122,15 +122,14 @@ def draw_widths(point: Point, points: Sequence[Point], caption: str) -> Scene:
     bars = [(p, LEFT + i * pitch, p.channels / most * HIGH) for i, p in enumerate(points)]
     for p, x, high in bars:
         if p.channels:
-            scene.rect("elementwise", x + 1.5, BASE - high, pitch - 3, high)
+            scene.rect("quiet", x + 1.5, BASE - high, pitch - 3, high, opacity=0.45)
         scene.click(p.segments, x, BASE - HIGH, pitch, HIGH + 20, f"{p.segments} segments")
     for p, x, high in bars if len(bars) <= 14 else (bars[0], bars[-1]):
         _number(scene, p, x + pitch / 2, high, bold=False)
     p, x, high = bars[points.index(point)]
     if p.channels:
-        scene.rect(
-            "depthwise" if p.segments > MANY else "spatial", x + 1.5, BASE - high, pitch - 3, high
-        )
+        left, right, top = x + 1.5, x + pitch - 1.5, BASE - high
+        scene.line(CHOSEN, (left, BASE, left, top, right, top, right, BASE, left, BASE), width=3)
     _number(scene, p, x + pitch / 2, high, bold=True)
     return scene
 

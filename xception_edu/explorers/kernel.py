@@ -17,8 +17,13 @@ from xception_edu.explorers.convolution import (
     maps_of,
     reduced,
 )
-from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
-from xception_edu.explorers.kernel_views import COLUMNS, Look
+from xception_edu.explorers.engine.scene_explorer import (
+    SceneExplorer,
+    View,
+    as_arguments,
+    scene_explorer,
+)
+from xception_edu.explorers.kernel_views import COLUMNS, Look, has_numbers
 from xception_edu.specs import ConvSpec, Shape
 
 SEGMENTS = (1, 2, 3, 6)  # of the default module's 6 channels
@@ -28,7 +33,7 @@ LONGEST = 20  # pixels a side of any picture, so that they can be told apart
 MOST_IN, MOST_OUT, MOST_PRODUCTS = 12, 24, 1500
 # output channels that can be chosen to look at; one of the default module's, whose table is long
 # already
-CHANNELS = 3
+CHANNELS = 6
 ROOM = 550_000  # characters of the table, of the 600,000 that it may have
 # of the channels of the default picture
 NAMES = ("red", "green", "blue", "light", "across", "down")
@@ -91,7 +96,7 @@ def kernel_explorer(
         choices["channel"] = ("Output channel", {c: str(c) for c in channels})
         state["channel"] = channel
     given = {"module": module, "picture": picture}
-    arguments = "".join(f", {n}={n}" for n, value in given.items() if value is not None)
+    arguments = as_arguments({name: value for name, value in given.items() if value is not None})
     look = partial(views, convs, maps, names, words)
     slider = ("position", "Position")
     return scene_explorer("kernel_explorer", slider, choices, COLUMNS, look, state, arguments)
@@ -207,7 +212,8 @@ def _positions(conv: Convolution, choices: int) -> int:
         + 40 * len(pieces)
         + 2 * places * sum(len(o) * len(i) for o, i in pieces)
     )
-    alone = 520 + (100 + 4 * places) * max(len(i) for _, i in pieces)
+    seen = max(len(i) for _, i in pieces)
+    alone = 520 + (100 + (4 + 16 * has_numbers(seen, kernel)) * places) * seen
     return max((ROOM - still) // (together + (choices - 1) * alone if outs > 1 else alone), 1)
 
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from xception_edu.costs import cost_of
 from xception_edu.explorers.convolution import Convolution
-from xception_edu.explorers.engine.scene import Scene
+from xception_edu.explorers.engine.scene import CHOSEN, Scene
 from xception_edu.explorers.engine.scene_explorer import View
-from xception_edu.explorers.engine.tiles import NEGATIVE, Tiles, gray, grid, signed, tiles
+from xception_edu.explorers.engine.tiles import NEGATIVE, POSITIVE, Tiles, gray, grid, signed, tiles
 from xception_edu.plots.style import HUES
 from xception_edu.specs import Shape
 
@@ -22,13 +22,15 @@ COLUMNS = (
     ("Of them with padding", "times 0, and counted too"),
     ("Products in all", "at this position"),
     ("Positions", "rows×columns"),
-    ("MACs", "products of the whole layer"),
+    ("MACs", "products in all × positions"),
 )
 WIDTH, HEIGHT = 390, 400  # pixels of a panel
 INPUTS, OUTPUTS = 280, 86  # pixels of height for the maps that enter and for those that leave
 HEAD = 16  # pixels above a map, for its name
 TOP, BODY = 42, 310  # pixels above the products, and their height
-MARK = "depthwise"  # the color of the window, which can be seen on every gray
+# of one output channel: room for names, between grids and for sums; a cell, and the least with room
+# for a number
+NAMED, APART, SUMS, CELL, WRITTEN = 44, 8, 54, 31, 28
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,7 +218,8 @@ class Look:
         runs += [
             _frame(_box(after.pitch, *after.corners[o], column, row, 1, 1)) for o in self.shown
         ]
-        scene.line(MARK, *runs, width=2)
+        scene.line("paper", *runs, width=4)  # so that ink is seen on every gray
+        scene.line(CHOSEN, *runs, width=2)
         return scene
 
     def _places(self, scene: Scene, after: Tiles) -> None:
@@ -230,10 +233,16 @@ class Look:
     def _name(
         self, scene: Scene, x: float, y: float, channel: int, names: Sequence[str], side: int
     ) -> None:
-        """Number and name of a channel above its map, with the color of its segment."""
-        hue = next(i for i, piece in enumerate(self.conv.pieces()) if channel in piece[side])
-        scene.rect(f"hue{hue % len(HUES)}", x, y - 12, 8, 8)
-        scene.text(f"{channel + 1} {names[channel]}", x + 11, y - 8, size="small")
+        """Number and name of a channel above its map, with the color of its segment where there are
+        several.
+        """
+        pieces = self.conv.pieces()
+        hue = next(i for i, piece in enumerate(pieces) if channel in piece[side])
+        if len(pieces) > 1:
+            scene.rect(f"hue{hue % len(HUES)}", x, y - 13, 9, 9)
+        scene.text(
+            f"{channel + 1} {names[channel]}", x + 11 * (len(pieces) > 1), y - 8, size="small"
+        )
 
     # ---- products ----
 
@@ -264,10 +273,13 @@ class Look:
             scene.rect("faint", *_box(pitch, left, TOP, *corner, *size))
         scene.line("line", *grid(pitch, left, TOP, across, down, wide, high))
         self._legend(scene, TOP + down * pitch + 16)
-        for color, outs, ins in self.pieces:
+        for _, outs, ins in self.pieces:
             block = self.products[row, column][np.ix_(outs, ins)].transpose(0, 2, 1, 3)
             x, y, *_ = _box(pitch, left, TOP, ins[0] * wide, outs[0] * high, 0, 0)
-            scene.cells(x, y, pitch, len(ins) * wide, *signed(block, color, self.most[2]))
+            scene.cells(x, y, pitch, len(ins) * wide, *signed(block, self.most[2]))
+        for color, outs, ins in self.pieces if len(self.pieces) > 1 else ():
+            corner, size = (ins[0] * wide, outs[0] * high), (len(ins) * wide, len(outs) * high)
+            scene.line(color, _frame(_box(pitch, left, TOP, *corner, *size)), width=3)
         for o in self.shown:
             y = TOP + (o + 0.5) * high * pitch
             scene.text(self.number(self.sums[row, column, o]), right + 8, y)
@@ -275,59 +287,83 @@ class Look:
 
     def _one(self, row: int, column: int) -> Scene:
         """For one output channel, input channel by input channel: window × kernel = products, and
-        what they add up to.
+        what they add up to; in numbers, where there is room for them.
         """
         scene = Scene(WIDTH, HEIGHT)
-        (o,), (_, channels, high, wide) = self.shown, self.conv.weight.shape
-        pitch = min(25, 76 // wide, (BODY - 24) // (channels * high))
-        lefts = [64 + i * (wide * pitch + 20) for i in range(3)]
-        end, right = TOP + channels * high * pitch, lefts[2] + wide * pitch + 14
-        color, _, ins = self.pieces[0]
+        (o,), ins, (high, wide) = self.shown, self.pieces[0][2], self.conv.weight.shape[2:]
+        pitch = cell(len(ins), (high, wide))
+        lefts = [NAMED + i * (wide * pitch + APART) for i in range(3)]
+        end, right = TOP + len(ins) * high * pitch, lefts[2] + wide * pitch + 10
         scene.text(f"Output channel {o + 1} {self.outputs[o]}".strip(), 0, 8, bold=True)
         for word, x in zip(("input", "× weight", "= product"), lefts, strict=True):
             scene.text(
                 word, x + wide * pitch / 2, TOP - 10, color="quiet", size="small", anchor="middle"
             )
         scene.text("sum", right, TOP - 10, color="quiet", size="small")
-        for c in range(channels):
-            middle = TOP + (c + 0.5) * high * pitch
+        for i, c in enumerate(ins):
+            middle = TOP + (i + 0.5) * high * pitch
             scene.text(f"{c + 1} {self.inputs[c]}", 0, middle, size="small")
-            if c not in ins:
-                scene.text(
-                    "not seen: in another segment", lefts[0], middle, color="quiet", size="small"
-                )
-        top, rows = TOP + ins[0] * high * pitch, len(ins) * high
         for x in lefts:
-            scene.rect("faint", x, top, wide * pitch, rows * pitch)
-            scene.line("line", *grid(pitch, x, top, wide, rows, wide, high))
-        weights, products = self.conv.weight[o][ins], self.products[row, column, o][ins]
-        scene.cells(lefts[1], top, pitch, wide, *signed(weights, color, self.most[1]))
+            scene.rect("faint", x, TOP, wide * pitch, len(ins) * high * pitch)
+            scene.line("line", *grid(pitch, x, TOP, wide, len(ins) * high, wide, high))
         bias = f" (with the bias {self.number(self.conv.bias[o])})" if self.conv.bias[o] else ""
         scene.text(f"Sum of all{bias}", 0, end + 16)
         self._legend(scene, end + 38)
-        scene.cells(
-            lefts[0], top, pitch, wide, *signed(self.windows[row, column][ins], color, self.most[0])
-        )
-        scene.cells(lefts[2], top, pitch, wide, *signed(products, color, self.most[2]))
-        for c, part in zip(ins, products.sum(axis=(1, 2)), strict=True):
-            scene.text(self.number(part), right, TOP + (c + 0.5) * high * pitch)
+        if len(ins) < self.conv.weight.shape[1]:
+            words = "Channels of other segments are not seen, and not counted."
+            scene.text(words, 0, end + 58, color="quiet", size="small")
+        products = self.products[row, column, o][ins]
+        grids = (self.conv.weight[o][ins], self.windows[row, column][ins], products)
+        for at, values in zip((1, 0, 2), grids, strict=True):  # the weights stand still
+            self._grid(scene, lefts[at], pitch, values, self.most[at])
+        for i, part in enumerate(products.sum(axis=(1, 2))):
+            scene.text(self.number(part), right, TOP + (i + 0.5) * high * pitch)
         scene.text(self.number(self.sums[row, column, o]), right, end + 16, bold=True)
         return scene
 
+    def _grid(self, scene: Scene, x: float, pitch: int, values: np.ndarray, most: float) -> None:
+        """Kernels (n, k, k) under each other, signs as colors; numbers where they fit."""
+        wide = values.shape[2]
+        colors, strengths = signed(values, most)
+        written = pitch >= WRITTEN
+        pale = [0.5 * s for s in strengths] if written else strengths
+        scene.cells(x, TOP, pitch, wide, colors, pale)
+        if written:
+            words = [self.short(value) for value in values.flat]
+            scene.words(words, x + pitch / 2, TOP + pitch / 2, pitch, wide)
+
+    def short(self, value: float) -> str:
+        """A number for a cell: as many decimals as sums have, a short minus sign, and no 0 before
+        the point.
+        """
+        written = self.number(value).replace("−", "-")
+        if not float(written):
+            return "0"
+        return written.replace("0.", ".", 1) if abs(value) < 1 else written[:5]
+
     def _legend(self, scene: Scene, y: float) -> None:
-        """What the cells say: sign and size, and which are none."""
-        for i, (color, _, _) in enumerate(self.pieces[: len(HUES)]):
-            scene.rect(color, i * 11, y - 5, 10, 10)
-        x = 11 * min(len(self.pieces), len(HUES)) + 4
-        scene.text(
-            "above 0, by segment" if len(self.conv.pieces()) > 1 else "above 0", x, y, size="small"
-        )
-        scene.rect(NEGATIVE, 186, y - 5, 10, 10)
-        scene.text("below 0", 200, y, size="small")
-        scene.rect("faint", 254, y - 5, 10, 10, edge="line")
-        scene.text("0", 268, y, size="small")
-        if len(self.conv.pieces()) > 1:
-            scene.text("blank: not seen", 286, y, size="small")
+        """What the cells say: sign and size, and which are none; and the frames."""
+        marks = ((0, POSITIVE, "above 0"), (66, NEGATIVE, "below 0"), (132, "faint", "0"))
+        for x, color, words in marks:
+            scene.rect(color, x, y - 5, 10, 10, edge="line" if color == "faint" else "")
+            scene.text(words, x + 14, y, size="small")
+        if len(self.pieces) > 1:
+            for i, (color, _, _) in enumerate(self.pieces[: len(HUES)]):
+                scene.line(color, _frame((162 + i * 13, y - 5, 10, 10)), width=3)
+            x = 162 + 13 * min(len(self.pieces), len(HUES)) + 4
+            scene.text("a segment; blank: not seen", x, y, size="small")
+
+
+def cell(channels: int, kernel: Sequence[int]) -> int:
+    """Pixels of a cell, if so many input channels are seen at one output channel."""
+    high, wide = kernel
+    across = (WIDTH - NAMED - 2 * APART - SUMS) // (3 * wide)
+    return max(min(CELL, across, (BODY - 24) // (channels * high)), 1)
+
+
+def has_numbers(channels: int, kernel: Sequence[int]) -> bool:
+    """Whether numbers fit into these cells."""
+    return cell(channels, kernel) >= WRITTEN
 
 
 def _box(

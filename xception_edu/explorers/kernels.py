@@ -11,7 +11,12 @@ import numpy as np
 from safetensors import safe_open
 
 from xception_edu.explorers.convolution import maps_of, numbers, reduced
-from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
+from xception_edu.explorers.engine.scene_explorer import (
+    SceneExplorer,
+    View,
+    as_arguments,
+    scene_explorer,
+)
 from xception_edu.explorers.kernel import default_picture
 from xception_edu.explorers.kernel_patterns import (
     Array,
@@ -90,7 +95,7 @@ def kernels_explorer(
         COLUMNS,
         make,
         {"layer": layer, "kernel": kernel},
-        "".join(f", {name}={name}" for name, value in given.items() if value is not None),
+        as_arguments({name: value for name, value in given.items() if value is not None}),
     )
 
 

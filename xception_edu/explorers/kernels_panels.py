@@ -19,8 +19,8 @@ from xception_edu.plots import style
 WIDTH, HIGH, LOW = 390, 424, 262  # pixels of a panel, and the heights of the two rows
 LEFT, TOP = 3, 26  # pixels: where drawings begin
 ROOM = 384  # pixels of the mosaic's side
-COLOR = "depthwise"  # of positive weights; negative ones are gray, in both themes
-SIGNS = (style.COLORS[COLOR], "#6E6E6E")
+SIGNS = (style.SIGNS["plus"], style.SIGNS["minus"])
+COLOR = "depthwise"  # of shares and lines: all kernels are depthwise layers'
 LEVELS = 3  # strengths of a weight in the mosaic, for each sign
 SHADES = 8  # of the photographs
 ROW = 48  # pixels of a pattern's line
@@ -178,7 +178,7 @@ def draw_pattern_rows(patterns: Array, names: Sequence[str]) -> Scene:
     scene.text("Nearest to which pattern?", LEFT, 10, bold=True)
     for i, pattern in enumerate(patterns):
         y = TOP + i * ROW
-        colors, strengths = signed(pattern, COLOR, float(np.abs(pattern).max()))
+        colors, strengths = signed(pattern, float(np.abs(pattern).max()))
         scene.rect("line", LEFT, y, side * pitch + 1, side * pitch + 1, opacity=0.35)
         scene.cells(LEFT + 1, y + 1, pitch, side, colors, strengths)
         scene.text(names[i], LEFT + 52, y + middle)
@@ -230,7 +230,7 @@ def draw_chosen(chosen: Chosen) -> Scene:
 def _cells(scene: Scene, kernel: Array, x: float, most: float) -> None:
     """A kernel's weights as colors, lighter than in the mosaic, so that numbers can be read."""
     side = kernel.shape[1]
-    colors, strengths = signed(kernel, COLOR, most)
+    colors, strengths = signed(kernel, most)
     scene.cells(x + 1, 23, SIDE // side, side, colors, [0.45 * s for s in strengths])
 
 

@@ -11,7 +11,12 @@ import numpy as np
 
 from xception_edu import checks
 from xception_edu.benchmark import records
-from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
+from xception_edu.explorers.engine.scene_explorer import (
+    SceneExplorer,
+    View,
+    as_arguments,
+    scene_explorer,
+)
 from xception_edu.explorers.playback_panels import Run, draw_curves, draw_kernels
 
 OWN = "playback_digits"  # the project's own record of a run
@@ -40,9 +45,7 @@ def playback_explorer(
     """
     recorded = load(run)
     choices = {"show": ("Show", SHOWN)}
-    arguments = "" if run is None else ", run=run"
-    if isinstance(run, str | os.PathLike):
-        arguments = f", run={os.fspath(run)!r}"
+    arguments = "" if run is None else as_arguments({"run": run})
 
     def views(show: str) -> list[View]:
         return [_view(recorded, i, show) for i in range(len(recorded.epochs))]

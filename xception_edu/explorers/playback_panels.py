@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xception_edu.explorers.engine.scene import Scene
+from xception_edu.explorers.engine.tiles import NEGATIVE, POSITIVE
 
 WIDTH, HEIGHT, LEFT = 390, 372, 10  # pixels of a panel, and of its margin
 # height of a chart, distance to the next one, where the first begins
@@ -13,12 +14,11 @@ CHART, STEP, FIRST = 54, 88, 24
 # width of all kernels, where they begin, between two, above each for its number
 GRID, GRID_TOP, GAP, NUMBER = 370, 18, 9, 14
 LARGE, LARGE_TOP = 36, 262  # a cell of the two large kernels, and where they begin
-POSITIVE, NEGATIVE = "hue1", "hue2"
 MARKED = 3  # kernels that are outlined: those that changed most
 CURVES = (
-    ("top1", "Right at first guess", "pooling"),
-    ("loss", "Loss", "depthwise"),
-    ("lr", "Learning rate", "pointwise"),
+    ("top1", "Right at first guess", "ink"),
+    ("loss", "Loss", "ink"),
+    ("lr", "Learning rate", "ink"),
 )
 
 
@@ -74,14 +74,10 @@ def draw_curves(run: Run, epoch: int) -> Scene:
     scene.line("quiet", *((x, top, x, top + CHART) for *_, top in placed), dash=True)
     for label, color, values, top in placed:
         if epoch and len(known := values[: epoch + 1]) - known.count(None) > 1:
-            scene.line(
-                "ink" if color == "join" else color, _run(known, top, last, of=values), width=2.5
-            )
+            scene.line(color, _run(known, top, last, of=values), width=2.5)
         value = values[epoch]
         if value is not None:
-            scene.dot(
-                "ink" if color == "join" else color, x, _y(value, values, top), 4, edge="paper"
-            )
+            scene.dot(color, x, _y(value, values, top), 4, edge="paper")
         scene.text(_said(label, value), WIDTH - LEFT, top - 13, anchor="end", bold=True)
     return scene
 
@@ -92,7 +88,7 @@ def _curves(run: Run) -> list[tuple[str, str, list[float | None]]]:
     for key, label, color in CURVES:
         curves.append((label, color, [line[key] for line in run.epochs]))
     changes = [None, *(run.change(i, i - 1) for i in range(1, len(run.epochs)))]
-    return [*curves, ("Kernels changed in the epoch, % of their size", "join", changes)]
+    return [*curves, ("Kernels changed in the epoch, % of their size", "ink", changes)]
 
 
 def _said(label: str, value: float | None) -> str:
@@ -206,4 +202,5 @@ def _large(scene: Scene, words: str, kernel: np.ndarray, x: float, largest: floa
         return
     for i, value in enumerate(kernel.flat):
         middle = x + i % k * cell + cell / 2, LARGE_TOP + i // k * cell + cell / 2
-        scene.text(f"{value:.2f}".replace("-", "−"), *middle, size="small", anchor="middle")
+        words = f"{value:.2f}".replace("-", "−")
+        scene.text(words, *middle, size="small", anchor="middle", halo=True)

@@ -8,7 +8,12 @@ from xception_edu import checks
 from xception_edu.benchmark import records
 from xception_edu.benchmark.records import Record, rows_with
 from xception_edu.benchmark.roofline import Roofline
-from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
+from xception_edu.explorers.engine.scene_explorer import (
+    SceneExplorer,
+    View,
+    as_arguments,
+    scene_explorer,
+)
 from xception_edu.explorers.roofline_panels import Chart, Layer, Timed, draw_latency, draw_roofline
 
 DTYPES = {"float32": "fp32, 4 bytes", "bfloat16": "bf16, 2 bytes"}
@@ -79,9 +84,7 @@ def roofline_explorer(
         chart = charts[module, dtype, mode]
         return [_view(point, chart, module, source) for point in chart.points]
 
-    arguments = "" if measurements is None else ", measurements=measurements"
-    if isinstance(measurements, str):
-        arguments = f", measurements={measurements!r}"
+    arguments = "" if measurements is None else as_arguments({"measurements": measurements})
     state = {"segments": start} | state
     return scene_explorer(
         "roofline_explorer", ("segments", "Segments"), choices, COLUMNS, views, state, arguments

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from xception_edu.benchmark.roofline import Roofline
-from xception_edu.explorers.engine.scene import Scene
+from xception_edu.explorers.engine.scene import CHOSEN, Scene
 
 WIDTH, HEIGHT = 390, 330  # pixels of a panel
 LEFT, RIGHT, TOP, BASE = 46, 380, 28, 268  # the axes' box in it
@@ -236,8 +236,9 @@ def _legend(scene: Scene, chart: Chart) -> None:
 def _chosen(scene: Scene, point: Timed, chart: Chart, x: Scale, y: Scale) -> None:
     across, down = x(point.intensity), y(chart.speed(point))
     roof = y(chart.roof(point.intensity))
-    scene.line("depthwise", (across, down, across, roof), width=2, dash=True)
-    scene.dot("depthwise", across, down, 8, edge="ink")
+    scene.line(CHOSEN, (across, down, across, roof), width=2, dash=True)
+    scene.dot(CHOSEN, across, down, 8)
+    scene.dot("paper", across, down, 5)
     words = (
         f"{point.segments} segment{'s' * (point.segments > 1)}: {chart.fraction(point):.0%} of the"
         " roof"
@@ -262,12 +263,12 @@ def draw_latency(point: Timed, chart: Chart) -> Scene:
     for tick in y.ticks():
         scene.line("line", (LEFT, y(tick), RIGHT, y(tick)), width=0.6)
         scene.text(f"{100 * tick:g}%", LEFT - 5, y(tick), color="quiet", size="small", anchor="end")
-    for color, values in {"elementwise": roof, "pointwise": macs, "depthwise": times}.items():
+    for color, values in {"line": roof, "quiet": macs, "ink": times}.items():
         curve = [n for a, b in zip(x, values, strict=True) for n in (a, y(b))]
-        scene.line(color, curve, width=2, dash=color == "elementwise")
+        scene.line(color, curve, width=2, dash=color == "line")
     free = WIDTH  # the left end of the last number that was written below the axis
     for p, at, time in reversed(list(zip(chart.points, x, times, strict=True))):
-        scene.dot("depthwise" if p.divides else "paper", at, y(time), 3, edge="depthwise")
+        scene.dot("ink" if p.divides else "paper", at, y(time), 3, edge="ink")
         if at + 12 < free:
             scene.text(f"{p.segments}", at, BASE + 13, color="quiet", size="small", anchor="middle")
             free = at - 12
@@ -277,22 +278,23 @@ def draw_latency(point: Timed, chart: Chart) -> Scene:
     _key(scene)
     i = chart.points.index(point)
     scene.line("quiet", (x[i], TOP, x[i], BASE), dash=True)
-    for color, values in (("pointwise", macs), ("depthwise", times)):
-        scene.dot(color, x[i], y(values[i]), 6, edge="ink")
+    for values in (macs, times):
+        scene.dot(CHOSEN, x[i], y(values[i]), 7)
+        scene.dot("paper", x[i], y(values[i]), 4)
     _values(scene, macs[i], times[i], roof[i])
     return scene
 
 
 PLACES = (
-    (10, "pointwise", "MACs"),
-    (116, "depthwise", "time"),
-    (218, "elementwise", "time at the roof"),
+    (10, "quiet", "MACs"),
+    (116, "ink", "time"),
+    (218, "line", "time at the roof"),
 )
 
 
 def _key(scene: Scene) -> None:
     for x, color, _ in PLACES:
-        scene.line(color, (x, HEIGHT - 9, x + 16, HEIGHT - 9), width=3, dash=color == "elementwise")
+        scene.line(color, (x, HEIGHT - 9, x + 16, HEIGHT - 9), width=3, dash=color == "line")
 
 
 def _values(scene: Scene, *shares: float) -> None:

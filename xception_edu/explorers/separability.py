@@ -14,7 +14,7 @@ from xception_edu.costs import total
 from xception_edu.explorers.convolution import numbers
 from xception_edu.explorers.engine.scene import Scene
 from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
-from xception_edu.explorers.engine.tiles import NEGATIVE, grid, signed, tiles
+from xception_edu.explorers.engine.tiles import NEGATIVE, POSITIVE, grid, signed, tiles
 from xception_edu.specs import ConvSpec, Shape
 
 # a file of this package, and the regular convolution in it
@@ -253,16 +253,14 @@ def _kernels(one: Separated, at: int, m: int) -> Scene:
     scene.text(f"Input channel {at + 1} of {one.channels}: {some} regular kernels", 0, 8, bold=True)
     _legend(scene)
     most = float(np.abs(one.weight[:, at]).max())
-    _sheet(scene, one.weight[:shown, at], 22, half - 22, BEFORE, most)
+    _sheet(scene, one.weight[:shown, at], 22, half - 22, most)
     scene.text(f"Rebuilt from {m} depthwise kernel{'s' * (m > 1)}", 0, half + 8, bold=True)
     scene.text(f"error {one.error(m, at):.1%}", WIDTH - 2, half + 8, anchor="end")
-    _sheet(scene, one.rebuilt(m)[:shown, at], half + 22, half - 22, AFTER, most)
+    _sheet(scene, one.rebuilt(m)[:shown, at], half + 22, half - 22, most)
     return scene
 
 
-def _sheet(
-    scene: Scene, kernels: np.ndarray, top: int, height: int, color: str, most: float
-) -> None:
+def _sheet(scene: Scene, kernels: np.ndarray, top: int, height: int, most: float) -> None:
     """Kernels (n, k, k) side by side in rows, each with a border."""
     count, k, _ = kernels.shape
     place = tiles(count, k, k, left=1, top=top, width=WIDTH - 2, height=height, gap=0, most=24)
@@ -271,14 +269,13 @@ def _sheet(
     sheet = np.zeros((rows * across, k, k))
     sheet[:count] = kernels
     sheet = sheet.reshape(rows, across, k, k).transpose(0, 2, 1, 3)
-    scene.cells(1, top, place.pitch, across * k, *signed(sheet, color, most))
+    scene.cells(1, top, place.pitch, across * k, *signed(sheet, most))
     scene.line("ink", *grid(place.pitch, 1, top, across * k, rows * k, k, k), width=2, opacity=0.6)
 
 
 def _legend(scene: Scene) -> None:
     y = HEIGHT - 7
-    scene.rect(BEFORE, 1, y - 5, 10, 10)
-    scene.rect(AFTER, 13, y - 5, 10, 10)
+    scene.rect(POSITIVE, 13, y - 5, 10, 10)
     scene.text("above 0", 28, y, size="small")
     scene.rect(NEGATIVE, 92, y - 5, 10, 10)
     scene.text("below 0; the stronger, the larger", 106, y, size="small")
@@ -306,9 +303,7 @@ def _approximation(one: Separated, at: int, m: int, chart: tuple) -> Scene:
     spot = _chart(scene, full, chart)
     bar = _parameters(scene, one)
     for kernel, (x, y) in zip(one.kernels[at, :m], place.corners, strict=False):
-        scene.cells(
-            x, y, place.pitch, k, *signed(kernel, AFTER, float(np.abs(one.kernels[at]).max()))
-        )
+        scene.cells(x, y, place.pitch, k, *signed(kernel, float(np.abs(one.kernels[at]).max())))
     scene.dot(AFTER, *spot(m, one.errors[m]), 5, edge="ink")
     x, y = spot(m, one.errors[m])
     scene.text(f"{one.errors[m]:.1%}", min(x + 8, WIDTH - 46), y - 12, bold=True, halo=True)

@@ -1,6 +1,5 @@
 """The sweep explorer: which number of segments learns best at one size, and every run of it."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,7 +8,12 @@ from xception_edu import checks
 from xception_edu.benchmark import records
 from xception_edu.configs import XceptionConfig
 from xception_edu.explorers.engine.scene import Scene
-from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
+from xception_edu.explorers.engine.scene_explorer import (
+    SceneExplorer,
+    View,
+    as_arguments,
+    scene_explorer,
+)
 from xception_edu.explorers.sweep_panels import (
     Chart,
     Point,
@@ -80,17 +84,11 @@ def sweep_explorer(
         "show": ("Show", SHOWN),
     }
     state = {"segments": segments, "budget": budget, "show": show}
-    given = ("" if guess is None else f", guess={guess}") + _said(runs)
+    given = "" if guess is None else f", guess={guess}"
+    given += "" if runs is None else as_arguments({"runs": runs})
     return scene_explorer(
         "sweep_explorer", ("segments", "Segments"), choices, COLUMNS, views, state, given
     )
-
-
-def _said(runs: object) -> str:
-    """The argument `runs` as the learner would write it again."""
-    if runs is None:
-        return ""
-    return f", runs={os.fspath(runs)!r}" if isinstance(runs, str | os.PathLike) else ", runs=runs"
 
 
 def measured() -> dict[str, Record]:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xception_edu.explorers.engine.scene import Scene
+from xception_edu.explorers.engine.scene import CHOSEN, Scene
 
 WIDTH, HEIGHT = 390, 340  # pixels of a panel
 LEFT, RIGHT, TOP, BASE = 46, 380, 34, 284  # the axes' box in it
 ROW = 27  # pixels of a line of the list of layers
-OURS, YOURS, GUESS = "depthwise", "pointwise", "pooling"
+OURS, YOURS, GUESS = CHOSEN, "paper", "ink"
 Curve = Sequence[tuple[int, float]]
 
 
@@ -87,7 +87,7 @@ def _legend(scene: Scene, chart: Chart) -> None:
     if any(point.own for point in chart.points):
         marks.append((YOURS, "yours"))
     for color, words in marks:
-        scene.dot(color, x + 4, HEIGHT - 10, 4)
+        scene.dot(color, x + 4, HEIGHT - 10, 4, edge="ink" if color == YOURS else "")
         scene.text(words, x + 12, HEIGHT - 10, size="small")
         x += 30 + 6 * len(words)
     scene.line("quiet", (x, HEIGHT - 10, x + 18, HEIGHT - 10), dash=True)
@@ -107,7 +107,7 @@ def _mark(
     for value in point.top1:
         scene.dot("quiet", x - 8, _y(value, *bounds), 2)
     for value in point.own:
-        scene.dot(YOURS, x - 8, _y(value, *bounds), 4, edge="paper")
+        scene.dot(YOURS, x - 8, _y(value, *bounds), 4, edge="ink")
     color = OURS if chosen else "quiet"
     if point.low is not None and point.high is not None:
         lower, upper = _y(point.low, *bounds), _y(point.high, *bounds)

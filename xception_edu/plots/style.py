@@ -36,6 +36,10 @@ COLORS = {
     "residual": "#CC79A7",
     "linear": "#F0E442",  # fully connected layers, the classifier
 }
+# The sign of a number, in heat maps of weights, products and differences: no layer's and no
+# segment's color. What is selected has an outline of ink, and no color.
+SIGNS = {"plus": "#1B7837", "minus": "#762A83"}
+SIGNS_ON_DARK = {"plus": "#5AAE61", "minus": "#B07CC0"}  # the same where the page is dark
 # of pieces side by side, by turns; blue is the 1x1
 HUES = ("#E69F00", "#56B4E9", "#D55E00", "#009E73", "#CC79A7")
 # text, second text (6 to 1 on white), background

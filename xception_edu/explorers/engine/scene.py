@@ -23,17 +23,19 @@ WORDS_AT = {"text": 4, "words": 6, "click": 6}
 
 
 def palette() -> dict[str, str]:
-    """Colors by name, without the theme's: the concepts of `plots.style`, hue0 to hue4, dark and
-    light for text on them.
+    """Colors by name, without the theme's: the concepts of `plots.style`, the two signs, hue0 to
+    hue4, dark and light for text on them.
     """
     return {
         **style.COLORS,
+        **style.SIGNS,
         **{f"hue{i}": hue for i, hue in enumerate(style.HUES)},
         "dark": "#111111",
         "light": "#FFFFFF",
     }
 
 
+CHOSEN = "ink"  # of outlines around what is selected: black, or white on a dark page
 COLOR_NAMES = (*THEME, *palette())
 
 

@@ -3,6 +3,8 @@
 """
 
 import json
+import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, product
@@ -156,13 +158,31 @@ def scene_explorer(
         for n, (label, o) in choices.items()
     ]
     table |= {
-        "call": [f"xe.{call}(", f"{arguments})"],
+        "call": [f"xe.{call}(", f"{arguments}){to_supply(arguments)}"],
         "controls": [{"name": name, "label": slider[1]}, *dials],
         "columns": [list(column) for column in columns],
         "palette": palette(),
+        "on_dark": style.SIGNS_ON_DARK,
         "start": {name: state[name] for name in (slider[0], *choices)},
     }
     return _widget_class(name, tuple(choices))(table=table, **{name: stop}, **chosen)
+
+
+def as_arguments(arguments: Mapping[str, object]) -> str:
+    """What a learner gave, for the line of code: a file's name as it is, anything else by name."""
+    words = {
+        name: repr(os.fspath(value)) if isinstance(value, str | os.PathLike) else name
+        for name, value in arguments.items()
+    }
+    return "".join(f", {name}={word}" for name, word in words.items())
+
+
+def to_supply(arguments: str) -> str:
+    """What stands behind the line of code: which names in it the reader has to make first, as a
+    comment; nothing where the line is whole.
+    """
+    names = re.findall(r", (\w+)=\1(?=,|$)", arguments)
+    return f"  # supply your own {' and '.join(names)}" if names else ""
 
 
 def _widget_class(slider: str, choices: tuple[str, ...]) -> type[SceneExplorer]:

@@ -9,8 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-# the color of negative numbers; positive ones have the color of what they belong to
-NEGATIVE = "ink"
+POSITIVE, NEGATIVE = "plus", "minus"  # colors of a number's sign
 
 
 class Tiles(NamedTuple):
@@ -58,14 +57,14 @@ def tiles(
     return Tiles(side, corners, corners[-1][1] + side * rows)
 
 
-def signed(values: np.ndarray, color: str, most: float) -> tuple[list[str], list[float]]:
-    """Colors and strengths for `Scene.cells`: positive numbers in `color`, negative ones in
-    NEGATIVE, `most` the strongest.
+def signed(values: np.ndarray, most: float) -> tuple[list[str], list[float]]:
+    """Colors and strengths for `Scene.cells`: the colors of the numbers' signs, `most` the
+    strongest.
 
     Strengths are square roots, so that small numbers are seen, too.
     """
     flat = np.ravel(values)
-    return [NEGATIVE if v < 0 else color for v in flat], list(
+    return [NEGATIVE if v < 0 else POSITIVE for v in flat], list(
         np.sqrt(np.minimum(np.abs(flat) / (most or 1), 1))
     )
 
