@@ -8,6 +8,7 @@ import statistics
 
 from xception_edu.benchmark import layers, segments
 from xception_edu.costs import cost_of
+from xception_edu.plots.ablation_chart import ASKED, DIALS
 from xception_edu.specs import ConvSpec, Shape
 
 CEILINGS = {"macs_per_second": {"float32": 1e11, "bfloat16": 4e11}, "memory": 1e10, "cache": 8e10}
@@ -138,6 +139,24 @@ def sweep():
     return {"seeds": [0, 1, 2], "points": points, "comparisons": comparisons, "plan": plan}
 
 
+def changes():
+    """What made-up changes of a network did, and what the entanglement of made-up images."""
+
+    def row(point, mean, end="channels"):
+        about = {"point": point, "end": end, "mean": mean, "low": mean - 0.01, "high": mean + 0.02}
+        return {**about, "p_holm": 0.01 if abs(mean) > 0.02 else 0.4}
+
+    found = {}
+    for name in ASKED:
+        rows = [row("a change of the network", -0.03), row("another", 0.004)]
+        found[f"sweep_{name}"] = record(comparisons=rows, plan={"smallest_effect": 0.01})
+    for i, name in enumerate(DIALS):
+        ends = ("channels", "1") if i == 0 else ("1", "channels")
+        plan = {"recipe": {"entanglement": i / 2}}
+        found[f"sweep_{name}"] = record(comparisons=[row(ends[0], 0.1, ends[1])], plan=plan)
+    return found
+
+
 def finetune():
     """What made-up photographs taught a classifier, three seeds each."""
 
@@ -159,6 +178,7 @@ def everything(dtypes=segments.DTYPES, modes=segments.MODES):
         "roofline": record(),
         "layers": record(layers=list(network_rows(dtypes))),
         "sweep_spectrum_params": record(**sweep()),
+        **changes(),
         "finetune": record(**finetune()),
         "segments_latency": record(
             batch=4, cases=list(cases(dtypes, modes)), pointwise=list(pointwise(dtypes, modes))

@@ -24,6 +24,7 @@ from tests.helpers.pages import (
 from xception_edu import __main__, architectures, costs, paper
 from xception_edu.architectures import ModuleConfig, XceptionConfig
 from xception_edu.plots import (
+    ablation_chart,
     block_diagrams,
     cost_charts,
     depth_profiles,
@@ -400,6 +401,7 @@ def test_the_command_line_answers_a_bad_folder_in_one_line(flags, tmp_path, caps
 
 def test_every_function_that_draws_is_in_the_gallery_under_its_name():
     modules = (
+        ablation_chart,
         block_diagrams,
         network_diagram,
         cost_charts,

@@ -81,6 +81,10 @@ WORDS = {
         "Left: accuracy at each number of segments, a dot a seed, means with intervals. Right:"
         " differences from both ends, with intervals."
     ),
+    "draw_ablations": (
+        "Left: a row for each change of the network, its difference in accuracy with an interval."
+        " Right: separable less regular over the entanglement of made images."
+    ),
     "draw_rooms": (
         "The package: seven files count by hand and seven by machine; they share configs and meet"
         " in measure. Eleven rooms lie behind."

@@ -14,6 +14,7 @@ from xception_edu import architectures, checks
 from xception_edu.architectures import ModuleConfig, XceptionConfig
 from xception_edu.benchmark import records
 from xception_edu.plots import (
+    ablation_chart,
     block_diagrams,
     cost_charts,
     depth_profiles,
@@ -37,19 +38,19 @@ class Drawing(NamedTuple):
     """A function that draws, what makes its data, and its page; `heading` is for charts, a block
     diagram writes its own.
 
-    `result` names the measurement that is the data; an installed package does not have it.
+    `results` names the measurements that are the data: one record, or several by their names.
     """
 
     draw: Callable[..., object]
     data: Callable[[], Any]
     page: Callable[[], tuple[Figure, Any]] = style.page
     heading: tuple[str, ...] = ()
-    result: str = ""
+    results: tuple[str, ...] = ()
 
     @property
     def can_be_drawn(self) -> bool:
-        """Whether its measurement is there, if it draws one."""
-        return not self.result or records.are_there(self.result)
+        """Whether its measurements are there, if it draws any."""
+        return records.are_there(*self.results)
 
 
 def measured(draw: Callable[..., object], result: str, *heading: str, **page: int) -> Drawing:
@@ -62,7 +63,7 @@ def measured(draw: Callable[..., object], result: str, *heading: str, **page: in
         partial(records.read_record, result),
         partial(style.charts, 1, 2, **usual | page),
         heading,
-        result,
+        (result,),
     )
 
 
@@ -267,7 +268,7 @@ FIGURES = {
                 " is a seed, blue",
                 "the mean with its 95 % interval. Below, the same network with random weights.",
             ),
-            "finetune",
+            ("finetune",),
         ),
         measured(
             sweep_chart.draw_sweep,
@@ -279,6 +280,21 @@ FIGURES = {
             " differences within a seed.",
             right=90,
             across=70,
+        ),
+        Drawing(
+            ablation_chart.draw_ablations,
+            ablation_chart.read_ablations,
+            partial(
+                style.charts, 1, 2, height=420, left=226, top=120, right=24, bottom=48, across=70
+            ),
+            (
+                "What the paper changed, in small; and what the data decide",
+                "A small Xception, parameters equal, a learning rate for each network, paired by"
+                " seed, 95 % intervals. Left: CIFAR-10",
+                "(JPEG q75). Right: made images, from one shape times one color a class to a shape"
+                " of its own for each channel.",
+            ),
+            ablation_chart.RECORDS,
         ),
         Drawing(rooms.draw_rooms, lambda: rooms.PLAN),
     )
@@ -302,8 +318,9 @@ def figure(name: str, data: Any = None) -> Figure:
             return style.fit(page)
         width, height = page.get_size_inches() * style.DPI
         behind = style.in_pixels(page.add_axes((0, 0, 1, 1), zorder=-1), width, height)
-        if drawing.result:
-            on = f"Measured on {records.describe_machine(shown)}."
+        if drawing.results:
+            one = shown if len(drawing.results) == 1 else shown[drawing.results[0]]
+            on = f"Measured on {records.describe_machine(one)}."
             pieces.heading(behind, *drawing.heading, on)
         else:
             pieces.heading(behind, *drawing.heading)
