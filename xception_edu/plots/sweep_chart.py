@@ -25,7 +25,7 @@ def _draw_accuracies(ax: Axes, record: Record) -> None:
     for x, row in enumerate(record["points"]):
         tops = [100 * value for value in row["top1"]]
         ax.plot([x - 0.16] * len(tops), tops, "o", color=style.QUIET, markersize=3)
-        draw_interval(ax, x + 0.08, row, style.COLORS["depthwise"])
+        mean_with_interval(ax, x + 0.08, row, style.COLORS["depthwise"])
     ax.set_xticks(range(len(record["points"])), [_name(row["point"]) for row in record["points"]])
     ax.set_xlim(-0.6, len(record["points"]) - 0.4)
     ax.set_xlabel(f"segments (all: one per channel); {len(record['seeds'])} seeds")
@@ -39,7 +39,7 @@ def _draw_differences(ax: Axes, record: Record) -> None:
     for row in record["comparisons"]:
         place = plan["ends"].index(row["end"])
         color = style.COLORS["spatial" if place == 0 else "depthwise"]
-        draw_interval(ax, names.index(row["point"]) - 0.12 + 0.24 * place, row, color)
+        mean_with_interval(ax, names.index(row["point"]) - 0.12 + 0.24 * place, row, color)
     ax.axhline(0, color=style.QUIET, linewidth=0.8)
     effect = 100 * plan["smallest_effect"]
     ax.axhline(effect, color=style.QUIET, linewidth=0.8, linestyle=(0, (3, 3)))
@@ -51,7 +51,9 @@ def _draw_differences(ax: Axes, record: Record) -> None:
     ax.set_title(words, loc="left", fontsize=style.MEDIUM, color=style.QUIET)
 
 
-def draw_interval(ax: Axes, at: float, row: Record, color: str, *, across: bool = False) -> None:
+def mean_with_interval(
+    ax: Axes, at: float, row: Record, color: str, *, across: bool = False
+) -> None:
     """A mean with its interval, in percent; `across` draws it from left to right at a height."""
     mean, low, high = (100 * row[key] for key in ("mean", "low", "high"))
     half = [[mean - low], [high - mean]]
