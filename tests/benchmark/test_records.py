@@ -4,6 +4,7 @@ whole.
 
 import json
 import re
+from itertools import chain
 from pathlib import Path
 
 import nbformat
@@ -19,7 +20,7 @@ RECORD = {"device": "cpu", "threads": 2, "quick": False, "machine": {"processor"
 
 def names_read():
     """Names of the records that notebooks, figures and explorers read."""
-    names = {drawing.result for drawing in gallery.FIGURES.values() if drawing.result}
+    names = set(chain.from_iterable(drawing.results for drawing in gallery.FIGURES.values()))
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         for cell in nbformat.read(path, 4).cells:
             if cell.cell_type == "code":

@@ -79,7 +79,7 @@ def test_macs_are_torchs_and_no_parameter_is_left_out(name):
     module = MODULES[name].eval()
     cost = measured_cost(module, (8, 6, 6))
     # on the CPU torch runs some of them in one piece, for which its counter has no formula
-    shadow = measure._without_values(module)
+    shadow = measure.without_values(module)
     with FlopCounterMode(display=False) as counter, torch.no_grad(), torch.device("meta"):
         shadow(torch.empty(1, 8, 6, 6))
     assert 2 * cost.macs == counter.get_total_flops()

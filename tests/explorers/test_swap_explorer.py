@@ -111,7 +111,9 @@ def test_a_network_may_be_handed_over_as_plain_data_or_as_a_config(small):
 
 
 def test_the_line_of_code_names_what_was_given(small):
-    assert repr(small[1]).endswith("module=module, input_size=(3, 20, 17))")
+    assert repr(small[1]).endswith(
+        "module=module, input_size=(3, 20, 17))  # supply your own module"
+    )
     assert repr(swap_explorer("vgg16", segments=5)).endswith("module='vgg16')")
     assert 5 in swap_explorer(segments=5).table["stops"]["1 1 spatial_first"]
 

@@ -237,7 +237,10 @@ def test_blocks_are_the_modules_own_children_by_their_own_names():
     assert sum(int(row[2].replace(",", "")) for row in rows) == cost.macs
     assert [row[0] for row in rows] == ["28×28×4", "14×14×8", "vector of 16", "vector of 10"]
     assert rows[1][4] == "5×5"
-    assert repr(made) == "xe.walk_explorer(block=1, module=module, input_size=28)"
+    assert (
+        repr(made)
+        == "xe.walk_explorer(block=1, module=module, input_size=28)  # supply your own module"
+    )
 
 
 def test_a_network_of_ours_is_the_same_by_hand_and_as_a_module():

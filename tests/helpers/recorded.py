@@ -148,7 +148,7 @@ def changes():
 
     found = {}
     for name in ASKED:
-        rows = [row("a change of the network", -0.03), row("another", 0.004)]
+        rows = [row("no residual, own rate", -0.03), row("another", 0.004)]
         found[f"sweep_{name}"] = record(comparisons=rows, plan={"smallest_effect": 0.01})
     for i, name in enumerate(DIALS):
         ends = ("channels", "1") if i == 0 else ("1", "channels")

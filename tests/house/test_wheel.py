@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 ROOT = pathlib.Path(__file__).parents[2]
 PACKAGE = ROOT / "xception_edu"
 LINK = "xception_edu/benchmark/records"  # to results/
-KINDS = {".py", ".pyi", ".typed", ".js", ".css", ".safetensors", ".txt"}
+KINDS = {".py", ".pyi", ".typed", ".js", ".css", ".safetensors", ".toml", ".txt"}
 
 
 @pytest.fixture(scope="session")

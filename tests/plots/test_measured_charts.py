@@ -151,4 +151,4 @@ def test_without_results_the_counted_figures_are_drawn_still(monkeypatch, tmp_pa
     assert set(gallery.drawable()) == set(gallery.FIGURES)
     monkeypatch.setattr(measured, "REPOSITORY", tmp_path)
     assert set(gallery.drawable()) == set(gallery.FIGURES) - set(MEASURED)
-    assert len(MEASURED) == 9
+    assert len(MEASURED) == 10
