@@ -39,4 +39,4 @@ def test_what_is_counted_is_what_is_built(network, state):
     cost = measured_cost(swapped(model, **state), (3, 224, 224))
     shown = (made["Parameters"], made["MACs"], made["Bytes moved"])
     assert shown == (cost.params, cost.macs, cost.bytes_moved())
-    assert made.view()["alts"][0].startswith(f"{REGULAR[name]} layers")
+    assert made.view()["alts"][0].startswith(f"{REGULAR[name]} layer")
