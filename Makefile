@@ -85,9 +85,10 @@ notebooks: .venv/installed
 figures: .venv/installed
 	$(TESTENV) $(BIN)/python -m xception_edu figures --out figures
 
-# A static copy of the course in build/site, whose explorers move without a kernel and without a network.
+# A static copy of the course in build/site, whose explorers move without a kernel and without a network. With
+# REPOSITORY=OWNER/NAME, its name on GitHub, every notebook's page has badges that open it on mybinder.org and in Colab.
 site: .venv/installed
-	$(BIN)/python site/build.py --out build/site $(if $(REPOSITORY),--repository $(REPOSITORY))
+	$(BIN)/python site/build.py --out build/site $(if $(REPOSITORY),--repository '$(REPOSITORY)')
 
 clean:
 	rm -rf .venv .venv-peers build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis test-artifacts

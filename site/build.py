@@ -13,7 +13,6 @@ import json
 import re
 import shutil
 from pathlib import Path
-from urllib.parse import quote
 
 import api_pages
 import in_korean
@@ -23,6 +22,7 @@ from nbconvert import HTMLExporter
 from nbconvert.preprocessors import Preprocessor
 from pygments.formatters import HtmlFormatter
 
+from xception_edu.commands import badges
 from xception_edu.commands.questions import QUESTIONS
 
 HERE = Path(__file__).parent
@@ -31,7 +31,6 @@ STATE, VIEW = (
     "application/vnd.jupyter.widget-state+json",
     "application/vnd.jupyter.widget-view+json",
 )
-REPOSITORY = re.compile(r"https://\S+")
 MISCONCEPTIONS = ROOT / "notebooks" / "misconceptions.md"
 LAB = "http://localhost:8888/lab/tree/"  # where `make lab` serves the notebooks
 
@@ -176,15 +175,16 @@ def build(notebooks, out, repository=None, *, with_api=True):
     Args:
         notebooks: paths of the notebooks, in the order of the course.
         out: folder to write; what is in it goes.
-        repository: https address of a public copy, for links that run a notebook on
-            mybinder.org; None: no such links.
+        repository: OWNER/NAME on GitHub, for badges that open a notebook on mybinder.org and
+            in Colab; None: no badges.
         with_api: whether to write the pages of the library, which imports all of it.
     """
-    if repository and not REPOSITORY.fullmatch(repository):
-        raise ValueError(
-            f"repository is {repository!r}, but must begin with https://, as a browser shows it"
-        )
+    if repository is not None:
+        badges.checked(repository)
     read = {path: nbformat.read(path, 4) for path in notebooks}
+    links = {path.stem: _badges(path.name, read[path], repository) for path in read if repository}
+    for notebook in read.values():  # a page's badges load no picture from elsewhere
+        badges.remove(notebook)
     titles = {path.stem: title_of(notebook) for path, notebook in read.items()}
     words = {path.stem: first_words(notebook) for path, notebook in read.items()}
     options = {"template_name": "basic", "exclude_anchor_links": True}
@@ -199,13 +199,13 @@ def build(notebooks, out, repository=None, *, with_api=True):
     for name in ("site.js", "player.js"):
         shutil.copyfile(HERE / name, out / name)
     (out / "site.css").write_text(styles(), encoding="utf-8")
-    known = {"titles": titles, "words": words, "lab": LAB, "binder": _binder(repository)}
+    names = list(titles)
+    known = {"titles": titles, "words": words, "lab": LAB, "badges": links}
     known["minutes"] = {path.stem: minutes_of(notebook) for path, notebook in read.items()}
     known["minutes_ko"] = in_korean.minutes
     known["questions"] = [one for one in QUESTIONS if one.notebook in titles]
     known["korean"], known["asked"] = in_korean.course(), in_korean.questions()
     known["api"] = api_pages.FRONT if with_api else None
-    names = list(titles)
     cover_state, cover = cover_of(read.values())
     _write_korean(out, "index", [cover_state])
     for i, (path, notebook) in enumerate(read.items()):
@@ -240,15 +240,16 @@ def _write_korean(out, name, states):
     (out / "korean" / f"{name}.js").write_text(text, encoding="utf-8")
 
 
-def _binder(repository):
-    """Address at which mybinder.org runs a notebook of the repository, but for the notebook's name;
-    empty without one.
+def _badges(name, notebook, repository):
+    """What a page says of running its notebook elsewhere: two addresses, and what has to be
+    installed in Colab first; that is empty if the notebook does so itself.
     """
-    return (
-        f"https://mybinder.org/v2/git/{quote(repository, safe='')}/HEAD?labpath=notebooks%2F"
-        if repository
-        else ""
-    )
+    installs = any(badges.INSTALL in cell.metadata.get("tags", ()) for cell in notebook.cells)
+    return {
+        "binder": badges.on_binder(repository, name),
+        "colab": badges.in_colab(repository, name),
+        "install": "" if installs else badges.source_of(repository),
+    }
 
 
 def main():
@@ -261,7 +262,8 @@ def main():
     )
     parser.add_argument(
         "--repository",
-        help="https address of a public copy, for links that run a notebook on mybinder.org",
+        metavar="OWNER/NAME",
+        help="the repository on GitHub, for badges that open a notebook elsewhere",
     )
     parser.add_argument(
         "--without-api",

@@ -341,15 +341,18 @@ def test_the_same_notebooks_give_the_same_bytes(site, tmp_path):
         assert (site / file).read_bytes() == (again / file).read_bytes(), file.name
 
 
-def test_a_public_copy_gives_links_that_run_there(tmp_path):
-    public = ("--without-api", "--repository", "https://example.org/xception_edu")
+def test_a_public_copy_gives_badges_that_open_each_notebook_there(tmp_path):
+    public = ("--without-api", "--repository", "owner/course")
     assert build(tmp_path / "pages", *public).returncode == 0
     assert "api/" not in (tmp_path / "pages" / "index.html").read_text()
-    page = (tmp_path / "pages" / f"{NAMES[1]}.html").read_text()
-    assert (
-        f"https://mybinder.org/v2/git/https%3A%2F%2Fexample.org%2Fxception_edu/HEAD?labpath=notebooks%2F{NAMES[1]}"
-        in page
-    )
+    for name in NAMES[1:]:
+        page = (tmp_path / "pages" / f"{name}.html").read_text()
+        for place in (
+            f"https://mybinder.org/v2/gh/owner/course/HEAD?labpath=notebooks%2F{name}.ipynb",
+            f"https://colab.research.google.com/github/owner/course/blob/main/notebooks/{name}.ipynb",
+        ):
+            assert page.count(f'class="badge" href="{place}"') == 1
+        assert "%pip install git+https://github.com/owner/course</code>" in page
 
 
 def test_a_wrong_argument_is_one_line_and_nothing_is_overwritten(tmp_path):

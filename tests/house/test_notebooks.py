@@ -13,7 +13,9 @@ import nbformat
 import pytest
 from PIL import Image
 
+from tests.helpers.course import tags
 from tests.helpers.run_notebooks import STATE, execute, normalized
+from xception_edu.commands import badges
 
 ROOT = pathlib.Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -22,7 +24,9 @@ each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path
 
 
 def code_cells(path):
-    return [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+    """The cells of code, without the one that comes with badges and installs the package."""
+    code = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+    return [cell for cell in code if badges.INSTALL not in tags(cell)]
 
 
 def test_the_course_begins_with_notebooks_1_to_3_and_a_training():

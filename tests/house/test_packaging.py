@@ -50,7 +50,8 @@ def test_every_requirement_has_its_reason_beside_it():
 
 def test_python_is_the_same_in_all_places():
     assert PROJECT["requires-python"] == ">=3.11"
-    assert "python>=3.11" in (ROOT / "environment.yml").read_text()
+    assert "- python=3.13\n" in (ROOT / "environment.yml").read_text()  # of those that CI runs
+    assert '"3.13"]' in (ROOT / ".github/workflows/test.yml").read_text()
     assert "(3, 11)" in (ROOT / "Makefile").read_text()
 
 
