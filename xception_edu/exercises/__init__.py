@@ -13,14 +13,16 @@ from collections import Counter
 from xception_edu import checks
 from xception_edu.exercises import (
     continuum,
-    inside_and_yours,
+    inside,
     networks,
     progress_file,
     reading,
     regular,
+    scale,
     separable,
-    speed_and_scale,
+    speed,
     training,
+    yours_and_seeds,
 )
 from xception_edu.exercises.exercise import Exercise, Verdict, judged
 from xception_edu.exercises.guess import guess as guess
@@ -32,8 +34,10 @@ PARTS = (
     networks,
     reading,
     training,
-    speed_and_scale,
-    inside_and_yours,
+    speed,
+    scale,
+    inside,
+    yours_and_seeds,
 )
 EXERCISES = {one.name: one for part in PARTS for one in part.EXERCISES}
 _hints_given: Counter[str] = Counter()

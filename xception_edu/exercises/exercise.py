@@ -7,6 +7,7 @@ same, the misconception is named.
 """
 
 import copy
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,6 +16,7 @@ from typing import Any
 import torch
 
 from xception_edu import checks
+from xception_edu.exercises.differences import arguments, difference
 from xception_edu.exercises.draws import Case, generator
 from xception_edu.exercises.guard import Failed, Stopped, guarded
 from xception_edu.exercises.same import TOLERANCE, kind_of, same
@@ -79,6 +81,12 @@ class Exercise:
     def notebook(self) -> str:
         """The number of the notebook that it belongs to, such as "03"."""
         return self.name.partition("-")[0]
+
+    @property
+    def arguments(self) -> list[str]:
+        """The names of the arguments that the stub takes; none if a value is asked for."""
+        taken = re.search(rf"def {self.answer}\((.*)\)", self.stub)
+        return taken[1].split(", ") if taken else []
 
     def answer_of(self, code: str) -> Any:
         """What `code`, written in the stub's place, leaves under the answer's name."""
@@ -145,8 +153,9 @@ def _verdict(
         if all(same_as_theirs):
             return _named(exercise, misconception)
     shown = len(cases) // 2 if wants_function else len(cases)
-    difference = _difference(exercise, cases[:shown], found, right)
-    return _wrong(exercise, difference or _no_table(exercise, cases, found, right))
+    where = _where(exercise, cases[:shown], found, right)
+    text = where or _no_table(exercise, cases, found, right)
+    return _wrong(exercise, f"{text} A hint: {exercise.hints[0]}")
 
 
 def _by_judge(exercise: Exercise, answer: Any, seed: int) -> Verdict:
@@ -223,23 +232,13 @@ def _differs(after: Any, before: Any) -> bool:
     return comparable and not same(after, before)
 
 
-def _difference(
+def _where(
     exercise: Exercise, cases: Sequence[Case], found: Sequence[Any], right: Sequence[Any]
 ) -> str | None:
-    """A sentence about the first case that is wrong; a value that was asked for stays a secret."""
-    hint = f"A hint: {exercise.hints[0]}"
-    for case, value, wanted in zip(cases, found, right, strict=False):
-        if same(value, wanted, exercise.tolerance):
-            continue
-        if kind_of(value) != kind_of(wanted):
-            return f"It is {kind_of(value)}, but should be {kind_of(wanted)}. {hint}"
-        if not case:
-            return f"Not yet. {hint}"
-        return (
-            f"For {_in_short(case)} it gives {_in_short((value,))}, but should give"
-            f" {_in_short((wanted,))}. {hint}"
-        )
-    return None
+    """What is wrong in the trials that are shown; a value that was asked for stays a secret."""
+    if cases[0] or kind_of(found[0]) != kind_of(right[0]):
+        return difference(exercise.arguments, cases, found, right, exercise.tolerance)
+    return None if same(found[0], right[0], exercise.tolerance) else "Not yet."
 
 
 def _no_table(
@@ -249,20 +248,9 @@ def _no_table(
     trials = zip(cases, found, right, strict=True)
     wrong = next(case for case, a, b in trials if not same(a, b, exercise.tolerance))
     return (
-        f"It is right for the trials that a check shows, but not for {_in_short(wrong)}: what is"
-        f" asked for holds for every shape. A hint: {exercise.hints[0]}"
+        "It is right for the trials that a check shows, but not for"
+        f" {arguments(exercise.arguments, wrong)}: what is asked for holds for every shape."
     )
-
-
-def _in_short(values: Case) -> str:
-    """Arguments as a sentence shows them: of tensors the shape."""
-    words = [
-        f"a tensor of shape {tuple(value.shape)}"
-        if isinstance(value, torch.Tensor) and value.dim()
-        else checks.shown(value)
-        for value in values
-    ]
-    return ", ".join(words)
 
 
 def _right(exercise: Exercise) -> Verdict:

@@ -323,6 +323,19 @@ EXERCISES = (
                 says="2k is what a spatially separable kernel stores, a column and a row: something"
                 " else with the same word.",
             ),
+            Misconception(
+                name="one short of it",
+                code="def multiplier(k):\n    return k * k - 1",
+                says=(
+                    "k² - 1 kernels leave one direction of the k² open: a kernel along it is out"
+                    " of reach."
+                ),
+            ),
+            Misconception(
+                name="3×3 alone",
+                code="def multiplier(k):\n    return 9",
+                says="That is right for 3×3 alone: 9 is k² there.",
+            ),
         ),
     ),
     Exercise(
@@ -372,6 +385,16 @@ EXERCISES = (
                     "This is a regular k × k convolution. A column and a row have 2k weights, not"
                     " k²."
                 ),
+            ),
+            Misconception(
+                name="biases counted",
+                code="def parameters(c, k):\n    return 2 * k * c * c + 2 * c",
+                says="This counts a bias for every output of both steps. There are none here.",
+            ),
+            Misconception(
+                name="one step of two",
+                code="def parameters(c, k):\n    return k * c * c",
+                says="This is one of the two steps. A column and then a row: there are two.",
             ),
         ),
     ),

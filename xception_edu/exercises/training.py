@@ -99,6 +99,22 @@ EXERCISES = (
                 code="def loss(c):\n    return math.log10(c)",
                 says="This is the logarithm to base 10. The loss takes the natural one.",
             ),
+            Misconception(
+                name="the sign turned around",
+                code="def loss(c):\n    return -math.log(c)",
+                says=(
+                    "The logarithm of a probability is negative, and the loss is *minus* that: a"
+                    " loss is never below zero."
+                ),
+            ),
+            Misconception(
+                name="summed over classes",
+                code="def loss(c):\n    return c * math.log(c)",
+                says=(
+                    "This adds one term for each class. Only the right class counts, with its one"
+                    " term."
+                ),
+            ),
         ),
     ),
     Exercise(
@@ -153,6 +169,27 @@ EXERCISES = (
                 name="one factor too early",
                 code="def rate(e):\n    return 0.045 * 0.94 ** ((e + 1) // 2)",
                 says="The first factor comes after two epochs, not after one.",
+            ),
+            Misconception(
+                name="the start left out",
+                code="def rate(e):\n    return 0.94 ** (e // 2)",
+                says=(
+                    "This is the factor since the start. It multiplies the rate of the start,"
+                    " 0.045."
+                ),
+            ),
+            Misconception(
+                name="6 % kept for 6 % lost",
+                code="def rate(e):\n    return 0.045 * 0.06 ** (e // 2)",
+                says="This keeps 6 % each time. The rate *loses* 6 %, and keeps 94.",
+            ),
+            Misconception(
+                name="rounded to the nearest",
+                code="def rate(e):\n    return 0.045 * 0.94 ** round(e / 2)",
+                says=(
+                    "This rounds to the nearest whole number of intervals. Only those that are"
+                    " *over* count: round down."
+                ),
             ),
         ),
     ),
@@ -210,6 +247,57 @@ EXERCISES = (
                 code="def step(w, v, g, r, m):\n    return w - r * g, m * v + g",
                 says="The weight follows the gradient alone: the velocity is kept, but not used.",
             ),
+            Misconception(
+                name="the rate in the velocity",
+                code="def step(w, v, g, r, m):\n    v = m * v - r * g\n    return w + v, v",
+                says=(
+                    "Here the velocity holds the rate, as Keras has it. In torch the velocity is"
+                    " of gradients alone, and the rate comes when the weight moves: that differs as"
+                    " soon as the rate changes."
+                ),
+            ),
+            Misconception(
+                name="the rate in the velocity, subtracted",
+                code="def step(w, v, g, r, m):\n    v = m * v + r * g\n    return w - v, v",
+                says=(
+                    "Here the velocity holds the rate. In torch it is of gradients alone, and the"
+                    " rate comes when the weight moves: that differs as soon as the rate changes."
+                ),
+            ),
+            Misconception(
+                name="Nesterov's step",
+                code=(
+                    "def step(w, v, g, r, m):\n    v = m * v + g\n    return w - r * (m * v + g), v"
+                ),
+                says=(
+                    "This looks ahead, as Nesterov's step does (`nesterov=True`). The plain one"
+                    " moves by the velocity itself."
+                ),
+            ),
+            Misconception(
+                name="nothing forgotten",
+                code="def step(w, v, g, r, m):\n    v = v + g\n    return w - r * v, v",
+                says=(
+                    "The old velocity stays whole here, so that it grows without end. Momentum is"
+                    " the share of it that stays."
+                ),
+            ),
+            Misconception(
+                name="velocity first",
+                code="def step(w, v, g, r, m):\n    v = m * v + g\n    return v, w - r * v",
+                says=(
+                    "Both are right, in the other order: the new weight comes first, then the"
+                    " velocity."
+                ),
+            ),
+            Misconception(
+                name="one result of two",
+                code="def step(w, v, g, r, m):\n    return w - r * (m * v + g)",
+                says=(
+                    "The weight is right. Return the new velocity beside it: the next step needs"
+                    " it."
+                ),
+            ),
         ),
     ),
     Exercise(
@@ -255,6 +343,19 @@ EXERCISES = (
                 code="def update(a, w, d):\n    return d * a + w",
                 says="The shares add up to more than one, so that the average grows without end.",
             ),
+            Misconception(
+                name="the new weight left out",
+                code="def update(a, w, d):\n    return d * a",
+                says=(
+                    "The average only shrinks here. What it gives up, 1 - decay, is the new"
+                    " weight's share."
+                ),
+            ),
+            Misconception(
+                name="the old average left out",
+                code="def update(a, w, d):\n    return (1 - d) * w",
+                says="This is the new weight's share alone: nothing of the average so far is kept.",
+            ),
         ),
     ),
     Exercise(
@@ -290,6 +391,46 @@ EXERCISES = (
                 name="chosen and reported on the same",
                 code='answer = ("validation", "validation")',
                 says="What chose is not fit to be reported: of three tries it is the luckiest.",
+            ),
+            Misconception(
+                name="the two turned around",
+                code='answer = ("test", "validation")',
+                says=(
+                    "It is the other way around: choosing may use up the validation images, so"
+                    " that the test images stay untouched for the report."
+                ),
+            ),
+            Misconception(
+                name="chosen on training images, reported on validation images",
+                code='answer = ("train", "validation")',
+                says=(
+                    "On training images the rate wins that learns them by heart. The validation"
+                    " images are there to choose with."
+                ),
+            ),
+            Misconception(
+                name="training images reported",
+                code='answer = ("validation", "train")',
+                says=(
+                    "The network has seen the training images: their number says how well it"
+                    " remembers, not how good it is."
+                ),
+            ),
+            Misconception(
+                name="training images for both",
+                code='answer = ("train", "train")',
+                says=(
+                    "The network has seen these images. They neither tell which rate is best for"
+                    " new ones nor how good it is."
+                ),
+            ),
+            Misconception(
+                name="the test set spent, training images reported",
+                code='answer = ("test", "train")',
+                says=(
+                    "The test images have chosen here, and what is reported was learned by heart:"
+                    " neither number is honest."
+                ),
             ),
         ),
     ),

@@ -1,84 +1,9 @@
-"""Exercises of notebooks 8 and 9: time, counters, the roofline, and many workers."""
-
-from collections.abc import Callable
-from dataclasses import replace
+"""Exercises of notebook 8: counters, the roofline, and time."""
 
 import torch
 
-from xception_edu.exercises import draws
-from xception_edu.exercises.exercise import Exercise, Misconception, Unfilled, is_stub
-from xception_edu.recipes import DIGITS, peak_learning_rate
-from xception_edu.training.scaling import ring_all_reduce_bytes
-
-
-class FakeGpu:
-    """A GPU whose work is only queued: its own clock, a slow first run, and a queue.
-
-    `launch` returns at once, `synchronize` waits until all queued work is done.
-    """
-
-    def __init__(self, seconds: float = 2.0, first: float = 9.0):
-        self.now = self.queued = 0.0
-        self.seconds, self.extra = seconds, first
-
-    def launch(self) -> None:
-        """Queue one run; the first takes longer."""
-        self.now += 0.001
-        self.queued += self.seconds + self.extra
-        self.extra = 0.0
-
-    def synchronize(self) -> None:
-        """Wait for the queue."""
-        self.now += self.queued
-        self.queued = 0.0
-
-    def clock(self) -> float:
-        """Seconds on the wall."""
-        return self.now
-
-
-def _timed(answer: Callable[..., object], g: torch.Generator) -> str | None:
-    """Whether a function measures fake GPUs rightly, or which mistake it makes."""
-    if not callable(answer):
-        return "What is asked for is a function."
-    gpus = [FakeGpu(draws.number(g, 1, 3), draws.number(g, 8, 12)) for _ in range(3)]
-    return next(filter(None, [_timed_one(answer, gpu) for gpu in gpus]), None)
-
-
-def _timed_one(answer: Callable[..., object], gpu: FakeGpu) -> str | None:
-    """The same for one of them."""
-    first = gpu.seconds + gpu.extra
-    found = answer(gpu.launch, gpu.synchronize, gpu.clock)
-    if is_stub(found):
-        raise Unfilled
-    seconds = float(found)  # type: ignore[arg-type]
-    if abs(seconds - gpu.seconds) < 0.02:
-        return None
-    if seconds < 0.05:
-        return "synchronization forgotten"
-    if abs(seconds - first) < 0.02:
-        return "no warm-up"
-    if gpu.seconds < seconds < first:
-        return "warm-up measured too"
-    return f"It says {seconds:.3g} seconds; a run takes {gpu.seconds:.3g}."
-
-
-def _images_gpus_batch(g):
-    """Images, GPUs, and images a GPU and step."""
-    return draws.integer(g, 2000, 9999), draws.integer(g, 2, 60), draws.integer(g, 2, 32)
-
-
-def _linear(rate, batch, reference):
-    """What the library's own rule gives."""
-    recipe = replace(
-        DIGITS,
-        learning_rate=rate,
-        batch_size=batch,
-        reference_batch_size=reference,
-        lr_rule="linear",
-    )
-    return peak_learning_rate(recipe)
-
+from xception_edu.exercises import draws, fake_gpu
+from xception_edu.exercises.exercise import Exercise, Misconception
 
 EXERCISES = (
     Exercise(
@@ -113,6 +38,19 @@ EXERCISES = (
                 name="giga left out",
                 code="def macs(f):\n    return f / 2",
                 says="These are GMACs; a plain number is asked for.",
+            ),
+            Misconception(
+                name="multiplied out twice",
+                code="def macs(f):\n    return f * 1e9 / 4",
+                says=(
+                    "This halves twice. A MAC is two operations: one multiplication and one"
+                    " addition."
+                ),
+            ),
+            Misconception(
+                name="a giga of 1024³",
+                code="def macs(f):\n    return f * 2**30 / 2",
+                says="Giga is 10⁹ here; powers of 1024 are for memory (GiB).",
             ),
         ),
     ),
@@ -168,6 +106,43 @@ EXERCISES = (
                 "    return 9 * c * c * s * s / (4 * (2 * c * s * s + 9 * c))",
                 says="These MACs are those of a regular convolution. A depthwise one sees a single"
                 " channel.",
+            ),
+            Misconception(
+                name="the weights not read",
+                code="def intensity(c, s):\n    return 9 / 8",
+                says=(
+                    "This counts the maps alone. The weights are read, too: 9 a channel, which"
+                    " shows on small maps."
+                ),
+            ),
+            Misconception(
+                name="turned upside down",
+                code=(
+                    "def intensity(c, s):\n    return 4 * (2 * c * s * s + 9 * c) / (9 * c * s * s)"
+                ),
+                says="These are bytes for each MAC. MACs for each byte are asked for.",
+            ),
+            Misconception(
+                name="a regular layer's weights",
+                code=(
+                    "def intensity(c, s):\n"
+                    "    return 9 * c * s * s / (4 * (2 * c * s * s + 9 * c * c))"
+                ),
+                says=(
+                    "The weights are those of a regular convolution. A depthwise one has 9 a"
+                    " channel."
+                ),
+            ),
+            Misconception(
+                name="every value read nine times",
+                code=(
+                    "def intensity(c, s):\n"
+                    "    return 9 * c * s * s / (4 * (10 * c * s * s + 9 * c))"
+                ),
+                says=(
+                    "This reads each value once for each of the nine windows that it is in. It is"
+                    " read from memory once, and reused."
+                ),
             ),
         ),
     ),
@@ -225,6 +200,14 @@ EXERCISES = (
                     "This counts the bytes. A layer with many MACs a byte waits for its arithmetic."
                 ),
             ),
+            Misconception(
+                name="the roof, not the time",
+                code="def seconds(m, b, p, w):\n    return min(p, w * m / b)",
+                says=(
+                    "This is how many MACs a second the layer can reach. The time is its MACs"
+                    " divided by that."
+                ),
+            ),
         ),
     ),
     Exercise(
@@ -237,7 +220,7 @@ EXERCISES = (
         ),
         stub="def timed(launch, synchronize, clock):\n    return ...",
         answer="timed",
-        judge=_timed,
+        judge=fake_gpu.timed,
         hints=(
             "let it run once before the clock starts.",
             "wait before you read the clock: both times.",
@@ -294,135 +277,63 @@ EXERCISES = (
                     " too: wait before you start it."
                 ),
             ),
-        ),
-    ),
-    Exercise(
-        name="09-ring",
-        title="What a ring sends",
-        task=(
-            "`workers` GPUs average gradients of `size` bytes in a ring (all-reduce). How many"
-            " bytes does each of them send?"
-        ),
-        stub="def sent(size, workers):\n    return ...",
-        answer="sent",
-        cases=lambda g: [
-            (91_000_000, 60),
-            *draws.several(g, lambda g: (draws.integer(g, 99, 10**6), draws.integer(g, 3, 80))),
-        ],
-        reference=lambda b, n: ring_all_reduce_bytes(b, n),
-        hints=(
-            "the gradient is cut into as many pieces as there are workers.",
-            "each piece goes around twice: once to be added up, once to be told.",
-        ),
-        solutions=(
-            "def sent(size, workers):\n    return 2 * (workers - 1) * size / workers",
-            "def sent(size, workers):\n"
-            "    piece = size / workers\n"
-            "    return (workers - 1) * piece + (workers - 1) * piece",
-        ),
-        reason="Nearly twice the gradient, however many workers there are.",
-        misconceptions=(
             Misconception(
-                name="to everybody",
-                code="def sent(b, n):\n    return (n - 1) * b",
+                name="all runs for one",
+                code=(
+                    "def timed(launch, synchronize, clock):\n"
+                    "    launch()\n"
+                    "    synchronize()\n"
+                    "    started = clock()\n"
+                    "    for _ in range(10):\n"
+                    "        launch()\n"
+                    "    synchronize()\n"
+                    "    return clock() - started"
+                ),
+                says="This is the time of all runs together. Divide by how many there were.",
+            ),
+            Misconception(
+                name="the first run among the others",
+                code=(
+                    "def timed(launch, synchronize, clock):\n"
+                    "    times = []\n"
+                    "    for _ in range(5):\n"
+                    "        started = clock()\n"
+                    "        launch()\n"
+                    "        synchronize()\n"
+                    "        times.append(clock() - started)\n"
+                    "    return sum(times) / 5"
+                ),
                 says=(
-                    "This sends the whole gradient to every other worker. In a ring each sends"
-                    " pieces to its neighbor."
+                    "The mean is over the first run, too, which is slower. Let one go before the"
+                    " clock is read, or take the median."
                 ),
             ),
             Misconception(
-                name="once around",
-                code="def sent(b, n):\n    return (n - 1) * b / n",
-                says=(
-                    "This is once around: then each sum is known to one worker only. They go"
-                    " around again, to be told."
+                name="the start less the end",
+                code=(
+                    "def timed(launch, synchronize, clock):\n"
+                    "    launch()\n"
+                    "    synchronize()\n"
+                    "    started = clock()\n"
+                    "    launch()\n"
+                    "    synchronize()\n"
+                    "    return started - clock()"
                 ),
+                says="The time is negative: take the start from the end.",
             ),
             Misconception(
-                name="all workers together",
-                code="def sent(b, n):\n    return 2 * (n - 1) * b",
-                says="This is what all workers send together. One of them is asked for.",
-            ),
-        ),
-    ),
-    Exercise(
-        name="09-steps",
-        title="Steps in an epoch",
-        task="`images` training images, `gpus` GPUs of `batch` images each and step, an incomplete"
-        " last batch left out: how many steps has an epoch?",
-        stub="def steps(images, gpus, batch):\n    return ...",
-        answer="steps",
-        cases=lambda g: [
-            (1_281_167, 60, 32),
-            (1000, 1, 32),
-            *draws.several(g, _images_gpus_batch),
-        ],
-        reference=lambda n, g, b: len(torch.arange(n)[: n - n % (g * b) : g * b]),
-        hints=("how many images does a step of all GPUs take?", "`//` leaves the rest out."),
-        solutions=(
-            "def steps(images, gpus, batch):\n    return images // (gpus * batch)",
-            "def steps(images, gpus, batch):\n    return int(images / gpus / batch)",
-        ),
-        reason="More GPUs take fewer, larger steps through the same images.",
-        misconceptions=(
-            Misconception(
-                name="one GPU's steps",
-                code="def steps(n, g, b):\n    return n // b",
-                says=(
-                    "These are the steps of one GPU. Together they take gpus × batch images a step."
+                name="the clock not read around a run",
+                code=(
+                    "def timed(launch, synchronize, clock):\n"
+                    "    launch()\n"
+                    "    synchronize()\n"
+                    "    launch()\n"
+                    "    synchronize()\n"
+                    "    return clock()"
                 ),
-            ),
-            Misconception(
-                name="more GPUs, more steps",
-                code="def steps(n, g, b):\n    return n // b * g",
-                says="More GPUs do not make more steps: they share the images of each.",
-            ),
-            Misconception(
-                name="rounded up",
-                code="def steps(n, g, b):\n    return -(-n // (g * b))",
-                says="This counts the incomplete last batch, which is left out.",
-            ),
-        ),
-    ),
-    Exercise(
-        name="09-rate",
-        title="A larger batch",
-        task=(
-            "A recipe is meant for `reference` images a step at `rate`. By the linear rule (Goyal"
-            " et al. 2017), which learning rate is right for `batch` images?"
-        ),
-        stub="def scaled(rate, batch, reference):\n    return ...",
-        answer="scaled",
-        cases=lambda g: [
-            (0.1, 1024, 256),
-            *draws.several(g, lambda g: (draws.number(g, 0.01, 1), *draws.integers(g, 2, 1, 512))),
-        ],
-        reference=_linear,
-        hints=("four times as many images: how many times fewer steps?", "rate per image stays."),
-        solutions=(
-            "def scaled(rate, batch, reference):\n    return rate * batch / reference",
-            "def scaled(rate, batch, reference):\n    return batch * (rate / reference)",
-        ),
-        reason=(
-            "A step of k times as many images stands for k small ones in nearly the same direction."
-        ),
-        misconceptions=(
-            Misconception(
-                name="left alone",
-                code="def scaled(r, b, ref):\n    return r",
-                says="This leaves the rate alone: a larger batch then takes fewer steps of the same"
-                " length, and learns less.",
-            ),
-            Misconception(
-                name="the square root",
-                code="def scaled(r, b, ref):\n    return r * (b / ref) ** 0.5",
-                says="This is the square-root rule, for optimizers that divide by the gradient's"
-                " size. The linear one is asked for.",
-            ),
-            Misconception(
-                name="turned around",
-                code="def scaled(r, b, ref):\n    return r * ref / b",
-                says="A larger batch gets a *higher* rate: it takes fewer steps.",
+                says=(
+                    "Read the clock twice, before the run and after it: the time is the difference."
+                ),
             ),
         ),
     ),

@@ -1,19 +1,11 @@
-"""Exercises of notebooks 11 to 13: inside a trained network, your own photographs, many seeds."""
+"""Exercises of notebooks 12 and 13: your own photographs, and many seeds."""
 
 import numpy as np
-import torch
 from scipy import stats
 from torch import nn
 
 from xception_edu.exercises import draws
 from xception_edu.exercises.exercise import Exercise, Misconception
-
-
-def _bn_and_weight(g):
-    """The weight of a convolution, and gamma, variance and epsilon of what follows it."""
-    outputs, inputs = draws.integers(g, 2, 2, 5)
-    weight, gamma = draws.tensors(g, (outputs, inputs, 3, 3), (outputs,))
-    return weight, gamma, torch.rand(outputs, generator=g), draws.number(g, 0.05, 0.2)
 
 
 def _confusion(g):
@@ -33,24 +25,6 @@ def _p_values(g):
     return ([*values, 1.01 * min(values)],)
 
 
-def _folded(weight, gamma, variance, epsilon):
-    """The weight of one layer that does what convolution and BN do, read off their output."""
-    layer, bn = (
-        nn.Conv2d(weight.shape[1], len(weight), 3, bias=False),
-        nn.BatchNorm2d(len(weight), epsilon),
-    )
-    with torch.no_grad():
-        bn.weight.copy_(gamma)
-        bn.running_var.copy_(variance)
-        fused = torch.nn.utils.fuse_conv_bn_eval(_with(layer, weight).eval(), bn.eval())
-    return fused.weight.detach()
-
-
-def _with(layer, weight):
-    layer.weight.copy_(weight)
-    return layer
-
-
 def _holm(values):
     """Holm's adjusted p-values from their definition."""
     order = np.argsort(values)
@@ -62,97 +36,6 @@ def _holm(values):
 
 
 EXERCISES = (
-    Exercise(
-        name="11-separable",
-        title="How much is one column times one row?",
-        task=(
-            "Which share of a kernel's energy (the sum of its squares) does the best product of"
-            " one column and one row hold?"
-        ),
-        stub="def share(kernel):\n    return ...",
-        answer="share",
-        cases=lambda g: draws.several(g, lambda g: draws.tensors(g, (3, 3))),
-        reference=lambda k: (
-            np.linalg.svd(k.double().numpy())[1][0] ** 2 / (k.double().numpy() ** 2).sum()
-        ),
-        hints=(
-            "the singular values say how much each product of a column and a row holds.",
-            "`torch.linalg.svdvals`; the squares add up to the energy.",
-        ),
-        solutions=(
-            "def share(kernel):\n"
-            "    values = torch.linalg.svdvals(kernel)\n"
-            "    return values[0] ** 2 / (values**2).sum()",
-            "def share(kernel):\n"
-            "    return torch.linalg.matrix_norm(kernel, 2) ** 2 / kernel.norm() ** 2",
-        ),
-        reason="1 for a blur or a straight edge; about three quarters for random numbers.",
-        misconceptions=(
-            Misconception(
-                name="values for squares",
-                code="def share(k):\n    s = torch.linalg.svdvals(k)\n    return s[0] / s.sum()",
-                says="These are shares of the singular values. The energy is a sum of *squares*.",
-            ),
-            Misconception(
-                name="all but the last",
-                code="def share(k):\n"
-                "    s = torch.linalg.svdvals(k) ** 2\n    return (s[0] + s[1]) / s.sum()",
-                says="This takes two products of a column and a row. One is asked for.",
-            ),
-            Misconception(
-                name="rank for share",
-                code="def share(k):\n    return 1 / torch.linalg.matrix_rank(k)",
-                says=(
-                    "This goes by the rank, which is 3 for nearly every table of numbers: it does"
-                    " not say how *near* to 1 it is."
-                ),
-            ),
-        ),
-    ),
-    Exercise(
-        name="11-fold",
-        title="Fold a batch normalization",
-        task="In a trained network, BN multiplies each output channel by a fixed number. Give the"
-        " `weight` (out, in, 3, 3) of the convolution that does it itself, from BN's gamma, running"
-        " variance and epsilon.",
-        stub="def folded(weight, gamma, variance, epsilon):\n    return ...",
-        answer="folded",
-        cases=lambda g: draws.several(g, _bn_and_weight),
-        reference=_folded,
-        hints=(
-            "BN divides by the standard deviation: what stands under the root?",
-            "the factor belongs to the *output* channel, the first number of the shape.",
-        ),
-        solutions=(
-            "def folded(weight, gamma, variance, epsilon):\n"
-            "    factor = gamma / (variance + epsilon).sqrt()\n"
-            "    return weight * factor[:, None, None, None]",
-            "def folded(weight, gamma, variance, epsilon):\n"
-            "    factor = gamma * torch.rsqrt(variance + epsilon)\n"
-            "    return torch.einsum('o,oijk->oijk', factor, weight)",
-        ),
-        reason="Scale times convolution is a convolution: at inference BN costs nothing.",
-        misconceptions=(
-            Misconception(
-                name="variance for deviation",
-                code="def folded(w, g, v, e):\n    return w * (g / (v + e))[:, None, None, None]",
-                says=(
-                    "This divides by the variance. BN divides by its root, the standard deviation."
-                ),
-            ),
-            Misconception(
-                name="epsilon left out",
-                code="def folded(w, g, v, e):\n    return w * (g / v.sqrt())[:, None, None, None]",
-                says="Epsilon stands under the root, too: Keras' 1e-3 is no small number for a"
-                " channel of small variance.",
-            ),
-            Misconception(
-                name="gamma left out",
-                code="def folded(w, g, v, e):\n    return w / (v + e).sqrt()[:, None, None, None]",
-                says="This normalizes, and forgets the learned scale, gamma.",
-            ),
-        ),
-    ),
     Exercise(
         name="12-learns",
         title="What learns on a frozen base",
@@ -188,6 +71,16 @@ EXERCISES = (
                 name="added, not multiplied",
                 code="def learning(f, c):\n    return f + c",
                 says="Every class weighs every feature: the two multiply.",
+            ),
+            Misconception(
+                name="a bias a feature",
+                code="def learning(f, c):\n    return f * c + f",
+                says="A bias is added to each *output*, and there is one output for each class.",
+            ),
+            Misconception(
+                name="one bias for all",
+                code="def learning(f, c):\n    return f * c + 1",
+                says="Each class has a bias of its own.",
             ),
         ),
     ),
@@ -234,6 +127,34 @@ EXERCISES = (
                 code="def accuracy(c):\n    return sum(map(max, c)) / sum(map(sum, c))",
                 says="This takes the most frequent guess of each class, right or wrong. Right ones"
                 " stand on the diagonal.",
+            ),
+            Misconception(
+                name="a count for a share",
+                code="def accuracy(c):\n    return sum(c[i][i] for i in range(len(c)))",
+                says="This is how many were right. The share is that number divided by all images.",
+            ),
+            Misconception(
+                name="the share that is wrong",
+                code=(
+                    "def accuracy(c):\n"
+                    "    right = sum(c[i][i] for i in range(len(c)))\n"
+                    "    return 1 - right / sum(map(sum, c))"
+                ),
+                says="This is the share of wrong guesses.",
+            ),
+            Misconception(
+                name="percent for a share",
+                code=(
+                    "def accuracy(c):\n"
+                    "    right = sum(c[i][i] for i in range(len(c)))\n"
+                    "    return 100 * right / sum(map(sum, c))"
+                ),
+                says="This is in percent. A share lies between 0 and 1.",
+            ),
+            Misconception(
+                name="images divided by classes",
+                code="def accuracy(c):\n    return sum(c[i][i] for i in range(len(c))) / len(c)",
+                says="This divides by the number of classes. Divide by the number of images.",
             ),
         ),
     ),
@@ -295,6 +216,46 @@ EXERCISES = (
                 "    return stats.t.ppf(0.975, n - 1) * statistics.stdev(s)",
                 says="This is for a single new score. A mean of n is surer by the root of n.",
             ),
+            Misconception(
+                name="the whole width",
+                code=(
+                    "def half_width(s):\n"
+                    "    n = len(s)\n"
+                    "    return 2 * stats.t.ppf(0.975, n - 1) * statistics.stdev(s) / n**0.5"
+                ),
+                says=(
+                    "This is the whole interval, from end to end. Its half is asked for, as in 62"
+                    " ± 1."
+                ),
+            ),
+            Misconception(
+                name="the standard error alone",
+                code="def half_width(s):\n    return statistics.stdev(s) / len(s) ** 0.5",
+                says="This is the standard error of the mean. The interval is t times as wide.",
+            ),
+            Misconception(
+                name="variance for deviation",
+                code=(
+                    "def half_width(s):\n"
+                    "    n = len(s)\n"
+                    "    return stats.t.ppf(0.975, n - 1) * statistics.variance(s) / n**0.5"
+                ),
+                says=(
+                    "This takes the variance. The deviation is its root, in the unit of the scores."
+                ),
+            ),
+            Misconception(
+                name="n for its root",
+                code=(
+                    "def half_width(s):\n"
+                    "    n = len(s)\n"
+                    "    return stats.t.ppf(0.975, n - 1) * statistics.stdev(s) / n"
+                ),
+                says=(
+                    "This divides by n. A mean of n is surer by the *root* of n only: four times"
+                    " the seeds for half the width."
+                ),
+            ),
         ),
     ),
     Exercise(
@@ -353,6 +314,44 @@ EXERCISES = (
                 "    n, o = len(p), sorted(range(len(p)), key=lambda i: p[i])\n"
                 "    return [min(1.0, (n - o.index(i)) * p[i]) for i in range(n)]",
                 says="A larger p-value gets a smaller adjusted one here. Keep the largest so far.",
+            ),
+            Misconception(
+                name="in order of size",
+                code=(
+                    "def adjusted(p):\n"
+                    "    n, found, largest = len(p), [], 0.0\n"
+                    "    for k, x in enumerate(sorted(p)):\n"
+                    "        largest = max(largest, (n - k) * x)\n"
+                    "        found.append(min(1.0, largest))\n"
+                    "    return found"
+                ),
+                says=(
+                    "The values are right, in order of size. Each has to stand where its p-value"
+                    " stood, or it is taken for another comparison's."
+                ),
+            ),
+            Misconception(
+                name="the largest times n",
+                code=(
+                    "def adjusted(p):\n"
+                    "    o = sorted(p)\n"
+                    "    return [min(1.0, (o.index(x) + 1) * x) for x in p]"
+                ),
+                says=(
+                    "The factors are the wrong way around: the *smallest* p-value is multiplied by"
+                    " n."
+                ),
+            ),
+            Misconception(
+                name="by place, not by size",
+                code=(
+                    "def adjusted(p):\n"
+                    "    return [min(1.0, (len(p) - i) * x) for i, x in enumerate(p)]"
+                ),
+                says=(
+                    "The factor goes by the place in the list here. It goes by the size: sort"
+                    " first."
+                ),
             ),
         ),
     ),
