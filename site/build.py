@@ -16,6 +16,7 @@ from pathlib import Path
 
 import api_pages
 import in_korean
+import korean_pages
 import nbformat
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nbconvert import HTMLExporter
@@ -70,8 +71,9 @@ def _picture(data, size):
     """
     words = html.escape(data["text/plain"].removeprefix("Picture: "))
     sides = " ".join(f'{side}="{size[side]}"' for side in ("width", "height") if side in size)
+    korean = html.escape(korean_pages.pictures().get(html.unescape(words), ""))
     return (
-        f'<img class="picture" alt="{words}" {sides}'
+        f'<img class="picture" alt="{words}" data-korean="{korean}" {sides}'
         f' src="data:image/png;base64,{"".join(data["image/png"].split())}">'
     )
 
@@ -215,6 +217,7 @@ def build(notebooks, out, repository=None, *, with_api=True):
             "before": names[i - 1] if i else None,
             "after": names[i + 1] if i + 1 < len(names) else None,
         }
+        korean_pages.speak(path.stem, notebook)
         text = page.render(
             here=path.stem, body=body_of(notebook, exporter, out), cover="", **beside, **known
         )

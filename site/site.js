@@ -20,6 +20,12 @@ function language(name) {
     button.textContent = root.lang === "ko" ? "English" : "한국어";
     button.lang = root.lang === "ko" ? "en" : "ko"; // that of the button's word
   }
+  for (const picture of document.querySelectorAll("img[data-korean]")) {
+    const korean = root.lang === "ko" && picture.dataset.korean; // empty where there are no words
+    picture.dataset.english ??= picture.alt;
+    picture.alt = korean || picture.dataset.english;
+    picture.lang = korean ? "ko" : "en";
+  }
   label();
 }
 language(kept("language"));

@@ -50,8 +50,8 @@ WORDS = {
         " one segment a channel."
     ),
     "draw_half_precision": (
-        "Times as fast in bf16 as in fp32 over segments: most at one segment, little or nothing at"
-        " others."
+        "Times as fast in bf16 as in fp32 over segments: about two, more at some tens of them,"
+        " little or nothing with many."
     ),
     "draw_ways_on_gpu": (
         "Four ways over segments, up to hundreds of times apart; for 128 channels one with zeros"
