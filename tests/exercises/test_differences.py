@@ -183,3 +183,17 @@ def test_a_wrong_time_is_told_how_it_came_about(measured, name):
 
 def test_the_median_may_have_the_first_run_in_it():
     assert judged(EXERCISES["08-timing"], median_with_the_first).right
+
+
+# ---- words ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", [("Validation", "Test"), ["val", " test"]], ids=str)
+def test_words_may_be_capitalized_or_short(answer):
+    assert judged(EXERCISES["07-choose"], answer).right
+
+
+def test_other_answers_than_two_of_the_words_are_told_so():
+    assert "two words" in said("07-choose", ("validation",))
+    assert "two words" in said("07-choose", "validation, test")
+    assert "one of `train`" in said("07-choose", ("dev", "test"))

@@ -253,8 +253,10 @@ EXERCISES = (
             "def composed(depthwise, pointwise):\n"
             "    return torch.einsum('oi,ijk->oijk', pointwise[:, :, 0, 0], depthwise[:, 0])",
         ),
-        reason="Every output uses the same kernel of channel i, and only scales it: that is what it"
-        " cannot do otherwise.",
+        reason=(
+            "Every output uses the same kernel of channel i, and only scales it: a kernel of its"
+            " own for each output is what a separable convolution cannot give."
+        ),
         misconceptions=(
             Misconception(
                 name="the kernel belongs to the output",

@@ -6,6 +6,7 @@ from torch.optim.sgd import sgd
 
 from xception_edu.exercises import draws
 from xception_edu.exercises.exercise import Exercise, Misconception
+from xception_edu.exercises.same import kind_of
 
 
 def _sgd_step(w, v, g, rate, momentum):
@@ -48,6 +49,32 @@ def _weights_and_decay(g):
 
 def _average(average, weight, decay):
     return torch.lerp(weight, average, decay)
+
+
+SAME_WORD = {"training": "train", "val": "validation", "valid": "validation"}
+# What chooses and what is reported, and the misconception behind it; None: right.
+CHOICES = {
+    ("validation", "test"): None,
+    ("test", "test"): "test set used for choosing",
+    ("train", "test"): "training images choose",
+    ("validation", "validation"): "chosen and reported on the same",
+    ("test", "validation"): "the two turned around",
+    ("train", "validation"): "chosen on training images, reported on validation images",
+    ("validation", "train"): "training images reported",
+    ("train", "train"): "training images for both",
+    ("test", "train"): "the test set spent, training images reported",
+}
+
+
+def _chosen(answer, g):
+    """Which misconception a pair of words stands for, however they are capitalized."""
+    if kind_of(answer) != "a list or tuple" or [kind_of(word) for word in answer] != ["a text"] * 2:
+        return 'Answer with two words, as in `("train", "test")`.'
+    words = [word.strip().lower() for word in answer]
+    pair = tuple(SAME_WORD.get(word, word) for word in words)
+    if pair not in CHOICES:
+        return "Both words must be one of `train`, `validation`, `test`."
+    return CHOICES[pair]
 
 
 EXERCISES = (
@@ -366,7 +393,7 @@ EXERCISES = (
         ' `test`, in this order, as in `("train", "test")`.',
         stub="answer = ...",
         answer="answer",
-        reference=lambda: ("validation", "test"),
+        judge=_chosen,
         hints=(
             "a number that was used to choose is too good.",
             "images that chose nothing and taught nothing are the honest ones.",
