@@ -275,7 +275,9 @@ def test_an_answer_that_remembers_earlier_calls_is_told_so():
 
 def test_a_wrong_function_is_told_where_it_differs_and_a_wrong_number_is_not_told_the_right_one():
     said = judged(EXERCISES["01-parameters"], lambda i, o, k: 7).text
-    assert "For 3, 4, 3 it gives 7, but should give 112" in said
+    assert (
+        "For in_channels = 3, out_channels = 4, kernel = 3 it gives 7, but should give 112" in said
+    )
     said = judged(EXERCISES["02-count"], 17).text
     assert said.startswith("Not yet. A hint: ")
     assert "9,216" not in said

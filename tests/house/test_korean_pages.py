@@ -65,4 +65,6 @@ def test_a_page_has_both_languages_and_loses_no_english(path):
     assert HANGUL.search(notebook.cells[0].source)
     if path is not GUIDE:
         last = notebook.cells[-1].source
-        assert last.count('lang="ko"') == 1 + 5 * 3 + 1  # heading; question, "Answer", answer; what is next
+        assert (
+            last.count('lang="ko"') == 1 + 5 * 3 + 1
+        )  # heading; question, "Answer", answer; what is next
