@@ -102,9 +102,7 @@ def test_a_line_of_code_with_something_of_the_learners_names_what_to_supply(tmp_
 # ---- one meaning a color -------------------------------------------------------------------------
 
 
-def test_signs_have_colors_of_their_own_and_what_is_selected_has_none():
-    signs = {*style.SIGNS.values(), *style.SIGNS_ON_DARK.values()}
-    assert not signs & {*style.COLORS.values(), *style.HUES}
+def test_what_is_selected_has_no_color_but_ink():
     assert CHOSEN in THEME
 
 

@@ -20,14 +20,13 @@ WIDTH, HIGH, LOW = 390, 424, 262  # pixels of a panel, and the heights of the tw
 LEFT, TOP = 3, 26  # pixels: where drawings begin
 ROOM = 384  # pixels of the mosaic's side
 SIGNS = (style.SIGNS["plus"], style.SIGNS["minus"])
-COLOR = "depthwise"  # of shares and lines: all kernels are depthwise layers'
 LEVELS = 3  # strengths of a weight in the mosaic, for each sign
 SHADES = 8  # of the photographs
 ROW = 48  # pixels of a pattern's line
 BAR = (152, 186)  # left and width of a share's bar, in pixels
 SIDE, PART = 102, 132  # pixels of a kernel that is shown large, and from one to the next
 PICTURE, SHOWN = 150, 110  # pixels: where the photographs begin, and their sides
-LINES = (("spatial", "one column times one row"), (COLOR, "a multiple of a pattern"))
+LINES = (("quiet", "one column times one row"), ("ink", "a multiple of a pattern"))
 AXIS = (40, 34, 340, 180)  # left, top, width and height of the chart, in pixels
 
 

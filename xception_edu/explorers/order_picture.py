@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.colors import to_rgb
 from PIL import Image
 
 from xception_edu.explorers.engine.scene import Scene
 from xception_edu.explorers.numpy_convolutions import Array
+from xception_edu.plots.style import SIGNS
 
 MAP_SIDE = 19  # pixels of a map, as in Xception's middle flow
 ZOOM = 5
@@ -20,8 +22,6 @@ WIDTH, HEIGHT = 376, TOP + 3 * ROW - ZOOM  # as wide as a phone
 STACK_HEIGHT = 78
 MOST = 1.5  # what is painted in the full color; more looks the same
 LEVELS = 7  # of each sign
-# purple and green, which all can tell apart; white is 0
-BELOW, ABOVE = (118, 42, 131), (27, 120, 55)
 CHANNELS = "RGB"
 NAMES = {"none": "", "relu": " and ReLU", "elu": " and ELU"}
 
@@ -45,19 +45,24 @@ class Run:
         return float(((self.first != 0) & (self.between == 0)).mean())
 
 
-def _ramp() -> list[int]:
-    """The 15 colors of a map, from purple over white to green."""
-    shares = np.arange(-LEVELS, LEVELS + 1)[:, None] / LEVELS
-    ends = np.where(shares < 0, BELOW, ABOVE)
-    return np.round(255 + np.abs(shares) * (ends - 255)).astype(int).ravel().tolist()
+def _ramp() -> tuple[list[int], list[int]]:
+    """The 15 colors of a map, purple below 0 and green above it, and how opaque each is: 0 is what
+    the page is, white or dark.
+    """
+    below, above = (to_rgb(SIGNS[sign]) for sign in ("minus", "plus"))
+    colors = [below] * LEVELS + [above] * (LEVELS + 1)
+    opaque = np.abs(np.arange(-LEVELS, LEVELS + 1)) / LEVELS
+    return np.round(255 * np.array(colors)).astype(int).ravel().tolist(), [
+        round(255 * share) for share in opaque
+    ]
 
 
 def signed_png(maps: Sequence[np.ndarray]) -> bytes:
-    """Maps under each other, a pixel apart, their numbers as colors: white is 0, green above,
+    """Maps under each other, a pixel apart, their numbers as colors: clear is 0, green above,
     purple below.
     """
     steps = [np.clip(np.round(values / MOST * LEVELS), -LEVELS, LEVELS) + LEVELS for values in maps]
-    return _png(steps, _ramp())
+    return _png(steps, *_ramp())
 
 
 def grey_png(maps: Sequence[np.ndarray]) -> bytes:
@@ -65,11 +70,13 @@ def grey_png(maps: Sequence[np.ndarray]) -> bytes:
     white.
     """
     steps = [np.round((values + 1) * LEVELS) for values in maps]
-    return _png(steps, [17 * level for level in range(15) for _ in range(3)])
+    return _png(steps, [17 * level for level in range(15) for _ in range(3)], [255] * 15)
 
 
-def _png(maps: Sequence[np.ndarray], colors: Sequence[int]) -> bytes:
-    """Maps of numbers of colors, 0 to 14; what is between the maps is transparent."""
+def _png(maps: Sequence[np.ndarray], colors: Sequence[int], opaque: Sequence[int]) -> bytes:
+    """Maps of numbers of colors, 0 to 14, and how opaque each is; what is between the maps is
+    clear.
+    """
     clear = 2 * LEVELS + 1
     spaced = np.concatenate(
         [np.pad(levels, ((0, 1), (0, 0)), constant_values=clear) for levels in maps]
@@ -77,7 +84,7 @@ def _png(maps: Sequence[np.ndarray], colors: Sequence[int]) -> bytes:
     image = Image.fromarray(spaced.astype(np.uint8), "P")
     image.putpalette([*colors, 255, 255, 255])
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", bits=4, optimize=True, transparency=clear)
+    image.save(buffer, "PNG", bits=4, optimize=True, transparency=bytes([*opaque, 0]))
     return buffer.getvalue()
 
 
@@ -110,9 +117,8 @@ def pointwise_first(
         "1×1 first: Inception",
         {47: f"after 1×1{NAMES[activation]}", 179: "output", 281: "difference"},
     )
-    scene.text(
-        "white is 0, green above, purple below", WIDTH, 9, size="small", color="quiet", anchor="end"
-    )
+    words = "green above 0, purple below, clear at 0"
+    scene.text(words, WIDTH, 9, size="small", color="quiet", anchor="end")
     for row in range(3):
         _kernel(scene, kernels[row], 145, row)
     _shares(scene, weight, 0)
@@ -140,6 +146,7 @@ def _kernel(scene: Scene, kernel: np.ndarray, x: float, row: int) -> None:
     middle = TOP + row * ROW + MAP / 2
     scene.text("3×3", x + 15.5, middle - 26, size="small", anchor="middle", color="quiet")
     scene.rect("depthwise", x, middle - 15.5, 31, 31)
+    scene.rect("paper", x + 2, middle - 13.5, 27, 27)
     scene.image(signed_png([kernel * MOST / np.abs(kernel).max()]), x + 2, middle - 13.5, 27, 27)
 
 

@@ -16,7 +16,7 @@ KINDS = {  # kind of layer: color, words
     "depthwise": ("depthwise", "depthwise"),
     "pointwise": ("pointwise", "1×1"),
     "regular": ("spatial", "k×k"),
-    "fully connected": ("residual", "classifier"),
+    "fully connected": ("linear", "classifier"),
 }
 
 

@@ -3,7 +3,7 @@
 const FIELD = 288, TOP = 40, FOOT = 22, SIDE = 22; // pixels: side of the matrix, and the room above, below and left of it
 const COLUMN = 12, GAP = 138, LEFT = 4; // pixels: widths of the wiring's columns and of the gaps between them
 const COLUMNS = [0, 1, 2].map((i) => LEFT + i * (COLUMN + GAP));
-const HUES = 5; // colors of the pieces in segments.css, by turns
+const HUES = 4; // colors of the pieces in segments.css, by turns
 const WORDS = {
   kernel_size: (k) => `${k}×${k}`,
   input_side: (n) => `${n}×${n}`,

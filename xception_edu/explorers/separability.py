@@ -12,7 +12,7 @@ from safetensors import safe_open
 from xception_edu import checks
 from xception_edu.costs import total
 from xception_edu.explorers.convolution import numbers
-from xception_edu.explorers.engine.scene import Scene
+from xception_edu.explorers.engine.scene import CHOSEN, Scene
 from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
 from xception_edu.explorers.engine.tiles import NEGATIVE, POSITIVE, grid, signed, tiles
 from xception_edu.specs import ConvSpec, Shape
@@ -304,7 +304,8 @@ def _approximation(one: Separated, at: int, m: int, chart: tuple) -> Scene:
     bar = _parameters(scene, one)
     for kernel, (x, y) in zip(one.kernels[at, :m], place.corners, strict=False):
         scene.cells(x, y, place.pitch, k, *signed(kernel, float(np.abs(one.kernels[at]).max())))
-    scene.dot(AFTER, *spot(m, one.errors[m]), 5, edge="ink")
+    scene.dot(CHOSEN, *spot(m, one.errors[m]), 6)
+    scene.dot("paper", *spot(m, one.errors[m]), 3)
     x, y = spot(m, one.errors[m])
     scene.text(f"{one.errors[m]:.1%}", min(x + 8, WIDTH - 46), y - 12, bold=True, halo=True)
     bar(one.params(m), 1)
@@ -330,7 +331,7 @@ def _chart(scene: Scene, full: int, chart: tuple) -> Callable[[int, float], tupl
         scene.text(f"{m}", spot(m, 0)[0], bottom + 10, color="quiet", size="small", anchor="middle")
     scene.text("depth multiplier", right, bottom + 24, color="quiet", size="small", anchor="end")
     for (name, errors), color, dash, y in zip(
-        chart, (AFTER, "quiet"), (False, True), (top + 12, top + 28), strict=True
+        chart, ("ink", "quiet"), (False, True), (top + 12, top + 28), strict=True
     ):
         scene.line(
             color, [n for m, error in enumerate(errors) for n in spot(m, error)], width=2, dash=dash

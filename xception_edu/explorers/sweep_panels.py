@@ -174,7 +174,7 @@ def draw_widths(at: int, chart: Chart) -> Scene:
     for row, (name, channels, reference) in enumerate(point.layers):
         y = TOP + row * ROW
         scene.text(name, 10, y + 9, size="small")
-        scene.rect("spatial", 150, y, channels * scale, 18)
+        scene.rect("quiet", 150, y, channels * scale, 18, opacity=0.45)
         edge = (150, y, 150 + reference * scale, y, 150 + reference * scale, y + 18, 150, y + 18)
         scene.line("quiet", (*edge, 150, y))
         right = 150 + max(channels, reference) * scale + 6

@@ -13,7 +13,7 @@ from xception_edu.explorers.numpy_convolutions import Array
 
 KEYS = ("Figure 1", "Figure 2", "Figure 3", "grouped", "Figure 4")
 BETWEEN = 8  # steps from one of them to the next
-HUES = ("hue0", "hue1", "hue2", "hue4")  # of the towers; green is pooling's
+HUES = ("hue0", "hue1", "hue2", "hue3")  # of the towers: each becomes a segment
 WIDTH, HEIGHT = 376, 368  # as wide as a phone
 LEFT, FULL = 3, 370  # pixels that the towers may take
 TOWER_GAP = 16

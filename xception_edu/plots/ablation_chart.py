@@ -49,9 +49,7 @@ def _draw_changes(ax: Axes, records: Mapping[str, Record]) -> None:
     rows = [(name, row) for name in ASKED for row in records[f"sweep_{name}"]["comparisons"]]
     for y, (_, row) in enumerate(rows):
         shown = row["p_holm"] < 0.05
-        mean_with_interval(
-            ax, y, row, style.COLORS["depthwise"] if shown else style.QUIET, across=True
-        )
+        mean_with_interval(ax, y, row, style.INK if shown else style.QUIET, across=True)
     effect = 100 * records["sweep_ablation_residual"]["plan"]["smallest_effect"]
     ax.axvline(0, color=style.QUIET, linewidth=0.8)
     for x in (-effect, effect):
@@ -65,7 +63,7 @@ def _draw_changes(ax: Axes, records: Mapping[str, Record]) -> None:
 def _draw_dials(ax: Axes, records: Sequence[Record]) -> None:
     for record in records:
         dial = record["plan"]["recipe"].get("entanglement", 0)
-        mean_with_interval(ax, dial, separable_less_regular(record), style.COLORS["depthwise"])
+        mean_with_interval(ax, dial, separable_less_regular(record), style.INK)
     ax.axhline(0, color=style.QUIET, linewidth=0.8)
     ax.set_xlim(-0.12, 1.12)
     ax.set_xlabel("entanglement of color and shape")

@@ -220,7 +220,7 @@ FIGURES = {
             gpu_charts.draw_macs_beside_time_on_gpu,
             "gpu/layers",
             "Where the multiplications are on a GPU, and where the time is",
-            "Gray: share of all MACs. Orange: share of the time of all layers, each timed alone.",
+            "Gray: share of all MACs. Black: share of the time of all layers, each timed alone.",
             height=420,
             left=90,
             right=24,
@@ -241,7 +241,7 @@ FIGURES = {
             measured_charts.draw_time_lost,
             "layers",
             "Where the time goes, and how much of it is lost",
-            "Gray: the time that the machine's limits allow each layer. Orange: what it took beyond"
+            "Gray: the time that the machine's limits allow each layer. Black: what it took beyond"
             " that.",
             height=420,
             left=90,
@@ -265,7 +265,7 @@ FIGURES = {
             (
                 "How many photographs does a class take?",
                 "Xception with the published weights, frozen; only a classifier learns. A gray dot"
-                " is a seed, blue",
+                " is a seed, black",
                 "the mean with its 95 % interval. Below, the same network with random weights.",
             ),
             ("finetune",),

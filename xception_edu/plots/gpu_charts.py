@@ -30,10 +30,14 @@ WAYS = {  # forms of the benchmark: the layout in which the map comes, their nam
     "grouped_channels_last": (
         "channels_last",
         "channels last",
-        {"color": style.COLORS["depthwise"], "linewidth": 1.8},
+        {"color": style.INK, "linewidth": 1.8},
     ),
-    "grouped_nchw": ("nchw", "NCHW", {"color": style.COLORS["pointwise"], "linewidth": 1.8}),
-    "dense": ("channels_last", "with zeros", {"color": style.INK, "linewidth": 1.4}),
+    "grouped_nchw": (
+        "nchw",
+        "NCHW",
+        {"color": style.INK, "linewidth": 1.8, "linestyle": (0, (1, 1))},
+    ),
+    "dense": ("channels_last", "with zeros", {"color": style.QUIET, "linewidth": 2.2}),
 }
 
 
@@ -98,7 +102,7 @@ def draw_macs_beside_time_on_gpu(axes: Sequence[Axes], record: Record) -> Sequen
         shares = shares_by_kind(record, network)
         for i, (of_macs, of_time) in enumerate(shares.values()):
             ax.barh(i - 0.19, 100 * of_macs, height=0.36, color="#BBBBBB")
-            ax.barh(i + 0.19, 100 * of_time, height=0.36, color=style.COLORS["depthwise"])
+            ax.barh(i + 0.19, 100 * of_time, height=0.36, color=style.INK)
             for share, place in ((of_macs, i - 0.19), (of_time, i + 0.19)):
                 ax.annotate(f"{share:.0%}" if share else "0", (100 * share, place), (4, 0), **LABEL)
         ax.set_yticks(range(len(shares)), [KINDS[kind][1] for kind in shares], color=style.INK)

@@ -28,7 +28,7 @@ KINDS = {  # of layers: their color's concept, and their name
     "regular": ("spatial", "k×k"),
     "pointwise": ("pointwise", "1×1"),
     "depthwise": ("depthwise", "depthwise"),
-    "fully connected": ("residual", "classifier"),
+    "fully connected": ("linear", "classifier"),
     "batch norm": ("elementwise", "batch norm"),
     "ReLU": ("elementwise", "ReLU"),
     "add": ("elementwise", "addition"),
@@ -57,7 +57,7 @@ def draw_latency_beside_macs(axes: Sequence[Axes], record: Record) -> Sequence[A
         ax.plot(
             [*cases],
             shares["time"],
-            color=style.COLORS["depthwise"],
+            color=style.INK,
             linewidth=1.8,
             marker="o",
             markersize=3,
@@ -83,7 +83,7 @@ def draw_intensity_over_segments(axes: Sequence[Axes], record: Record) -> Sequen
         ends = {}
         for dtype, name in TYPES.items():
             look = {
-                "color": style.COLORS["depthwise"],
+                "color": style.INK,
                 "linestyle": "-" if dtype == "float32" else (0, (4, 2)),
             }
             cases = over_segments(record, channels=channels, side=side, dtype=dtype, mode="forward")
@@ -116,7 +116,7 @@ def draw_half_precision(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
                 ax.plot(
                     [*gains],
                     [*gains.values()],
-                    color=style.COLORS["depthwise"],
+                    color=style.INK,
                     linewidth=width,
                     marker="o",
                     markersize=3,
@@ -238,15 +238,15 @@ def draw_roofline(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
 
 
 def draw_time_lost(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
-    """A panel a network: milliseconds of all its layers by kind; gray what the roof allows, in
-    color what is lost beyond it.
+    """A panel a network: milliseconds of all its layers by kind; gray what the roof allows,
+    black what is lost beyond it.
     """
     for ax, (network, name) in zip(axes, NETWORKS.items(), strict=True):
         times = time_by_kind(record, network)
         batch = max(row["batch"] for _, row in measured_at(record))
         for i, (whole, lost) in enumerate(times.values()):
             ax.barh(i, whole - lost, height=0.62, color="#BBBBBB")
-            ax.barh(i, lost, left=whole - lost, height=0.62, color=style.COLORS["depthwise"])
+            ax.barh(i, lost, left=whole - lost, height=0.62, color=style.INK)
             ax.annotate(f"{lost:,.1f} of {whole:,.1f}", (whole, i), (6, 0), **LABEL)
         ax.set_yticks(range(len(times)), [KINDS[kind][1] for kind in times], color=style.INK)
         ax.set(

@@ -4,6 +4,7 @@ see them.
 
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,6 +12,14 @@ from matplotlib.figure import Figure
 from xception_edu import checks
 from xception_edu.plots import gallery, style
 from xception_edu.plots.descriptions import PICTURES, WORDS
+
+# of lines over something: colors would say what kind of layer they mean
+LINES: tuple[dict[str, Any], ...] = (
+    {"color": style.INK, "linestyle": "-", "marker": "o"},
+    {"color": style.QUIET, "linestyle": (0, (5, 2)), "marker": "s"},
+    {"color": style.INK, "linestyle": (0, (1, 1.5)), "marker": "^"},
+    {"color": style.QUIET, "linestyle": (0, (6, 2, 1, 2)), "marker": "D"},
+)
 
 
 class Picture:
@@ -185,12 +194,8 @@ def show_lines(
     at, side, shift = (0, "left", 8) if apart else (-1, "right", -8)
     with style.context():
         figure, ax = style.charts(1, 1, height=300, left=50, top=44, right=24, bottom=46)
-        for color, (label, y) in zip(
-            ("spatial", "pointwise", "pooling", "residual"), lines.items(), strict=False
-        ):
-            ax.plot(
-                x, y, "o-", color=style.COLORS[color], markersize=5, linewidth=1.8, clip_on=False
-            )
+        for look, (label, y) in zip(LINES, lines.items(), strict=False):
+            ax.plot(x, y, markersize=5, linewidth=1.8, clip_on=False, **look)
             place = {"xytext": (shift, 6), "textcoords": "offset points", "ha": side}
             ax.annotate(
                 label, (x[at], y[at]), fontsize=style.TEXT, path_effects=style.halo(), **place

@@ -24,24 +24,24 @@ from PIL import Image
 WIDTH = 830  # pixels, the width at which a README shows a picture
 DPI = 96  # CSS pixels an inch: with it, 8 points are 10.7 pixels in a browser
 
-# Okabe and Ito's palette, which people with the common color deficiencies can tell apart. One color
-# a concept, everywhere.
+# One meaning a color in every figure and explorer, on white pages and on dark ones: kinds of
+# layers, segments, signs. A test holds colors of different meaning apart, also for those who see
+# fewer of them; they were searched for, with Okabe and Ito's palette as the start. What is selected
+# has an outline of ink, and a chart of measurements is black and gray.
 COLORS = {
     "pointwise": "#0072B2",  # 1x1 convolution
     "spatial": "#E69F00",  # k x k convolution over one or more segments
     "depthwise": "#D55E00",  # k x k convolution with a segment a channel
-    "pooling": "#009E73",
-    "elementwise": "#999999",  # batch normalization and activations
+    "pooling": "#7AC46B",
+    "elementwise": "#B4B4B4",  # batch normalization and activations
     "join": "#333333",  # concatenation and addition; also inputs and outputs
-    "residual": "#CC79A7",
-    "linear": "#F0E442",  # fully connected layers, the classifier
+    "residual": "#DE6C97",
+    "linear": "#DCCF1E",  # fully connected layers, the classifier
 }
-# The sign of a number, in heat maps of weights, products and differences: no layer's and no
-# segment's color. What is selected has an outline of ink, and no color.
-SIGNS = {"plus": "#1B7837", "minus": "#762A83"}
-SIGNS_ON_DARK = {"plus": "#5AAE61", "minus": "#B07CC0"}  # the same where the page is dark
-# of pieces side by side, by turns; blue is the 1x1
-HUES = ("#E69F00", "#56B4E9", "#D55E00", "#009E73", "#CC79A7")
+# the sign of a number, in heat maps of weights, products and differences
+SIGNS = {"plus": "#0D965B", "minus": "#BC36C3"}
+# segments, and towers, side by side, by turns: blues and violets, on each of which black is read
+HUES = ("#35A3B2", "#7A6CF0", "#33C1FA", "#8796FE")
 # text, second text (6 to 1 on white), background
 INK, QUIET, PAPER = "#222222", "#5F5F5F", "#FFFFFF"
 

@@ -25,7 +25,7 @@ def _draw_accuracies(ax: Axes, record: Record) -> None:
     for x, row in enumerate(record["points"]):
         tops = [100 * value for value in row["top1"]]
         ax.plot([x - 0.16] * len(tops), tops, "o", color=style.QUIET, markersize=3)
-        mean_with_interval(ax, x + 0.08, row, style.COLORS["depthwise"])
+        mean_with_interval(ax, x + 0.08, row, style.INK)
     ax.set_xticks(range(len(record["points"])), [_name(row["point"]) for row in record["points"]])
     ax.set_xlim(-0.6, len(record["points"]) - 0.4)
     ax.set_xlabel(f"segments (all: one per channel); {len(record['seeds'])} seeds")

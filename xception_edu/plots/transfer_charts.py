@@ -48,7 +48,7 @@ def draw_images_a_class(ax: Axes, record: Record) -> Axes:
         [row["images"] for row in rows],
         [100 * row["mean"] for row in rows],
         "-",
-        color=style.COLORS["pointwise"],
+        color=style.INK,
         linewidth=1.4,
     )
     scratch = record["scratch"]
@@ -93,7 +93,7 @@ def _dots_and_interval(ax: Axes, x: float, values: Sequence[float], spread: Reco
         [100 * spread["mean"]],
         error,
         fmt="o",
-        color=style.COLORS["pointwise"],
+        color=style.INK,
         capsize=4,
         markersize=6,
         linewidth=1.6,

@@ -92,10 +92,7 @@ function build(table, go, say) {
     const { stop, choices: made } = event.target.dataset ?? {};
     if (stop || made) go({ ...(stop && { [slider.name]: Number(stop) }), ...JSON.parse(made ?? "{}") });
   });
-  for (const [name, color] of Object.entries(table.palette)) {
-    const dark = table.on_dark?.[name]; // of the two, the theme's
-    pictures.style.setProperty(`--${name}`, dark ? `light-dark(${color}, ${dark})` : color);
-  }
+  for (const [name, color] of Object.entries(table.palette)) pictures.style.setProperty(`--${name}`, color);
   const keyOf = (s) => choices.map(({ name }) => s[name]).join(" ");
   const columns = [slider.label, ...named.map(([label, unit]) => (unit ? `${label}, ${unit}` : label))];
   let painted = null;

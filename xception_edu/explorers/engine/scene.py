@@ -24,7 +24,7 @@ WORDS_AT = {"text": 4, "words": 6, "click": 6}
 
 def palette() -> dict[str, str]:
     """Colors by name, without the theme's: the concepts of `plots.style`, the two signs, hue0 to
-    hue4, dark and light for text on them.
+    hue3 of segments, dark and light for text on them.
     """
     return {
         **style.COLORS,

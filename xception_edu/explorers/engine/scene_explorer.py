@@ -162,7 +162,6 @@ def scene_explorer(
         "controls": [{"name": name, "label": slider[1]}, *dials],
         "columns": [list(column) for column in columns],
         "palette": palette(),
-        "on_dark": style.SIGNS_ON_DARK,
         "start": {name: state[name] for name in (slider[0], *choices)},
     }
     return _widget_class(name, tuple(choices))(table=table, **{name: stop}, **chosen)
