@@ -280,6 +280,12 @@ def _words(color, x, y, pitch, columns, words):
         yield "text", place | look, one
 
 
+def _rest(words, x, y, pitch, columns):
+    place = {"x": x, "y": y, "width": columns * pitch, "height": len(words) / columns * pitch}
+    told = {"class": "xe-rest", "data-words": " ".join(words), "data-columns": columns}
+    yield "rect", told | place | {"fill": "transparent"}, ""
+
+
 def _click(stop, x, y, width, height, words, choices=None):
     place = {"x": x, "y": y, "width": width, "height": height}
     leads = {} if stop is None else {"data-stop": stop}
@@ -297,4 +303,5 @@ ELEMENTS = {
     "image": _image,
     "click": _click,
     "words": _words,
+    "rest": _rest,
 }

@@ -9,24 +9,14 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-import axe_playwright_python
 import pytest
 
 from tests.browser.servers import HERE
+from tests.helpers.axe import AXE, FINDINGS
 
 ROOT = Path(__file__).parents[2]
 API = ["xception_edu", "xception_edu/layers", "xception_edu/explorers", "xception_edu/plots/style"]
 NAMES = ["index", *sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))]
-AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
-# All of the page, but for code beyond the first blocks: it has the same colors again, and each word
-# takes its time.
-FINDINGS = """async () => {
-  const exclude = [...document.querySelectorAll('.highlight')].slice(4);
-  const { violations } = await axe.run({ exclude }, { preload: false });
-  return violations
-  .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-  .map(({ id, nodes }) => [id, nodes.length, nodes[0].html.slice(0, 200)]);
-}"""
 # What the explorers say, without the names that they draw at random.
 WORDS = "() => [...document.querySelectorAll('.xe')].map((explorer) => explorer.innerText)"
 MARKS = "() => [...document.querySelectorAll('.xe')].map((explorer) => explorer.innerHTML)"

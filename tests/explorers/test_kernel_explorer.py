@@ -219,11 +219,38 @@ def test_every_cell_is_a_product_of_torchs_by_sign_and_size(name):
     for key, shown, module, products, _ in looks(name):
         most = np.abs(products).max()
         shapes = painted(table, key, 0)
-        full = 17.5 if any(s[0] == "words" for s in shapes) else 35  # paler below numbers
+        full = 35 if any(s[0] == "rest" for s in shapes) else 17.5  # paler below numbers
         for i, here in enumerate(products):
             for at, (color, level) in product_cells(table, key, i, shown, module).items():
                 assert abs(level - full * np.sqrt(abs(here[at]) / most)) < 0.51, (key, i, at)
                 assert (color == "minus") == (here[at] < 0) or abs(here[at]) < 1e-12
+
+
+@every
+def test_numbers_where_the_mouse_rests_are_the_products(name):
+    """Where no number is written into the cells: in all positions they are those of torch's, in the
+    order of the cells.
+    """
+    table, _ = case(name)
+    for key, shown, module, products, _ in looks(name):
+        for i, here in enumerate(products):
+            rests = [s for s in painted(table, key, i) if s[0] == "rest"]
+            if not rests:
+                assert len(shown) == 1
+                continue
+            blocks = [
+                here[np.ix_(outs, ins)].transpose(0, 2, 1, 3).ravel()
+                for outs, ins in zip(*cut_of(module), strict=True)
+                if set(outs.tolist()) & set(shown)
+            ]
+            if len(shown) == 1:  # inputs, weights and, last, products; one output of its segment
+                seen = next(
+                    ins for outs, ins in zip(*cut_of(module), strict=True) if shown[0] in outs
+                )
+                rests, blocks = rests[-1:], [here[shown[0], seen].ravel()]
+            said = [number(word) for rest in rests for word in rest[1]]
+            decimals = len(rests[0][1][0].partition(".")[2])
+            np.testing.assert_allclose(said, np.concatenate(blocks), atol=0.5001 * 10**-decimals)
 
 
 @every
@@ -288,7 +315,8 @@ def test_the_sums_are_what_the_module_gives(name):
     for key, shown, _, _, outputs in looks(name):
         for i, view in enumerate(table["views"][key]):
             said = [number(word) for word in view["alts"][1].partition("sums: ")[2].split(", ")]
-            texts = [s[4] for s in view["shapes"][1] if s[0] == "text"][-len(shown) :]
+            shapes = [s for s in view["shapes"][1] if s[0] in ("text", "words")]
+            texts = shapes[-1][6] if len(shown) > 1 else [shapes[-1][4]]
             assert [number(word) for word in texts] == said
             decimals = len(texts[0].partition(".")[2])
             np.testing.assert_allclose(said, outputs[i, shown], atol=0.5001 * 10**-decimals, rtol=0)

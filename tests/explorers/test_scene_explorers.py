@@ -106,6 +106,7 @@ def check_shape(shape, width, height):
         ],
         "image": lambda x, y, w, h: [x, y, x + w, y + h],
         "click": lambda x, y, w, h, *_: [x, y, x + w, y + h],
+        "rest": lambda x, y, pitch, columns: [x, y, x + columns * pitch, y + pitch],
         "words": lambda x, y, pitch, columns, words: [
             x,
             y,
@@ -116,7 +117,7 @@ def check_shape(shape, width, height):
     ends = boxes[kind](*values)
     assert all(-1 <= x <= width + 1 for x in ends[::2]), shape
     assert all(-1 <= y <= height + 1 for y in ends[1::2]), shape
-    if kind not in ("image", "click"):
+    if kind not in ("image", "click", "rest"):
         assert set([color] if isinstance(color, str) else color) <= {*palette(), *THEME}, shape
 
 

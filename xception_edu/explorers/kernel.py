@@ -23,7 +23,7 @@ from xception_edu.explorers.engine.scene_explorer import (
     as_arguments,
     scene_explorer,
 )
-from xception_edu.explorers.kernel_views import COLUMNS, Look, has_numbers
+from xception_edu.explorers.kernel_views import COLUMNS, Look
 from xception_edu.specs import ConvSpec, Shape
 
 SEGMENTS = (1, 2, 3, 6)  # of the default module's 6 channels
@@ -34,7 +34,7 @@ MOST_IN, MOST_OUT, MOST_PRODUCTS = 12, 24, 1500
 # output channels that can be chosen to look at; one of the default module's, whose table is long
 # already
 CHANNELS = 6
-ROOM = 550_000  # characters of the table, of the 600,000 that it may have
+ROOM = 490_000  # characters of the table, of the 600,000 that it may have; numbers take the rest
 # of the channels of the default picture
 NAMES = ("red", "green", "blue", "light", "across", "down")
 KERNELS = {  # of the default module, one for each output channel
@@ -210,10 +210,10 @@ def _positions(conv: Convolution, choices: int) -> int:
         + 34 * ins
         + 130 * outs
         + 40 * len(pieces)
-        + 2 * places * sum(len(o) * len(i) for o, i in pieces)
+        + 4 * places * sum(len(o) * len(i) for o, i in pieces)
     )
     seen = max(len(i) for _, i in pieces)
-    alone = 520 + (100 + (4 + 16 * has_numbers(seen, kernel)) * places) * seen
+    alone = 520 + (100 + 10 * places) * seen
     return max((ROOM - still) // (together + (choices - 1) * alone if outs > 1 else alone), 1)
 
 

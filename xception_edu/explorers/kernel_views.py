@@ -31,6 +31,7 @@ TOP, BODY = 42, 310  # pixels above the products, and their height
 # of one output channel: room for names, between grids and for sums; a cell, and the least with room
 # for a number
 NAMED, APART, SUMS, CELL, WRITTEN = 44, 8, 54, 31, 28
+MIDDLE = 28  # pixels from the cells to the middle of their sums
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,7 +260,7 @@ class Look:
         scene.text("from input channel", left, 21, color="quiet", size="small")
         right = left + across * pitch
         words = "sum" + " + bias" * bool(self.conv.bias.any())
-        scene.text(words, right + 8, TOP - 8, color="quiet", size="small")
+        scene.text(words, right + MIDDLE, TOP - 8, color="quiet", size="small", anchor="middle")
         for c in range(channels):
             x = left + (c + 0.5) * wide * pitch
             scene.text(f"{c + 1}", x, TOP - 8, size="small", anchor="middle")
@@ -277,12 +278,12 @@ class Look:
             block = self.products[row, column][np.ix_(outs, ins)].transpose(0, 2, 1, 3)
             x, y, *_ = _box(pitch, left, TOP, ins[0] * wide, outs[0] * high, 0, 0)
             scene.cells(x, y, pitch, len(ins) * wide, *signed(block, self.most[2]))
+            scene.rest([self.number(v) for v in block.flat], x, y, pitch, len(ins) * wide)
         for color, outs, ins in self.pieces if len(self.pieces) > 1 else ():
             corner, size = (ins[0] * wide, outs[0] * high), (len(ins) * wide, len(outs) * high)
             scene.line(color, _frame(_box(pitch, left, TOP, *corner, *size)), width=3)
-        for o in self.shown:
-            y = TOP + (o + 0.5) * high * pitch
-            scene.text(self.number(self.sums[row, column, o]), right + 8, y)
+        sums = [self.number(value) for value in self.sums[row, column]]
+        scene.words(sums, right + MIDDLE, TOP + high * pitch / 2, high * pitch, 1)
         return scene
 
     def _one(self, row: int, column: int) -> Scene:
@@ -299,7 +300,9 @@ class Look:
             scene.text(
                 word, x + wide * pitch / 2, TOP - 10, color="quiet", size="small", anchor="middle"
             )
-        scene.text("sum", right, TOP - 10, color="quiet", size="small")
+        scene.text(
+            "sum", right + MIDDLE - 8, TOP - 10, color="quiet", size="small", anchor="middle"
+        )
         for i, c in enumerate(ins):
             middle = TOP + (i + 0.5) * high * pitch
             scene.text(f"{c + 1} {self.inputs[c]}", 0, middle, size="small")
@@ -316,9 +319,10 @@ class Look:
         grids = (self.conv.weight[o][ins], self.windows[row, column][ins], products)
         for at, values in zip((1, 0, 2), grids, strict=True):  # the weights stand still
             self._grid(scene, lefts[at], pitch, values, self.most[at])
-        for i, part in enumerate(products.sum(axis=(1, 2))):
-            scene.text(self.number(part), right, TOP + (i + 0.5) * high * pitch)
-        scene.text(self.number(self.sums[row, column, o]), right, end + 16, bold=True)
+        sums = [self.number(part) for part in products.sum(axis=(1, 2))]
+        scene.words(sums, right + MIDDLE - 8, TOP + high * pitch / 2, high * pitch, 1)
+        total = self.number(self.sums[row, column, o])
+        scene.text(total, right + MIDDLE - 8, end + 16, anchor="middle", bold=True)
         return scene
 
     def _grid(self, scene: Scene, x: float, pitch: int, values: np.ndarray, most: float) -> None:
@@ -331,6 +335,8 @@ class Look:
         if written:
             words = [self.short(value) for value in values.flat]
             scene.words(words, x + pitch / 2, TOP + pitch / 2, pitch, wide)
+        else:
+            scene.rest([self.number(v) for v in values.flat], x, TOP, pitch, wide)
 
     def short(self, value: float) -> str:
         """A number for a cell: as many decimals as sums have, a short minus sign, and no 0 before
@@ -359,11 +365,6 @@ def cell(channels: int, kernel: Sequence[int]) -> int:
     high, wide = kernel
     across = (WIDTH - NAMED - 2 * APART - SUMS) // (3 * wide)
     return max(min(CELL, across, (BODY - 24) // (channels * high)), 1)
-
-
-def has_numbers(channels: int, kernel: Sequence[int]) -> bool:
-    """Whether numbers fit into these cells."""
-    return cell(channels, kernel) >= WRITTEN
 
 
 def _box(

@@ -35,6 +35,8 @@ const PAINT = {
   },
   image: (png, x, y, width, height) =>
     `<image href="data:image/png;base64,${png}" x="${x}" y="${y}" width="${width}" height="${height}" preserveAspectRatio="none"/>`,
+  rest: (words, x, y, pitch, columns) =>
+    `<rect class="xe-rest" data-words="${safe(words.join(" "))}" data-columns="${columns}" x="${x}" y="${y}" width="${columns * pitch}" height="${(words.length / columns) * pitch}" fill="transparent"/>`,
   click: (stop, x, y, width, height, words, choices) => {
     const leads = `${stop === null ? "" : ` data-stop="${stop}"`}${choices ? ` data-choices="${safe(JSON.stringify(choices))}"` : ""}`;
     return `<rect class="xe-click"${leads} x="${x}" y="${y}" width="${width}" height="${height}" fill="transparent"><title>${safe(words)}</title></rect>`;
@@ -47,9 +49,39 @@ const translated = (shape, say) => {
   const at = WORDS_AT[shape[0]], words = shape[at];
   return at ? [...shape.slice(0, at), Array.isArray(words) ? words.map((one) => say(one)) : say(words), ...shape.slice(at + 1)] : shape;
 };
+// Place of a shape's list of texts, each of which is two letters: its place in the table's lexicon, as packing.py has it.
+const LISTS_AT = { words: 6, rest: 1 };
+const LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%()*+,-.:;=?@^_{|}~";
+const unpacked = (shape, lexicon) => {
+  const at = LISTS_AT[shape[0]], pairs = shape[at];
+  if (typeof pairs !== "string") return shape;
+  const words = pairs.match(/../g) ?? [];
+  return [...shape.slice(0, at), words.map(([i, j]) => lexicon[LETTERS.indexOf(i) * LETTERS.length + LETTERS.indexOf(j)]), ...shape.slice(at + 1)];
+};
 // A drawing of the table, which has every drawing and every picture once and elsewhere their numbers.
 const drawing = (table, number, say) =>
-  table.drawings[number].map((shape) => (shape[0] === "image" ? ["image", table.images[shape[1]], ...shape.slice(2)] : translated(shape, say)));
+  table.drawings[number].map((shape) =>
+    shape[0] === "image" ? ["image", table.images[shape[1]], ...shape.slice(2)] : translated(unpacked(shape, table.lexicon), say));
+
+// The number of the cell on which the mouse rests, beside it; of `inside` an element of this class is a part.
+function resting(inside) {
+  const tip = make("div", { class: "xe-tip", "aria-hidden": "true", hidden: "" });
+  inside.append(tip);
+  const hide = () => { tip.hidden = true; };
+  inside.addEventListener("pointerleave", hide);
+  inside.addEventListener("pointermove", ({ target, clientX, clientY }) => {
+    if (!target.classList?.contains("xe-rest")) return hide();
+    const box = target.getBoundingClientRect(), around = inside.getBoundingClientRect();
+    const words = target.dataset.words.split(" "), columns = Number(target.dataset.columns);
+    const column = Math.floor(((clientX - box.left) / box.width) * columns);
+    const row = Math.floor(((clientY - box.top) / box.height) * (words.length / columns));
+    tip.textContent = words[row * columns + column] ?? "";
+    tip.hidden = false;
+    tip.style.left = `${Math.min(clientX - around.left + 12, around.width - tip.offsetWidth)}px`;
+    tip.style.top = `${clientY - around.top - 30}px`;
+  });
+  return hide;
+}
 
 // One page of the scene: what stands still is painted when a choice changes, the rest at every move.
 function panel([width, height]) {
@@ -93,6 +125,7 @@ function build(table, go, say) {
     if (stop || made) go({ ...(stop && { [slider.name]: Number(stop) }), ...JSON.parse(made ?? "{}") });
   });
   for (const [name, color] of Object.entries(table.palette)) pictures.style.setProperty(`--${name}`, color);
+  const leave = resting(pictures);
   const keyOf = (s) => choices.map(({ name }) => s[name]).join(" ");
   const columns = [slider.label, ...named.map(([label, unit]) => (unit ? `${label}, ${unit}` : label))];
   let painted = null;
@@ -112,6 +145,7 @@ function build(table, go, say) {
         head.dataset.room = longest(views.map((one) => `${one.title} ${one.note}`));
         row.reserve(views.map((one) => one.values));
       }
+      leave(); // the number was another position's
       title.textContent = view.title;
       note.textContent = view.note;
       const still = (i) => (painted === key ? null : drawing(table, table.stills[key][i], say));

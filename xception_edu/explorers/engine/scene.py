@@ -145,6 +145,12 @@ class Scene:
             ["cells", names, _tenths(x), _tenths(y), _tenths(pitch), columns, codes, levels]
         )
 
+    def rest(self, words: Sequence[str], x: float, y: float, pitch: float, columns: int) -> None:
+        """What cells say while the mouse rests on one of them: a text each, in rows of
+        `columns`.
+        """
+        self.shapes.append(["rest", list(words), *map(_tenths, (x, y, pitch)), columns])
+
     def image(self, png: bytes, x: float, y: float, width: float, height: float) -> None:
         """A PNG, its pixels enlarged to sharp squares."""
         self.shapes.append(

@@ -15,6 +15,7 @@ import traitlets as t
 from xception_edu import checks
 from xception_edu.explorers.engine import scene_picture
 from xception_edu.explorers.engine.base import TableExplorer, as_text
+from xception_edu.explorers.engine.packing import packed, unpacked
 from xception_edu.explorers.engine.readouts import named
 from xception_edu.explorers.engine.scene import (
     Scene,
@@ -126,7 +127,7 @@ class SceneExplorer(TableExplorer):
         for row in chain.from_iterable(sent["views"].values()):
             yield from (row["short"], row["title"], row["note"], *row["values"], *row["alts"])
         for drawing in sent["drawings"]:
-            yield from texts_of(drawing)
+            yield from texts_of(unpacked(shape, sent["lexicon"]) for shape in drawing)
 
 
 def scene_explorer(
@@ -235,17 +236,18 @@ def tabulate(
 
 
 def compact(table: Mapping[str, Any]) -> dict[str, Any]:
-    """The table as it is sent: each drawing of a panel once, in `drawings`, and each picture once,
-    in `images`; where they were their numbers are.
+    """The table as it is sent: each drawing of a panel once, in `drawings`, each picture once, in
+    `images`, and each text of a list once, in `lexicon`; where they were their numbers are.
     """
     drawings: dict[str, int] = {}
     images: dict[str, int] = {}
+    lexicon: dict[str, int] = {}
 
     def number(shapes: Sequence[list[Any]]) -> int:
         numbered = [
             ["image", images.setdefault(shape[1], len(images)), *shape[2:]]
             if shape[0] == "image"
-            else shape
+            else packed(shape, lexicon)
             for shape in shapes
         ]
         return drawings.setdefault(as_text(numbered), len(drawings))
@@ -256,14 +258,18 @@ def compact(table: Mapping[str, Any]) -> dict[str, Any]:
         for key, rows in table["views"].items()
     }
     drawn = {"drawings": list(map(json.loads, drawings)), "images": list(images)}
+    drawn |= {"lexicon": list(lexicon)}
     return {**table, "stills": stills, "views": views, **drawn}
 
 
 def expanded(sent: Mapping[str, Any]) -> dict[str, Any]:
     """The table again, of what `compact` made of it."""
-    pictures = sent["images"]
+    pictures, lexicon = sent["images"], sent.get("lexicon", [])
     drawings = [
-        [["image", pictures[s[1]], *s[2:]] if s[0] == "image" else s for s in drawing]
+        [
+            ["image", pictures[s[1]], *s[2:]] if s[0] == "image" else unpacked(s, lexicon)
+            for s in drawing
+        ]
         for drawing in sent["drawings"]
     ]
     stills = {key: [drawings[n] for n in panels] for key, panels in sent["stills"].items()}
@@ -272,7 +278,9 @@ def expanded(sent: Mapping[str, Any]) -> dict[str, Any]:
         for key, rows in sent["views"].items()
     }
     table = {**sent, "stills": stills, "views": views}
-    return {key: value for key, value in table.items() if key not in ("drawings", "images")}
+    return {
+        key: value for key, value in table.items() if key not in ("drawings", "images", "lexicon")
+    }
 
 
 def _row(view: View, shared: Sequence[int]) -> dict[str, Any]:

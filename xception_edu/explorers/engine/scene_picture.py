@@ -330,6 +330,19 @@ def _click(
     """Nothing to see: a picture cannot be clicked."""
 
 
+def _rest(
+    ax: Axes,
+    colors: Mapping[str, str],
+    order: int,
+    words: Sequence[str],
+    x: float,
+    y: float,
+    pitch: float,
+    columns: int,
+) -> None:
+    """Nothing to see: no mouse rests on a picture."""
+
+
 PAINTERS: dict[str, Callable[..., None]] = {
     "rect": _rect,
     "line": _line,
@@ -340,4 +353,5 @@ PAINTERS: dict[str, Callable[..., None]] = {
     "cells": _cells,
     "image": _image,
     "click": _click,
+    "rest": _rest,
 }

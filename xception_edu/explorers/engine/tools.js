@@ -72,7 +72,7 @@ function pinning(now, told, say) {
   const pin = () => {
     before = told();
     const picture = now.cloneNode(true);
-    picture.querySelectorAll(".xe-click").forEach((place) => place.remove()); // it stays where it is
+    picture.querySelectorAll(".xe-click, .xe-rest, .xe-tip").forEach((place) => place.remove()); // it stays where it is
     kept = make("div", { class: "xe-kept", role: "group", "aria-label": say("Pinned") }, make("p", { class: "xe-tag" }, say("Pinned: {state}", { state: before[0][1] })), picture);
     stage.prepend(kept);
   };
@@ -160,6 +160,7 @@ function snapshot(root, words) {
       }
     });
     copy.querySelectorAll("title").forEach((title) => title.parentElement.remove()); // places to click
+    copy.querySelectorAll("[data-words]").forEach((place) => place.remove()); // and to rest on
     for (const [name, value] of Object.entries({ x: left(place.left), y: top(place.top), width: place.width, height: place.height })) copy.setAttribute(name, value);
     ["style", "role", "aria-label", "class"].forEach((name) => copy.removeAttribute(name));
     page.append(copy);

@@ -1,0 +1,48 @@
+"""Claims about every explorer that nobody is shut out by it: with all that its buttons show, on
+light pages and on dark ones.
+"""
+
+import pytest
+
+from tests.browser import explored
+from tests.helpers.axe import AXE, FINDINGS
+from tests.helpers.explorer_notebooks import NAMES
+
+# what JupyterLab's themes set that explorers read
+DARK = """() => {
+  document.body.dataset.jpThemeLight = 'false';
+  document.body.style = 'margin: 8px; background: #111; --jp-layout-color0: #111; --jp-ui-font-color1: rgba(255, 255, 255, 0.87)';
+}"""
+
+
+def press(page, name):
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_axe_finds_nothing_serious_whatever_button_was_pressed(static, name):
+    page = static(explored.new(name), width=1280)
+    page.emulate_media(reduced_motion="reduce")  # so that it stands still while it is looked at
+    page.locator(".xe-data summary").click()
+    press(page, "Pin")
+    page.locator(explored.SLIDER).press("End")
+    for word in ("SVG", "PNG"):
+        with page.expect_download():
+            press(page, f"Save {word}")
+    press(page, "Copy")
+    press(page, "Play")
+    page.evaluate(AXE)
+    assert page.evaluate(FINDINGS) == []
+    assert page.get_by_role("button", name="Pause", exact=True).count() == 1
+    press(page, "Pause")
+    press(page, "Reset")  # which cannot be pressed again
+    page.evaluate(DARK)
+    assert page.evaluate(FINDINGS) == []
+    press(page, "Unpin")
+
+
+def test_axe_would_find_a_slider_without_a_name(static):
+    page = static(explored.new("walk_explorer"))
+    page.evaluate(AXE)
+    page.evaluate("document.querySelector('.xe-slider label').remove()")
+    assert "label" in [name for name, *_ in page.evaluate(FINDINGS)]

@@ -1,0 +1,16 @@
+"""axe in a page: what it finds that shuts somebody out."""
+
+from pathlib import Path
+
+import axe_playwright_python
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+# All of the page, but for code beyond the first blocks: it has the same colors again, and each word
+# takes its time.
+FINDINGS = """async () => {
+  const exclude = [...document.querySelectorAll('.highlight')].slice(4);
+  const { violations } = await axe.run({ exclude }, { preload: false });
+  return violations
+  .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+  .map(({ id, nodes }) => [id, nodes.length, nodes[0].html.slice(0, 200)]);
+}"""
