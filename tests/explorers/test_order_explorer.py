@@ -97,7 +97,9 @@ def test_every_state_shows_how_far_the_torch_layers_are_apart():
     for state in STATES:
         view, ((first_a, between_a, a), (first_b, between_b, b)) = show(*state), torch_maps(*state)
         apart, reach = largest(a, b), max(float(m.abs().max()) for m in (a, b))
-        assert view["values"][-1] == (f"{apart:.2f} | {reach:.2f}" if apart > 1e-12 else "0"), state
+        assert view["values"][-1] == (f"{apart:.2f} of {reach:.2f}" if apart > 1e-12 else "0"), (
+            state
+        )
         lost = [
             ((m != 0) & (n == 0)).double().mean()
             for m, n in ((first_a, between_a), (first_b, between_b))

@@ -14,6 +14,7 @@ from tests.helpers import recorded
 from xception_edu.benchmark import records as measured
 from xception_edu.benchmark.machine import ROOT
 from xception_edu.explorers import roofline_explorer
+from xception_edu.explorers.roofline_panels import percent
 from xception_edu.layers import SegmentedConv2d
 from xception_edu.measure import measured_cost
 from xception_edu.specs import segment_sizes
@@ -97,7 +98,7 @@ def test_dots_lie_on_logarithmic_axes_where_the_numbers_say(choice):
         assert "pixel after pixel" in view["alts"][0]
         ratio = rows(*choice, segments)[0]["macs"] / rows(*choice, stops[0])[0]["macs"]
         assert value_at(right, "y", macs[3]) == pytest.approx(100 * ratio, rel=0.03)
-        assert f"MACs {ratio:.1%}" in [shape[4] for shape in right if shape[0] == "text"]
+        assert f"MACs {percent(ratio)}" in [shape[4] for shape in right if shape[0] == "text"]
         assert time[3] <= macs[3] + 0.11  # made-up times never fall as fast as the MACs
 
 

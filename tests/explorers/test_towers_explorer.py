@@ -145,7 +145,7 @@ def test_every_step_shows_its_largest_difference_from_figure_2(number):
     for step in STEPS:
         made.step = step
         apart = float((on_the_way(number, step) - reference).abs().max())
-        expected = f"{apart:.3f} | {float(reference.max()):.3f}" if apart > 1e-12 else "0"
+        expected = f"{apart:.3f} of {float(reference.max()):.3f}" if apart > 1e-12 else "0"
         assert made.view()["values"][-1] == expected, step
         assert ("to the last bit" in made.view()["note"]) == (expected == "0" and step != FIGURE_2)
         assert (expected == "0") == (FIGURE_2 <= step <= GROUPED)

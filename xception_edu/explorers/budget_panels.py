@@ -16,7 +16,7 @@ WIDTH, HEIGHT, LEFT = 390, 300, 10  # pixels of a panel, and of its margin
 # of the largest matrix, its upper edge, the left edge of the second one
 SIDE, TOP, SECOND = 172, 42, 208
 BAR, BAR_TOP = 18, 264  # the bar of where the budget goes
-BASE, HIGH = 262, 206  # where the bars of the widths stand, and how high the highest is
+BASE, HIGH = 256, 198  # where the bars of the widths stand, and how high the highest is
 # channels of Xception's middle flow; as a number of segments: one a channel
 MIDDLE = XceptionConfig().entry_widths[-1]
 MANY = 64  # pieces that can be told apart; more are a line
@@ -112,7 +112,7 @@ def draw_widths(point: Point, points: Sequence[Point], caption: str) -> Scene:
     scene.text(
         "segments of each 3×3 (all: one a channel)",
         WIDTH / 2,
-        BASE + 30,
+        BASE + 36,
         color="quiet",
         size="small",
         anchor="middle",
@@ -124,21 +124,28 @@ def draw_widths(point: Point, points: Sequence[Point], caption: str) -> Scene:
         if p.channels:
             scene.rect("quiet", x + 1.5, BASE - high, pitch - 3, high, opacity=0.45)
         scene.click(p.segments, x, BASE - HIGH, pitch, HIGH + 20, f"{p.segments} segments")
-    for p, x, high in bars if len(bars) <= 14 else (bars[0], bars[-1]):
-        _number(scene, p, x + pitch / 2, high, bold=False)
+    up = pitch < 24  # as wide as a number of three digits
+    for p, x, high in bars:
+        if p is not point:
+            _number(scene, p, x + pitch / 2, high, bold=False, up=up)
     p, x, high = bars[points.index(point)]
     if p.channels:
         left, right, top = x + 1.5, x + pitch - 1.5, BASE - high
         scene.line(CHOSEN, (left, BASE, left, top, right, top, right, BASE, left, BASE), width=3)
-    _number(scene, p, x + pitch / 2, high, bold=True)
+    _number(scene, p, x + pitch / 2, high, bold=True, up=up)
     return scene
 
 
-def _number(scene: Scene, p: Point, middle: float, high: float, *, bold: bool) -> None:
-    """How wide, above the bar, and how many segments, below it."""
+def _number(scene: Scene, p: Point, middle: float, high: float, *, bold: bool, up: bool) -> None:
+    """How wide, above the bar, and how many segments, below it; `up` where bars are narrow."""
     number, name = (
         f"{p.channels}" if p.channels else "×",
         "all" if p.segments == MIDDLE else f"{p.segments}",
     )
-    scene.text(number, middle, BASE - high - 9, size="small", anchor="middle", bold=bold, halo=True)
-    scene.text(name, middle, BASE + 11, size="small", anchor="middle", bold=bold, halo=True)
+    above, below = ("start", "end") if up else ("middle", "middle")
+    places = (
+        (number, BASE - high - (5 if up else 9), above),
+        (name, BASE + (5 if up else 11), below),
+    )
+    for words, y, anchor in places:
+        scene.text(words, middle, y, size="small", anchor=anchor, bold=bold, halo=True, up=up)

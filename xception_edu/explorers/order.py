@@ -35,7 +35,7 @@ COLUMNS = (
     ("Weights, 128 → 256", "3×3 first | 1×1 first"),
     ("Million MACs, 128 → 256", "of a 74×74 map"),
     ("Set to 0 in between", "3×3 first | 1×1 first"),
-    ("The orders differ by", "largest | largest output"),
+    ("The orders differ by", "the largest, of the largest output"),
 )
 
 
@@ -189,7 +189,7 @@ def _view(x: Array, mixing: int, activation: str, kernels: str, costs: tuple[str
         values=(
             *costs,
             f"{large_first.zeroed:.0%} | {one_first.zeroed:.0%}",
-            f"{apart:.2f} | {reach:.2f}" if apart else "0",
+            f"{apart:.2f} of {reach:.2f}" if apart else "0",
         ),
         scenes=(
             order_picture.spatial_first(x, three, large_first, weight, activation),

@@ -159,7 +159,7 @@ def _shares(scene: Scene, weight: np.ndarray, x: float) -> None:
     for shares, y in zip(weight, middles, strict=True):
         for i, share in enumerate(shares):
             number = f"{share:+.1f}".replace("-", "−") if share else "0"
-            color, at = "ink" if share else "quiet", (x + 45, y + (i - 1) * 17)
+            color, at = "ink" if share else "quiet", (x + 43, y + (i - 1) * 17)
             scene.text(f"{number} {CHANNELS[i]}", *at, size="small", anchor="end", color=color)
 
 

@@ -14,7 +14,14 @@ from xception_edu.explorers.engine.scene_explorer import (
     as_arguments,
     scene_explorer,
 )
-from xception_edu.explorers.roofline_panels import Chart, Layer, Timed, draw_latency, draw_roofline
+from xception_edu.explorers.roofline_panels import (
+    Chart,
+    Layer,
+    Timed,
+    draw_latency,
+    draw_roofline,
+    percent,
+)
 
 DTYPES = {"float32": "fp32, 4 bytes", "bfloat16": "bf16, 2 bytes"}
 MODES = {"forward": "forward", "training": "forward and backward"}
@@ -182,11 +189,12 @@ def _view(point: Timed, chart: Chart, module: str, source: str) -> View:
     first, number = chart.points[0], _count(point, module)
     fewer, faster = point.macs / first.macs, point.ms / first.ms
     bound = "memory" if chart.roof(point.intensity) < chart.peak else "arithmetic"
-    bound += " (but the maps fit into the cache)" if chart.fraction(point) > 1 else ""
+    if chart.fraction(point) > 1:
+        bound += "; above the roof, which a matrix product and a copy reached"
     others = f"{point.fastest:,.2f} to {point.slowest:,.2f}"
     takes = FORMS.get(point.takes, point.takes)
     against = (
-        f"{fewer:.1%} of the MACs of 1 segment, {faster:.1%} of its time"
+        f"{percent(fewer)} of the MACs of 1 segment, {percent(faster)} of its time"
         if point is not first
         else "what the others are compared with"
     )
@@ -212,9 +220,9 @@ def _view(point: Timed, chart: Chart, module: str, source: str) -> View:
                 f" {chart.roof(point.intensity) / 1e9:,.1f}; computed as {takes}"
             ),
             (
-                f"Curves over segments, 1 segment being 100%: {number} needs {fewer:.1%} of the"
-                f" MACs and {faster:.1%} of the time; the roof would allow"
-                f" {chart.attainable(point) / first.ms:.1%}"
+                f"Curves over segments, 1 segment being 100%: {number} needs {percent(fewer)} of"
+                f" the MACs and {percent(faster)} of the time; the roof would allow"
+                f" {percent(chart.attainable(point) / first.ms)}"
             ),
         ),
     )

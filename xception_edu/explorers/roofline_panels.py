@@ -145,8 +145,20 @@ def draw_roofline(point: Timed, chart: Chart) -> Scene:
         scene.click(p.segments, *corner, 14, 14, f"{p.segments} segments")
     if chart.pointwise:
         _pointwise(scene, chart, chart.pointwise, x, y)
+    _name_trail(scene, chart, x, y)
     _chosen(scene, point, chart, x, y)
     return scene
+
+
+def _name_trail(scene: Scene, chart: Chart, x: Scale, y: Scale) -> None:
+    """What the line is, below its lowest point or, where no room is left, above it."""
+    first, last = chart.points[0], chart.points[-1]
+    lowest = min(chart.points, key=chart.speed)
+    across, down = x(lowest.intensity), y(chart.speed(lowest))
+    words = f"the 3×3, from {first.segments} to {last.segments} segments"
+    middle = min(max(across, LEFT + 88), RIGHT - 88)
+    down += 14 if down + 22 < BASE else -14
+    scene.text(words, middle, down, color="quiet", size="small", anchor="middle", halo=True)
 
 
 def _pointwise(scene: Scene, chart: Chart, layer: Layer, x: Scale, y: Scale) -> None:
@@ -300,4 +312,10 @@ def _key(scene: Scene) -> None:
 def _values(scene: Scene, *shares: float) -> None:
     """What the three curves say here, at fixed places."""
     for (x, _, words), share in zip(PLACES, shares, strict=True):
-        scene.text(f"{words} {share:.1%}", x + 21, HEIGHT - 9, size="small")
+        scene.text(f"{words} {percent(share)}", x + 21, HEIGHT - 9, size="small")
+
+
+def percent(share: float) -> str:
+    """A share in percent, with two digits that say something: 0.36%, 3.6%, 36%."""
+    decimals = 1 - math.floor(math.log10(100 * share))
+    return f"{share:.{max(decimals, 0)}%}"

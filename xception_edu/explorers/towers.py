@@ -29,10 +29,10 @@ CHANNELS, SIDE = 12, 8
 SHAPE = Shape(CHANNELS, SIDE, SIDE)
 COLUMNS = (
     ("Convolutions", "1×1 + 3×3"),
-    ("3×3 kernels", "one a pair of channels"),
+    ("3×3 kernels", "one for each pair of channels"),
     ("Parameters", "weights"),
     ("MACs", "per 8×8 input"),
-    ("Difference from Figure 2", "largest | largest output"),
+    ("Difference from Figure 2", "the largest, of the largest output"),
 )  # the last one is as wide as it is; the others stay where they are
 TITLES = (
     "Figure 1: a canonical Inception module",
@@ -200,8 +200,12 @@ def _view(
     w: Weights,
 ) -> View:
     at = Progress(step)
-    number = f"{apart:.3f} | {reach:.3f}" if apart else "0"
-    same = "Not Figure 2's function." if apart else "Equal to Figure 2, to the last bit."
+    number = f"{apart:.3f} of {reach:.3f}" if apart else "0"
+    same = (
+        "It computes something else than Figure 2."
+        if apart
+        else "Equal to Figure 2, to the last bit."
+    )
     title = (
         TITLES[at.key]
         if at.is_key
@@ -233,7 +237,8 @@ def _note(at: Progress, towers: int) -> str:
     pool = "the pooling tower goes" if towers == 3 else "a 3×3 takes the place of pooling"
     if at.is_key:
         return (
-            "Four towers, no two alike: 1×1, one 3×3, two 3×3, pooling.",
+            "Four towers, no two alike: 1×1, one 3×3, two 3×3, pooling."
+            + (f" Figure 2 keeps {towers}." if towers < 4 else ""),
             (
                 f"Each of the {towers} towers is its own 1×1 and a 3×3. All other steps are"
                 " compared with this one."
