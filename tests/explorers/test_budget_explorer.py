@@ -13,6 +13,7 @@ from xception_edu.budgets import TOLERANCE, costs_by_role, width_for
 from xception_edu.configs import XceptionConfig
 from xception_edu.costs import total
 from xception_edu.explorers import budget, budget_explorer
+from xception_edu.explorers.budget_panels import BAR_TOP, HIGH
 from xception_edu.measure import measured_cost
 from xception_edu.specs import segment_sizes
 from xception_edu.xception import xception
@@ -149,7 +150,7 @@ def test_matrices_blocks_and_bars_are_drawn_to_scale(quantity, share):
             continue
         full, *_, spent, fixed, rest = [
             s for s in left if s[0] == "rect" and s[1] in ("pointwise", "spatial", "elementwise")
-        ][:1] + [s for s in left if s[0] == "rect" and s[3] == 264]
+        ][:1] + [s for s in left if s[0] == "rect" and s[3] == BAR_TOP]
         assert full[4] == full[5] == pytest.approx(172 * point.channels / most, abs=0.06)
         assert [s[4] / 370 for s in (spent, fixed, rest)] == pytest.approx(
             [point.parts[k] / sum(point.parts.values()) for k in ("pointwise", "spatial", "rest")],
@@ -164,7 +165,7 @@ def test_matrices_blocks_and_bars_are_drawn_to_scale(quantity, share):
             assert not blocks
         heights = [s[5] for s in right if s[0] == "rect" and s[1] == "quiet"]
         assert heights == pytest.approx(
-            [p.channels / most * 206 for p in points if p.channels], abs=0.06
+            [p.channels / most * HIGH for p in points if p.channels], abs=0.06
         )
         assert right[-2][4] == f"{point.channels}" or right[-1][4] == f"{point.channels}"
 

@@ -132,7 +132,7 @@ def test_every_layer_with_macs_is_a_dot_under_its_color():
             "depthwise": "depthwise",
             "pointwise": "pointwise",
             "regular": "spatial",
-            "fully connected": "residual",
+            "fully connected": "linear",
         }
         assert [s[1] for s in dots] == [colors[row["kind"]] for row in layers]
         assert [s[5] for s in dots] == [

@@ -125,9 +125,8 @@ def draw_widths(point: Point, points: Sequence[Point], caption: str) -> Scene:
             scene.rect("quiet", x + 1.5, BASE - high, pitch - 3, high, opacity=0.45)
         scene.click(p.segments, x, BASE - HIGH, pitch, HIGH + 20, f"{p.segments} segments")
     up = pitch < 24  # as wide as a number of three digits
-    for p, x, high in bars:
-        if p is not point:
-            _number(scene, p, x + pitch / 2, high, bold=False, up=up)
+    for p, x, high in bars:  # the chosen one's, too: what stands still is sent once
+        _number(scene, p, x + pitch / 2, high, bold=False, up=up)
     p, x, high = bars[points.index(point)]
     if p.channels:
         left, right, top = x + 1.5, x + pitch - 1.5, BASE - high
