@@ -127,7 +127,7 @@ class SceneExplorer(TableExplorer):
         for row in chain.from_iterable(sent["views"].values()):
             yield from (row["short"], row["title"], row["note"], *row["values"], *row["alts"])
         for drawing in sent["drawings"]:
-            yield from texts_of(unpacked(shape, sent["lexicon"]) for shape in drawing)
+            yield from texts_of(unpacked(shape, sent.get("lexicon", ())) for shape in drawing)
 
 
 def scene_explorer(
