@@ -51,12 +51,12 @@ const translated = (shape, say) => {
 };
 // Place of a shape's list of texts, each of which is two letters: its place in the table's lexicon, as packing.py has it.
 const LISTS_AT = { words: 6, rest: 1 };
-const LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%()*+,-.:;=?@^_{|}~";
+const PAIRS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%()*+,-.:;=?@^_{|}~";
 const unpacked = (shape, lexicon) => {
   const at = LISTS_AT[shape[0]], pairs = shape[at];
   if (typeof pairs !== "string") return shape;
   const words = pairs.match(/../g) ?? [];
-  return [...shape.slice(0, at), words.map(([i, j]) => lexicon[LETTERS.indexOf(i) * LETTERS.length + LETTERS.indexOf(j)]), ...shape.slice(at + 1)];
+  return [...shape.slice(0, at), words.map(([i, j]) => lexicon[PAIRS.indexOf(i) * PAIRS.length + PAIRS.indexOf(j)]), ...shape.slice(at + 1)];
 };
 // A drawing of the table, which has every drawing and every picture once and elsewhere their numbers.
 const drawing = (table, number, say) =>
