@@ -26,7 +26,8 @@ ROW = 48  # pixels of a pattern's line
 BAR = (152, 186)  # left and width of a share's bar, in pixels
 SIDE, PART = 102, 132  # pixels of a kernel that is shown large, and from one to the next
 PICTURE, SHOWN = 150, 110  # pixels: where the photographs begin, and their sides
-LINES = (("quiet", "one column times one row"), ("ink", "a multiple of a pattern"))
+# of the chart: color, width and words of each line
+LINES = (("quiet", 1.2, "one column times one row"), ("ink", 2.8, "a multiple of a pattern"))
 AXIS = (40, 34, 340, 180)  # left, top, width and height of the chart, in pixels
 
 
@@ -72,10 +73,10 @@ class Profile:
     separable: Sequence[float]
     chance: tuple[float, float]
 
-    def lines(self) -> list[tuple[Sequence[float], float, str]]:
-        """Values of every layer, that of random kernels, and the color."""
-        colors = [color for color, _ in LINES]
-        return list(zip((self.separable, self.explained), self.chance[::-1], colors, strict=True))
+    def lines(self) -> list[tuple[Sequence[float], float, str, float]]:
+        """Values of every layer, that of random kernels, the color and the width."""
+        values = zip((self.separable, self.explained), self.chance[::-1], LINES, strict=True)
+        return [(every, chance, color, width) for every, chance, (color, width, _) in values]
 
     def point(self, at: int, value: float) -> tuple[float, float]:
         """Where a layer's value lies in the chart, in pixels."""
@@ -262,17 +263,17 @@ def draw_lines(profile: Profile) -> Scene:
         y = top + (1 - share) * high
         scene.line("line", (left, y, left + wide, y))
         scene.text(f"{share:.0%}", left - 6, y, color="quiet", size="small", anchor="end")
-    for values, chance, color in profile.lines():
+    for values, chance, color, width in profile.lines():
         run = [n for i, v in enumerate(values) for n in profile.point(i, v)]
         y = top + (1 - chance) * high
-        scene.line(color, run, width=2)
-        scene.line(color, (left, y, left + wide, y), dash=True)
+        scene.line(color, run, width=width)
+        scene.line(color, (left, y, left + wide, y), width=width / 2, dash=True)
     pitch = wide / len(profile.explained)
     for i in range(len(profile.explained)):
         scene.click(i + 1, left + i * pitch, top, pitch, high, f"layer {i + 1}")
-    for i, (color, label) in enumerate(LINES):
+    for i, (color, width, label) in enumerate(LINES):
         x, y = left + i * 176, top + high + 16
-        scene.line(color, (x, y, x + 18, y), width=3)
+        scene.line(color, (x, y, x + 18, y), width=width)
         scene.text(label, x + 24, y, size="small")
     y = top + high + 36
     scene.text("dashed: of random numbers", left, y, color="quiet", size="small")
@@ -285,6 +286,6 @@ def draw_here(lines: Scene, profile: Profile, at: int) -> Scene:
     scene, (_, top, _, high) = lines.copy(), AXIS
     x, _ = profile.point(at, 0)
     scene.line("ink", (x, top, x, top + high), width=1.5)
-    for values, _, color in profile.lines():
+    for values, _, color, _ in profile.lines():
         scene.dot(color, *profile.point(at, values[at]), 4.5, edge="ink")
     return scene

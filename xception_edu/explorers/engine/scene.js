@@ -63,7 +63,7 @@ const drawing = (table, number, say) =>
   table.drawings[number].map((shape) =>
     shape[0] === "image" ? ["image", table.images[shape[1]], ...shape.slice(2)] : translated(unpacked(shape, table.lexicon), say));
 
-// The number of the cell on which the mouse rests, beside it; of `inside` an element of this class is a part.
+// What the cell says on which the mouse rests, beside it; `inside` has the pictures.
 function resting(inside) {
   const tip = make("div", { class: "xe-tip", "aria-hidden": "true", hidden: "" });
   inside.append(tip);
@@ -119,13 +119,13 @@ function build(table, go, say) {
   const title = make("strong"), note = make("span"), head = make("p", { class: "xe-title" }, make("span", {}, title, " ", note));
   const panels = table.panels.map(panel), named = table.columns.map((column) => column.map((words) => say(words)));
   const row = readouts(named);
-  const pictures = make("div", { class: "xe-panels" }, ...panels.map((p) => p.element));
+  const pictures = make("div", { class: "xe-panels" }, ...panels.map((p) => p.element)), frame = make("div", { class: "xe-frame" }, pictures);
   pictures.addEventListener("click", (event) => {
     const { stop, choices: made } = event.target.dataset ?? {};
     if (stop || made) go({ ...(stop && { [slider.name]: Number(stop) }), ...JSON.parse(made ?? "{}") });
   });
   for (const [name, color] of Object.entries(table.palette)) pictures.style.setProperty(`--${name}`, color);
-  const leave = resting(pictures);
+  const leave = resting(frame);
   const keyOf = (s) => choices.map(({ name }) => s[name]).join(" ");
   const columns = [slider.label, ...named.map(([label, unit]) => (unit ? `${label}, ${unit}` : label))];
   let painted = null;
@@ -136,7 +136,7 @@ function build(table, go, say) {
   })));
   return {
     name: "scenes",
-    panels: [head, pictures, row.element],
+    panels: [head, frame, row.element],
     labels: (control) => control.words,
     stops: (s) => table.stops[keyOf(s)],
     draw(s) {
