@@ -171,7 +171,7 @@ def test_the_dot_is_on_the_curve():
     for name, channel, m, view in states():
         shapes = explorer(name).table["stills"][f"{name} {channel}"][1]
         run = next(
-            s[2][0] for s in shapes if s[0] == "line" and s[1] == "depthwise" and len(s[2][0]) == 20
+            s[2][0] for s in shapes if s[0] == "line" and s[1] == "ink" and len(s[2][0]) == 20
         )
         dot = next(s for s in [*shapes, *view["shapes"][1]] if s[0] == "dot")
         assert dot[2:4] == run[2 * m : 2 * m + 2]

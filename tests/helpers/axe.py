@@ -14,3 +14,9 @@ FINDINGS = """async () => {
   .filter(({ impact }) => impact === 'serious' || impact === 'critical')
   .map(({ id, nodes }) => [id, nodes.length, nodes[0].html.slice(0, 200)]);
 }"""
+
+
+def findings_in(*places):
+    """The same of these parts of the page alone, in less time."""
+    include = str([[place] for place in places])
+    return FINDINGS.replace("axe.run({ exclude }", f"axe.run({{ include: {include}, exclude }}")
