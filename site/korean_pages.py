@@ -19,7 +19,7 @@ TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
 GOALS = re.compile(r"^(\* )(.+)$|^()(\*\*Takes\*\* .+)$|^()(\*\*You will be able to\*\*)$", re.M)
 # Of the last one: questions, their answers, and what comes next.
 ASKED = re.compile(r"^(\*\*\d\.\*\* )(.+)$|(?<=</summary>)()(.+)(?=</details>)", re.MULTILINE)
-ANSWER = re.compile(r"(?<=<summary>)Answer(?=</summary>)")
+FOLDED = re.compile(r"(?<=<summary>)(?:Answer|Solution)(?=</summary>)")
 NEXT = re.compile(r"^Next: .*\((\w+)\.ipynb\).*$", re.MULTILINE)
 
 
@@ -41,6 +41,8 @@ def pictures():
 def both(english, korean):
     """A text in two languages, of which the page's style shows one."""
     korean = html.escape(korean, quote=False)
+    if english.startswith("**"):
+        korean = f"**{korean}**"
     return (
         f'<span class="said" lang="en">{english}</span><span class="said" lang="ko">{korean}</span>'
     )
@@ -80,10 +82,10 @@ def _translate(notebook, say):
     written = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
     for cell in written:
         cell.source = HEADING.sub(lambda found: f"{found[1]} {say(found[2])}", cell.source)
+        cell.source = FOLDED.sub(lambda found: say(found[0]), cell.source)
     first, last = written[0], written[-1]
     first.source = GOALS.sub(lambda found: _said(found, say), first.source)
     last.source = ASKED.sub(lambda found: _said(found, say), last.source)
-    last.source = ANSWER.sub(lambda found: say(found[0]), last.source)
 
 
 def _said(found, say):
