@@ -13,7 +13,7 @@ import pages
 from claims_table import in_small, points, work
 
 from xception_edu.benchmark import records
-from xception_edu.sweep.plan import Plan
+from xception_edu.training.sweep.plan import Plan
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "results" / "REPORT.md"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from xception_edu.benchmark.machine import ROOT
 from xception_edu.benchmark.records import as_json
-from xception_edu.sweep.findings import complete_seeds, read_results
-from xception_edu.sweep.record import record_of
+from xception_edu.training.sweep.findings import complete_seeds, read_results
+from xception_edu.training.sweep.record import record_of
 
 
 def main() -> None:

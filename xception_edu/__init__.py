@@ -9,7 +9,7 @@
 To read the library, begin at its top, in this order: `paper`, `specs`, `configs`, `architectures`,
 `costs` (counted by hand, standard library only); `layers`, `equivalence`, `xception`,
 `inception_v3`, `vgg` (torch); `measure`, where the two countings meet. The rooms behind them:
-`tracing`, `data`, `recipes`, `training`, `sweep`, `weights`, `benchmark`, `plots`, `explorers`.
+`data`, `recipes`, `training`, `weights`, `benchmark`, `plots`, `explorers`, `exercises`.
 
 Importing the package loads nothing: a name of `__all__` is found on its first use.
 """
@@ -53,7 +53,7 @@ _NAMES = {
         "ExtremeInception ReformulatedInception SegmentedInception SeparableConv2d "
         "SimplifiedInception SpatiallySeparableConv2d segmented_module"
     ),
-    "measure": "measured_cost measured_layers operator_calls stage_shapes",
+    "measure": "measured_cost measured_layers operator_calls stage_shapes traced",
     "plots.gpu_charts": "shares_by_kind times_of",
     "plots.measured_charts": "gains_of_half_precision time_by_kind",
     "plots.pictures": "show show_images show_lines",
@@ -64,16 +64,15 @@ _NAMES = {
     "specs": (
         "ActivationSpec AddSpec BatchNormSpec ConvSpec LinearSpec PoolSpec Shape kind segment_sizes"
     ),
-    "sweep.findings": "findings verdict",
-    "sweep.plan": "Plan read_plan recipe_of with_points",
-    "sweep.statistics": "detectable holm interval p_value power",
-    "tracing": "traced",
     "training.checkpoints": "load_newest",
     "training.evaluate": "evaluate trained_model",
     "training.parallel": "launch",
     "training.run_folder": "read_metrics",
     "training.scaling": "Cluster ring_all_reduce_bytes",
     "training.steps": "loss_of make_model make_optimizer train_step training_batch",
+    "training.sweep.findings": "findings verdict",
+    "training.sweep.plan": "Plan read_plan recipe_of with_points",
+    "training.sweep.statistics": "detectable holm interval p_value power",
     "training.train": "train",
     "vgg": "VGG vgg",
     "weights": "fold_batchnorm import_weights load_pretrained save_weights",

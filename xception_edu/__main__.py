@@ -22,7 +22,10 @@ COMMANDS = {
     "notebooks": ("commands.notebooks", "Write the course's notebooks into a folder."),
     "lab": ("commands.lab", "Open the course in JupyterLab, on this computer only."),
     "train": ("commands.train", "Train a small Xception on real images."),
-    "sweep": ("sweep.command", "Run a plan of many trainings, and go on where it was left."),
+    "sweep": (
+        "training.sweep.command",
+        "Run a plan of many trainings, and go on where it was left.",
+    ),
     "evaluate": (
         "training.evaluate",
         "Top-1, top-5 and loss of a run's checkpoint on images that it was not trained on.",

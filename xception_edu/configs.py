@@ -6,8 +6,9 @@ They are all that the lists of layers and the torch networks have in common.
 from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, Literal
 
-from xception_edu import checks, fields
-from xception_edu.fields import Bounds
+from xception_edu import checks
+from xception_edu.checks import fields
+from xception_edu.checks.fields import Bounds
 
 Order = Literal["pointwise_first", "spatial_first"]
 Activation = Literal[None, "relu", "elu"]

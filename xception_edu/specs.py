@@ -8,7 +8,8 @@ input.
 from dataclasses import KW_ONLY, dataclass
 from typing import Literal, NamedTuple
 
-from xception_edu import checks, fields
+from xception_edu import checks
+from xception_edu.checks import fields
 
 Pair = int | tuple[int, int]  # one number for both sides, or (height, width)
 

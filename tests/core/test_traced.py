@@ -10,9 +10,8 @@ from torch import nn
 
 from xception_edu import architectures
 from xception_edu.inception_v3 import inception_v3
-from xception_edu.measure import measured_cost
+from xception_edu.measure import measured_cost, traced
 from xception_edu.receptive_field import receptive_fields
-from xception_edu.tracing import traced
 from xception_edu.vgg import vgg
 from xception_edu.xception import xception
 

@@ -11,9 +11,8 @@ from xception_edu.configs import VGGConfig
 from xception_edu.costs import cost_of
 from xception_edu.explorers import swap_explorer
 from xception_edu.explorers.swap_panels import amount, milliseconds
-from xception_edu.measure import measured_cost
+from xception_edu.measure import measured_cost, traced
 from xception_edu.specs import ConvSpec, Shape
-from xception_edu.tracing import traced
 
 WAYS = [(1, 1, "spatial_first"), (1, 2, "spatial_first"), (1, 1, "pointwise_first")]
 WAYS += [(0, 1, "spatial_first")]

@@ -13,8 +13,8 @@ from xception_edu.benchmark import records
 from xception_edu.costs import total
 from xception_edu.explorers import sweep as module
 from xception_edu.explorers import sweep_explorer
-from xception_edu.sweep.findings import accuracies, findings
-from xception_edu.sweep.plan import Plan, recipe_of
+from xception_edu.training.sweep.findings import accuracies, findings
+from xception_edu.training.sweep.plan import Plan, recipe_of
 
 RECORD = records.read_record("sweep_spectrum_params")
 PLAN = Plan.from_dict(RECORD["plan"])

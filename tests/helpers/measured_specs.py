@@ -5,6 +5,7 @@ from dataclasses import replace
 import torch
 
 from xception_edu import measure
+from xception_edu.measure.shadow import image_of
 from xception_edu.specs import (
     ActivationSpec,
     AddSpec,
@@ -40,7 +41,7 @@ def measured_specs(model, shape):
     segments divide its channels.
     """
     shadow = measure.without_values(model).eval()
-    image = measure._image(shadow, shape)
+    image = image_of(shadow, shape)
     with torch.no_grad(), SpecCounter(shadow) as counter:
         shadow(image)
     names = [layer.name for layer in counter.layers]

@@ -1,6 +1,6 @@
 """A sweep of seconds: three networks of a few channels that learn digits."""
 
-from xception_edu.sweep.plan import Plan
+from xception_edu.training.sweep.plan import Plan
 
 RECIPE = {
     "dataset": "digits",

@@ -32,12 +32,11 @@ STANDARD_LIBRARY_ONLY = [
     f"xception_edu.{m}"
     for m in (
         "checks",
-        "fields",
+        "checks.fields",
         "paper",
         "specs",
         "configs",
         "architectures",
-        "inception_layers",
         "costs",
         "budgets",
         "receptive_field",
@@ -49,7 +48,7 @@ STANDARD_LIBRARY_ONLY = [
         "benchmark.records",
         "benchmark.roofline",
         "benchmark.allocator",
-        "sweep.plan",
+        "training.sweep.plan",
         "training.scaling",
     )
 ]

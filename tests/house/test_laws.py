@@ -19,7 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LOADERS = {
     "xception_edu/__init__.py",  # the public names, on first use
     "xception_edu/__main__.py",  # the command that was called
-    "xception_edu/checks.py",  # packages of an extra
+    "xception_edu/checks/values.py",  # packages of an extra
     "xception_edu/commands/measured.py",  # the module that --module names
 }
 
@@ -105,6 +105,12 @@ def test_the_laws_name_every_module_that_they_forbid():
     room = {path.stem for path in (ROOT / "xception_edu/benchmark").glob("*.py")}
     others = room - {"__init__", "records", "roofline"}
     assert {f"xception_edu.benchmark.{name}" for name in others} <= forbidden("never import torch")
+    taken = {"plan", "findings", "record", "statistics"}  # no torch: what a sweep says
+    many = {path.stem for path in (PACKAGE / "training/sweep").glob("*.py")} - {"__init__"}
+    one = {path.stem for path in (PACKAGE / "training").glob("*.py")} - {"__init__"}
+    named = forbidden("never import torch")
+    assert {f"xception_edu.training.{name}" for name in one} <= named
+    assert {f"xception_edu.training.sweep.{name}" for name in many - taken} <= named
     names = {name.removesuffix("_explorer") for name in explorers.__all__}
     assert {f"xception_edu.explorers.{name}" for name in names} == forbidden("knows no explorer")
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.helpers.configurations import not_positive_integers
 from tests.helpers.wrong_values import not_an_option, not_boolean, not_positive, not_text
+from xception_edu.checks.fields import fields_of
 from xception_edu.configs import XceptionConfig
-from xception_edu.fields import fields_of
 from xception_edu.recipes import (
     CIFAR10,
     DIGITS,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.helpers.refusals import refused
 from tests.helpers.tiny import TINY_FLAGS
 from xception_edu.__main__ import main
-from xception_edu.fields import fields_of
+from xception_edu.checks.fields import fields_of
 from xception_edu.recipes import DIGITS, PHOTOS
 from xception_edu.training import flags
 

@@ -1,7 +1,7 @@
 """Networks for explorers, as plain data: ours counted by hand, a learner's own counted where torch
 is.
 
-Both are what `tracing.traced` writes: `name`, `input`, `layers`, `blocks`, `cost`.
+Both are what `measure.traced` writes: `name`, `input`, `layers`, `blocks`, `cost`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -23,9 +23,9 @@ from xception_edu.explorers.sweep_panels import (
     draw_widths,
 )
 from xception_edu.specs import segment_sizes
-from xception_edu.sweep import statistics
-from xception_edu.sweep.findings import read_results
-from xception_edu.sweep.plan import Plan, recipe_of, with_points
+from xception_edu.training.sweep import statistics
+from xception_edu.training.sweep.findings import read_results
+from xception_edu.training.sweep.plan import Plan, recipe_of, with_points
 
 Record = Mapping[str, Any]
 BUDGETS = {"params": "Parameters", "macs": "MACs", "step_time": "Time of a step"}

@@ -86,8 +86,8 @@ WORDS = {
         " Right: separable less regular over the entanglement of made images."
     ),
     "draw_rooms": (
-        "The package: seven files count by hand and seven by machine; they share configs and meet"
-        " in measure. Eleven rooms lie behind."
+        "The package: six count by hand and seven by machine; they share configs and meet"
+        " in measure. Ten rooms lie behind."
     ),
 }
 

@@ -17,7 +17,8 @@ MIDDLE = 104  # width of the two boxes between the columns
 
 
 class Plan(NamedTuple):
-    """Names of the files at the top, and what each room behind them has.
+    """Names of the files at the top, and what each room behind them has. What is of the book and
+    larger than a file is a room too: its name ends with a /.
 
     `shared` is the one file that both columns import, `joined` the one that imports both.
     """
@@ -33,8 +34,7 @@ PLAN = Plan(
     by_hand=(
         "paper",
         "specs",
-        "architectures",
-        "inception_layers",
+        "architectures/",
         "costs",
         "budgets",
         "receptive_field",
@@ -49,13 +49,12 @@ PLAN = Plan(
         "vgg",
     ),
     shared="configs",
-    joined="measure",
+    joined="measure/",
     rooms={
-        "tracing": "any module as a graph",
+        "checks": "of every argument",
         "data": "images, found and decoded",
         "recipes": "trainings by name",
-        "training": "the loop that is taught",
-        "sweep": "many, and what they say",
+        "training": "one run, and many",
         "weights": "anyone's, and predictions",
         "benchmark": "times, kept as records",
         "plots": "the figures",
@@ -93,6 +92,11 @@ def draw_rooms(ax: Axes, plan: Plan) -> Axes:
     return ax
 
 
+def _file(name: str) -> str:
+    """A file as its box names it; what has a / at its end is a room."""
+    return name if name.endswith("/") else f"{name}.py"
+
+
 def _heading(ax: Axes, y: float, words: str) -> None:
     ax.text(LEFT, y, words, fontsize=style.TITLE, fontweight="bold", va="center")
 
@@ -109,7 +113,7 @@ def _column(
         row, column = divmod(i, 2)
         x, y = left + FRAME + column * (WIDE + GAP), top + HEADING + row * (BOX + GAP)
         _box(ax, (x, y, WIDE, BOX), color)
-        ax.text(x + 9, y + BOX / 2, f"{name}.py", fontsize=style.TEXT, va="center")
+        ax.text(x + 9, y + BOX / 2, _file(name), fontsize=style.TEXT, va="center")
 
 
 def _between(
@@ -120,7 +124,7 @@ def _between(
     ax.plot(sides, (middle, middle), color=style.QUIET, linewidth=1.2, zorder=0)
     _box(ax, (center - MIDDLE / 2, top, MIDDLE, BOX), "pooling")
     look = {"va": "center", "ha": "center"}
-    ax.text(center, middle, f"{name}.py", fontsize=style.TEXT, **look)
+    ax.text(center, middle, _file(name), fontsize=style.TEXT, **look)
     ax.text(center, top - 9, words, fontsize=style.SMALL, color=style.QUIET, **look)
 
 

@@ -5,9 +5,10 @@ from dataclasses import MISSING, asdict, dataclass
 from dataclasses import fields as dataclass_fields
 from typing import Annotated, Any, Literal, Self
 
-from xception_edu import checks, fields
+from xception_edu import checks
+from xception_edu.checks import fields
+from xception_edu.checks.fields import Bounds
 from xception_edu.configs import XceptionConfig
-from xception_edu.fields import Bounds
 
 DatasetName = Literal[
     "digits", "photos", "mosaics", "cifar10", "imagenet", "imagefolder", "entangled"

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-from xception_edu import checks, fields
+from xception_edu import checks
+from xception_edu.checks import fields
+from xception_edu.checks.fields import Bounds, Field, fields_of
 from xception_edu.configs import XceptionConfig
 from xception_edu.data.image_files import MAX_PIXELS
-from xception_edu.fields import Bounds, Field, fields_of
 from xception_edu.recipes import RECIPES, Recipe
 from xception_edu.training.run_folder import saved_recipe
 

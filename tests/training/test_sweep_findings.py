@@ -3,9 +3,9 @@
 import pytest
 
 from tests.helpers.tiny_sweep import tiny_plan
-from xception_edu.sweep.findings import comparisons, complete_seeds, findings, verdict
-from xception_edu.sweep.plan import Plan
-from xception_edu.sweep.record import record_of
+from xception_edu.training.sweep.findings import comparisons, complete_seeds, findings, verdict
+from xception_edu.training.sweep.plan import Plan
+from xception_edu.training.sweep.record import record_of
 
 SEEDS = (0, 1, 2, 3, 4)
 WIGGLE = (0.0, 0.002, -0.001, 0.001, -0.002)  # from seed to seed, the same for all points

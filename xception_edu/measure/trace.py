@@ -1,7 +1,7 @@
 """Follows one image through a module: every layer with the module that ran it, the layers whose
 maps it read, its costs, and what an element of its map depends on.
 
-The layers and costs are those of `measure`; here they are a graph, as plain data for pictures.
+The layers and costs are those of `operators`; here they are a graph, as plain data for pictures.
 """
 
 import copy
@@ -14,16 +14,11 @@ from torch import Tensor, nn
 from xception_edu import checks
 from xception_edu.costs import Cost
 from xception_edu.equivalence import is_swappable
-from xception_edu.measure import (
-    MeasuredLayer,
-    OperatorCounter,
-    tensors_in,
-    unwrapped,
-    without_values,
-)
+from xception_edu.measure.operators import MeasuredLayer, OperatorCounter, tensors_in
+from xception_edu.measure.positions import Seen, after, image_seen
+from xception_edu.measure.shadow import unwrapped, without_values
+from xception_edu.measure.stages import stages
 from xception_edu.specs import Shape
-from xception_edu.tracing.positions import Seen, after, image_seen
-from xception_edu.tracing.stages import stages
 
 Row = dict[str, Any]
 IMAGE = -1  # in `reads`: the image itself

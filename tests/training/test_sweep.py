@@ -15,11 +15,11 @@ from tests.helpers.tiny import TINY
 from tests.helpers.tiny_sweep import tiny_plan, without_times
 from xception_edu.data.load import load_dataset
 from xception_edu.recipes.recipe import Recipe
-from xception_edu.sweep import sweep as module
-from xception_edu.sweep.images import load_images, validation_part
-from xception_edu.sweep.run import _images_only, run_job
-from xception_edu.sweep.sweep import open_sweep
 from xception_edu.training import train
+from xception_edu.training.sweep import sweep as module
+from xception_edu.training.sweep.images import load_images, validation_part
+from xception_edu.training.sweep.run import _images_only, run_job
+from xception_edu.training.sweep.sweep import open_sweep
 
 
 def run_all(found, at_most=1000):

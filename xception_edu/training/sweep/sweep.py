@@ -17,10 +17,10 @@ from typing import Any
 from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
 from xception_edu.benchmark.devices import pick_device
-from xception_edu.sweep.matching import measured_widths
-from xception_edu.sweep.plan import Job, Plan, jobs, merged, read_plan, with_points
-from xception_edu.sweep.workers import Worker, workers
 from xception_edu.training.run_folder import read_metrics, write_atomically
+from xception_edu.training.sweep.matching import measured_widths
+from xception_edu.training.sweep.plan import Job, Plan, jobs, merged, read_plan, with_points
+from xception_edu.training.sweep.workers import Worker, workers
 
 POLL_SECONDS = 5.0  # between two looks at how far the runs are
 

@@ -10,7 +10,15 @@ from xception_edu import architectures
 from xception_edu.costs import total
 from xception_edu.recipes.recipe import Recipe
 from xception_edu.recipes.schedule import peak_learning_rate
-from xception_edu.sweep.plan import Plan, changed, jobs, merged, not_default, read_plan, recipe_of
+from xception_edu.training.sweep.plan import (
+    Plan,
+    changed,
+    jobs,
+    merged,
+    not_default,
+    read_plan,
+    recipe_of,
+)
 
 PLANS = sorted((Path(__file__).parents[2] / "experiments/plans").glob("*.json"))
 

@@ -12,10 +12,10 @@ from xception_edu import architectures, checks
 from xception_edu.benchmark.allocator import keep_freed_memory
 from xception_edu.benchmark.devices import pick_device
 from xception_edu.costs import total
-from xception_edu.sweep.plan import read_plan, recipe_of
-from xception_edu.sweep.run import step_milliseconds
-from xception_edu.sweep.sweep import Sweep, open_sweep, run_sweep
 from xception_edu.training.stopping import one_line_errors
+from xception_edu.training.sweep.plan import read_plan, recipe_of
+from xception_edu.training.sweep.run import step_milliseconds
+from xception_edu.training.sweep.sweep import Sweep, open_sweep, run_sweep
 
 
 def command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:

@@ -14,10 +14,11 @@ from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from xception_edu import architectures, budgets, checks, fields
+from xception_edu import architectures, budgets, checks
 from xception_edu.benchmark import records
+from xception_edu.checks import fields
+from xception_edu.checks.fields import Bounds
 from xception_edu.costs import total
-from xception_edu.fields import Bounds
 from xception_edu.recipes import CIFAR10
 from xception_edu.recipes.recipe import Recipe
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from xception_edu.benchmark.allocator import keep_freed_memory
-from xception_edu.sweep.plan import Job
-from xception_edu.sweep.run import run_job
+from xception_edu.training.sweep.plan import Job
+from xception_edu.training.sweep.run import run_job
 
 
 @dataclass

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from xception_edu.sweep.statistics import (
+from xception_edu.training.sweep.statistics import (
     detectable,
     deviation,
     holm,

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from xception_edu import checks
-from xception_edu.sweep import statistics
-from xception_edu.sweep.plan import Plan, read_plan
+from xception_edu.training.sweep import statistics
+from xception_edu.training.sweep.plan import Plan, read_plan
 
 Line = Mapping[str, Any]
 KEYS = ("point", "purpose")  # of every line

@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 
 from xception_edu.recipes.recipe import Recipe
-from xception_edu.sweep.plan import Plan, varied
-from xception_edu.sweep.run import step_milliseconds
 from xception_edu.training.run_folder import write_atomically
+from xception_edu.training.sweep.plan import Plan, varied
+from xception_edu.training.sweep.run import step_milliseconds
 
 ROUNDS = 7  # of halving the widths between which the right one lies
 WIDEST = 4.0

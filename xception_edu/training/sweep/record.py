@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from xception_edu.sweep.findings import Line, findings
-from xception_edu.sweep.plan import Plan
+from xception_edu.training.sweep.findings import Line, findings
+from xception_edu.training.sweep.plan import Plan
 
 # What a run's line has that the record says once: the recipe is the plan's, and the point's.
 SAID_ONCE = ("plan", "recipe", "data", "validation_images", "measured")

@@ -1,9 +1,52 @@
-"""The blocks of a module: its own children, and theirs where a child is a mere container."""
+"""The stages of a module: its own children, and theirs where a child is a mere container."""
 
+from typing import Any
+
+import torch
 from torch import nn
+
+from xception_edu import checks
+from xception_edu.measure.shadow import image_of, taken, without_values
+from xception_edu.specs import Shape
 
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 MOST = 64  # blocks that can be told apart in a picture
+
+
+def stage_shapes(model: nn.Module, shape: Shape | tuple[int, int, int]) -> list[tuple[str, Shape]]:
+    """Name and output shape of every stage that runs, in order, for one image of `shape`.
+
+    `shape` is (channels, height, width).
+
+    Stages are the model's direct children; an nn.Sequential's children count one by one. On the
+    meta device, so without work; the model is left as it was. A vector of n features is (n, 1, 1).
+    """
+    checks.instance("model", model, nn.Module, "a torch.nn.Module")
+    shadow = without_values(model).eval()
+    stages: list[tuple[str, Shape]] = []
+    for name, stage in stages_of(shadow).items():
+        stage.register_forward_hook(_recorder(stages, name))
+    with torch.no_grad(), taken(shape):
+        shadow(image_of(shadow, shape))
+    return stages
+
+
+def stages_of(model: nn.Module) -> dict[str, nn.Module]:
+    """The model's direct children by name, those of an nn.Sequential one by one."""
+    stages: dict[str, nn.Module] = {}
+    for name, child in model.named_children():
+        if isinstance(child, nn.Sequential):
+            stages |= {f"{name}.{part}": stage for part, stage in child.named_children()}
+        else:
+            stages[name] = child
+    return stages
+
+
+def _recorder(stages: list[tuple[str, Shape]], name: str) -> Any:
+    """A hook that notes the output's shape under `name`."""
+    return lambda module, args, out: stages.append(
+        (name, Shape(*out.shape[1:], *(1,) * (4 - out.dim())))
+    )
 
 
 def stages(model: nn.Module, names: list[str]) -> tuple[list[dict[str, str]], list[int]]:

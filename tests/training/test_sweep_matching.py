@@ -6,9 +6,9 @@ import torch
 from tests.helpers.tiny_sweep import tiny_plan
 from xception_edu import architectures
 from xception_edu.costs import total
-from xception_edu.sweep import matching
-from xception_edu.sweep.plan import recipe_of
-from xception_edu.sweep.sweep import open_sweep
+from xception_edu.training.sweep import matching
+from xception_edu.training.sweep.plan import recipe_of
+from xception_edu.training.sweep.sweep import open_sweep
 
 
 def milliseconds(recipe, device):

@@ -19,12 +19,12 @@ from xception_edu.costs import total
 from xception_edu.data.augment import augment, prepare
 from xception_edu.data.dataset import Dataset
 from xception_edu.recipes.recipe import Recipe
-from xception_edu.sweep.images import load_images
-from xception_edu.sweep.plan import Job
 from xception_edu.training.checkpoints import load_newest
 from xception_edu.training.evaluate import eval_batch_size, evaluate, model_of
 from xception_edu.training.run_folder import read_metrics, write_atomically
 from xception_edu.training.steps import make_model, make_optimizer, train_step
+from xception_edu.training.sweep.images import load_images
+from xception_edu.training.sweep.plan import Job
 from xception_edu.training.train import train
 
 TIMED_STEPS = 9
