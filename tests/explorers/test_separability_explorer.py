@@ -213,7 +213,7 @@ def test_a_separable_kernel_is_found_again():
 
 def test_the_trained_kernel_says_how_it_was_trained():
     name, tensor = TRAINED
-    with safe_open(files("xception_edu.explorers").joinpath(name), framework="pt") as file:
+    with safe_open(files("xception_edu").joinpath(name), framework="pt") as file:
         notes, weight = file.metadata(), file.get_tensor(tensor)
     assert np.array_equal(trained_kernel(), weight.double().numpy())
     recipe = Recipe.from_dict(json.loads(notes["recipe"]))

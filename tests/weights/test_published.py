@@ -24,7 +24,11 @@ from xception_edu.weights.load import import_weights, load_pretrained, save_weig
 from xception_edu.weights.published import SHIPPED, shipped_notes
 
 ROOT = pathlib.Path(__file__).parents[2]
-MEASURED = json.loads((ROOT / "results" / "shipped_cifar10.json").read_text())
+MEASURED = {
+    name: json.loads((ROOT / "results" / f"shipped_{name}.json").read_text()) for name in SHIPPED
+}
+LEAST = {"cifar10": (0.85, 10_000), "digits": (0.95, 500)}  # top-1, and images it was measured on
+shipped = pytest.mark.parametrize("name", SHIPPED)
 
 
 def benchmark(name):
@@ -35,32 +39,42 @@ def benchmark(name):
     return module
 
 
-def test_the_file_has_at_most_two_megabytes():
-    assert SHIPPED["cifar10"].stat().st_size <= 2_000_000
+def test_the_files_have_at_most_two_megabytes_together():
+    assert sum(path.stat().st_size for path in SHIPPED.values()) <= 2_000_000
 
 
-def test_it_is_the_recipes_network_with_all_its_weights():
-    model, recipe = load_pretrained("cifar10"), RECIPES["cifar10"]
+@shipped
+def test_it_is_the_recipes_network_with_all_its_weights(name):
+    model, recipe = load_pretrained(name), RECIPES[name]
     assert model.config == recipe.model
     assert not model.training
     assert (
         sum(p.numel() for p in model.parameters())
-        == total(architectures.xception(recipe.model, 32)).params
+        == total(architectures.xception(recipe.model, recipe.image_size)).params
     )
-    assert Recipe.from_dict(shipped_notes("cifar10")["recipe"]) == dataclasses.replace(
-        recipe, seed=MEASURED["shipped"]["seed"]
+    assert Recipe.from_dict(shipped_notes(name)["recipe"]) == dataclasses.replace(
+        recipe, seed=MEASURED[name]["shipped"]["seed"]
     )
 
 
-def test_what_the_file_says_was_measured():
-    result = shipped_notes("cifar10")["result"]
-    assert MEASURED["shipped"] == result | {
-        "file": "cifar10.safetensors",
-        "bytes": SHIPPED["cifar10"].stat().st_size,
+@shipped
+def test_what_the_file_says_was_measured(name):
+    result = shipped_notes(name)["result"]
+    assert MEASURED[name]["shipped"] == result | {
+        "file": f"{name}.safetensors",
+        "bytes": SHIPPED[name].stat().st_size,
     }
-    assert result["top1"] >= 0.85
-    assert result["images"] == 10_000
-    assert MEASURED["recipe"] == shipped_notes("cifar10")["recipe"]
+    top1, images = LEAST[name]
+    assert result["top1"] >= top1
+    assert result["images"] == images
+    assert MEASURED[name]["recipe"] == shipped_notes(name)["recipe"]
+
+
+def test_digits_by_name_are_read_as_they_were_when_measured():
+    recipe = RECIPES["digits"]
+    batches = load_dataset(recipe).validation_batches()
+    found = evaluate(load_pretrained("digits"), batches, recipe.image_size)
+    assert found["top1"] == pytest.approx(MEASURED["digits"]["shipped"]["top1"], abs=0.005)
 
 
 def test_it_sees_a_cat_in_a_photograph_of_one(tmp_path, capsys):

@@ -17,8 +17,8 @@ from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, sc
 from xception_edu.explorers.engine.tiles import NEGATIVE, POSITIVE, grid, signed, tiles
 from xception_edu.specs import ConvSpec, Shape
 
-# a file of this package, and the regular convolution in it
-TRAINED = ("digits.safetensors", "conv2.weight")
+# a network that comes with the library (`load_pretrained("digits")`), and the regular convolution
+TRAINED = ("weights/digits.safetensors", "conv2.weight")
 # of the kernel: 1x1 has nothing to separate, and the depthwise kernels of a larger one could not be
 # told apart
 SIDES = (2, 5)
@@ -81,7 +81,7 @@ def trained_kernel() -> np.ndarray:
     """
     name, tensor = TRAINED
     with (
-        as_file(files(__package__).joinpath(name)) as path,
+        as_file(files("xception_edu").joinpath(name)) as path,
         safe_open(path, framework="numpy") as file,
     ):
         return regular(file.get_tensor(tensor))

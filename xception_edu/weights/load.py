@@ -294,13 +294,15 @@ def timm_state_dict(model: Xception) -> dict[str, Tensor]:
 
 
 def load_pretrained(name: str = "imagenet", *, include_top: bool = True) -> Xception:
-    """A trained Xception: "imagenet", the author's (0.790 top-1), or "cifar10", a small one.
+    """A trained Xception: "imagenet", the author's (0.790 top-1), or a small one of ours, "cifar10"
+    or "digits".
 
     "imagenet" (Keras, 92 MB) is downloaded once, checked by SHA-256 and kept in torch's folder for
     such files: TORCH_HOME, or ~/.cache/torch, in hub/checkpoints. Raises ValueError where it cannot
     be downloaded, and says how to bring it there by hand.
 
-    "cifar10" is our own and comes with this library, less than 2 MB; `published.shipped_notes` has
-    its recipe, what it reached, and its classes. It takes images of 32x32 from -1 to 1.
+    Ours come with this library, less than 2 MB; `published.shipped_notes` has their recipes, what
+    they reached, and their classes. They take images from -1 to 1: "cifar10" of 32x32 in three
+    colors, "digits" of 16x16 in gray.
     """
     return cast(Xception, import_weights(weights_path(name), include_top=include_top))

@@ -25,14 +25,16 @@ PUBLISHED = {
     },
 }
 
-# Trained here by the recipe of the same name; written by experiments/train_seeds.py, which also
-# measured what they reach.
-SHIPPED = {"cifar10": Path(__file__).with_name("cifar10.safetensors")}
+# Trained here by the recipe of the same name; written by experiments/ship_weights.py, which also
+# measured what they reach as they are stored.
+SHIPPED = {
+    name: Path(__file__).with_name(f"{name}.safetensors") for name in ("digits", "cifar10")
+}
 
 NAMES = (*PUBLISHED, *SHIPPED)
 
-# Where these files lay in earlier versions, and scripts may still look for them.
-MOVED = {Path(__file__).parents[1] / path.name: path for path in SHIPPED.values()}
+# Where a file lay in earlier versions, and scripts may still look for it.
+MOVED = {Path(__file__).parents[1] / "cifar10.safetensors": SHIPPED["cifar10"]}
 
 
 def weights_path(name: str) -> Path:
