@@ -25,6 +25,9 @@ GROUPED = {"nchw": "grouped_nchw", "channels_last": "grouped_channels_last"}
 CHANNEL_BLOCK = {"float32": 8, "bfloat16": 16}
 HALF_PRECISION = ("bfloat16", "float16")
 
+# Positions of a map up to which a 1x1 in float32 is a product of matrices on a CPU.
+PRODUCT_POSITIONS = 2**14
+
 
 class Segmentation(NamedTuple):
     """What the rules need to know of a segmented convolution.
@@ -122,15 +125,19 @@ def _on_gpu(conv: Segmentation, layout: str, gradients: bool) -> str:
 
 
 def choose_pointwise(
-    *, device: str, dtype: str, layout: str, positions: float, out_channels: int
+    *, device: str, dtype: str, layout: str, strided: bool, positions: float, out_channels: int
 ) -> str:
     """The algorithm that is fastest for a 1x1: "convolution", or "matmul", a product of matrices.
 
     `positions` are those of the output, over the batch. In channels_last a map is a matrix
-    already, a row a position. On CPUs in bfloat16 the product is faster for fewer positions than
-    output channels: at 10x10 and batch 4 it needs 0.8 of the time of oneDNN's convolution. At
-    19x19 the two are equal, and in float32 the convolution is faster.
+    already, a row a position. On CPUs in float32 the product and its two gradients are faster on
+    all but the largest maps; in bfloat16 where there are fewer positions than output channels.
+    With a stride the product gathers its rows, which is faster in bfloat16 and about equal in
+    float32; there oneDNN's gradient of a strided 1x1 of 8 channels ends the process (torch 2.13,
+    maps of 100x100 and more). results/pointwise_latency.json has the cases.
     """
+    most = {"float32": PRODUCT_POSITIONS, "bfloat16": out_channels}
+    if device != "cpu" or layout != "channels_last" or dtype not in most:
+        return "convolution"
     # Positions last: comparing a symbolic size ties a compiled network to it.
-    matrices = device == "cpu" and layout == "channels_last" and dtype == "bfloat16"
-    return "matmul" if matrices and positions <= out_channels else "convolution"
+    return "matmul" if strided or positions <= most[dtype] else "convolution"

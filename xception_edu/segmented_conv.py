@@ -196,6 +196,10 @@ class PointwiseConv2d(nn.Conv2d):
         """(N, in_channels, H, W) to (N, out_channels, ceil(H / stride), ceil(W / stride))."""
         if choose_pointwise_algorithm(x, self.stride, self.out_channels) == "convolution":
             return super().forward(x)
+        return self.product(x)
+
+    def product(self, x: Tensor) -> Tensor:
+        """The same as a product of matrices: a row a position, a column a channel."""
         rows = x.permute(0, 2, 3, 1)[:, :: self.stride[0], :: self.stride[1]]
         matrix = self.weight.permute(0, 2, 3, 1).flatten(1)  # a view: its gradient is channels_last
         return F.linear(rows, matrix, self.bias).permute(0, 3, 1, 2)
@@ -247,6 +251,7 @@ def choose_pointwise_algorithm(x: Tensor, stride: tuple[int, ...], out_channels:
         device=device,
         dtype=dtype_of(x, device),
         layout=layout,
+        strided=max(stride) > 1,
         positions=x.numel() / (x.shape[1] * stride[0] * stride[1]),
         out_channels=out_channels,
     )

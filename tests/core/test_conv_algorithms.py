@@ -1,6 +1,7 @@
 """Claims about which algorithm is fastest where, held against what was measured."""
 
 import json
+import math
 import statistics
 
 import pytest
@@ -167,15 +168,66 @@ def test_an_unknown_layout_is_refused_in_one_line():
         ({}, "matmul"),
         ({"positions": 728}, "matmul"),
         ({"positions": 728.25}, "convolution"),
-        ({"dtype": "float32"}, "convolution"),
+        ({"dtype": "float32"}, "matmul"),
+        ({"dtype": "float32", "positions": 2**14}, "matmul"),
+        ({"dtype": "float32", "positions": 2**14 + 0.25}, "convolution"),
+        ({"dtype": "float64"}, "convolution"),
+        ({"dtype": "float64", "strided": True}, "convolution"),
+        ({"positions": 2**20, "strided": True}, "matmul"),
+        ({"dtype": "float32", "positions": 2**20, "strided": True}, "matmul"),
         ({"layout": "nchw"}, "convolution"),
         ({"device": "cuda"}, "convolution"),
+        ({"device": "cuda", "dtype": "float32"}, "convolution"),
     ],
 )
 def test_a_pointwise_convolution_is_a_product_where_it_is_a_small_matrix(changed, algorithm):
-    case = {"device": "cpu", "dtype": "bfloat16", "layout": "channels_last", "positions": 400}
-    chosen = conv_algorithms.choose_pointwise(**{**case, **changed}, out_channels=728)
+    case = {"device": "cpu", "dtype": "bfloat16", "layout": "channels_last"}
+    case |= {"strided": False, "positions": 400, "out_channels": 728}
+    chosen = conv_algorithms.choose_pointwise(**{**case, **changed})
     assert chosen == algorithm
+
+
+def pointwise_cases(dtype):
+    """Measured 1x1 convolutions: the algorithm chosen now, and how many times as fast the product
+    was, with its bounds.
+    """
+    record = json.loads((ROOT / "results" / "pointwise_latency.json").read_text())
+    for case in record["cases"]:
+        if case["dtype"] == dtype:
+            positions = case["images"] * math.ceil(case["side"] / case["stride"]) ** 2
+            chosen = conv_algorithms.choose_pointwise(
+                device="cpu",
+                dtype=dtype,
+                layout="channels_last",
+                strided=case["stride"] > 1,
+                positions=positions,
+                out_channels=case["out_channels"],
+            )
+            yield chosen, case["product"]
+
+
+def test_in_float32_a_product_is_chosen_wherever_it_was_faster_beyond_doubt():
+    cases = list(pointwise_cases("float32"))
+    quicker = [chosen for chosen, product in cases if product["low"] > 1.05]
+    slower = [chosen for chosen, product in cases if product["high"] < 0.95]
+    assert len(quicker) > 10
+    assert len(slower) >= 2
+    assert set(quicker) == {"matmul"}
+    assert set(slower) == {"convolution"}
+
+
+def test_with_a_stride_a_product_is_chosen_everywhere_and_slower_nowhere_beyond_doubt():
+    record = json.loads((ROOT / "results" / "pointwise_latency.json").read_text())
+    strided = [case["product"] for case in record["cases"] if case["stride"] > 1]
+    assert len(strided) == 16
+    assert min(product["high"] for product in strided) > 0.95
+
+
+def test_in_bfloat16_a_product_is_chosen_nowhere_where_it_was_slower_beyond_doubt():
+    cases = list(pointwise_cases("bfloat16"))
+    slower = [chosen for chosen, product in cases if product["high"] < 0.95]
+    assert len(slower) >= 2
+    assert set(slower) == {"convolution"}
 
 
 # Against the measurements: each algorithm by itself, copies of layout included.

@@ -203,31 +203,33 @@ def test_the_algorithm_of_a_segmented_convolution_is_said_and_used(
         assert conv(channels_last).is_contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize(
-    ("side", "product"), [(4, True), (9, False)]
-)  # positions a stride apart: up to 32, and more
-def test_a_pointwise_convolution_is_a_product_for_few_positions_in_bfloat16(stride, side, product):
-    conv = (
-        PointwiseConv2d(8, 32, stride=stride, bias=True)
-        .bfloat16()
-        .to(memory_format=torch.channels_last)
-    )
-    x = (
-        torch.randn(2, 8, side, side)
-        .bfloat16()
-        .to(memory_format=torch.channels_last)
-        .requires_grad_()
-    )
+    ("dtype", "side", "stride", "product"),
+    [
+        (torch.bfloat16, 4, 1, True),  # up to 32 positions
+        (torch.bfloat16, 9, 1, False),
+        (torch.bfloat16, 9, 2, True),
+        (torch.float32, 64, 1, True),  # up to 16,384
+        (torch.float32, 200, 1, False),
+        (torch.float32, 200, 2, True),  # as a convolution its gradient would end the process
+    ],
+)
+def test_a_pointwise_convolution_is_a_product_for_few_positions_or_with_a_stride(
+    dtype, side, stride, product
+):
+    conv = PointwiseConv2d(8, 32, stride=stride, bias=True)
+    conv = conv.to(dtype).to(memory_format=torch.channels_last)
+    x = torch.randn(2, 8, side, side).to(dtype).to(memory_format=torch.channels_last)
+    x.requires_grad_()
     with FlopCounterMode(display=False) as counter:
         y = conv(x)
     assert (
         bool({str(op) for op in counter.get_flop_counts()["Global"]} & {"aten.addmm", "aten.mm"})
         == product
     )
-    with FlopCounterMode(display=False) as single:  # in float32 never
-        copy.deepcopy(conv).float()(x.float())
-    assert set(map(str, single.get_flop_counts()["Global"])) == {"aten.convolution"}
+    with FlopCounterMode(display=False) as double:  # where nothing was measured, never
+        copy.deepcopy(conv).double()(x.double())
+    assert set(map(str, double.get_flop_counts()["Global"])) == {"aten.convolution"}
     reference = nn.Conv2d(8, 32, 1, stride=stride)
     reference.load_state_dict(conv.state_dict())
     wanted = values_and_gradients(reference.double(), x.detach().double(), training=True)

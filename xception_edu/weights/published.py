@@ -27,9 +27,7 @@ PUBLISHED = {
 
 # Trained here by the recipe of the same name; written by experiments/ship_weights.py, which also
 # measured what they reach as they are stored.
-SHIPPED = {
-    name: Path(__file__).with_name(f"{name}.safetensors") for name in ("digits", "cifar10")
-}
+SHIPPED = {name: Path(__file__).with_name(f"{name}.safetensors") for name in ("digits", "cifar10")}
 
 NAMES = (*PUBLISHED, *SHIPPED)
 
