@@ -31,6 +31,8 @@ OTHERS = {
     "entangled_075": "Three quarters of it",
     "entangled_1": "All of it",
 }
+# trained when the results of the other points at equal parameters were known
+LATER = ("3", "6", "12", "24")
 BUDGETS = {
     "params": "equal parameters",
     "macs": "equal MACs",
@@ -198,13 +200,16 @@ def limits(record: records.Record, plan: Plan) -> str:
     absent = [BUDGETS[b] for b in BUDGETS if b not in there]
     plans = sorted(path.stem for path in (ROOT / "experiments" / "plans").glob("*.json"))
     waiting = [p for p in plans if not records.are_there(f"sweep_{p}")]
+    later = [row["point"] for row in record["points"] if row["point"] in LATER]
     return f"""## What it does not say, and what is missing
 
 - {missing["runs"]} of the {missing["of"]} planned runs are missing; the same command makes them.
-- Not run: the sweep at {" and at ".join(absent) or "none of the budgets"}. Plans that wait:
+- Budgets without a sweep: {", ".join(absent) or "none"}. Plans that wait:
   {", ".join(f"`{p}`" for p in waiting) or "none"}.
 - One small network, one set of small JPEGs, short trainings: it is about what is learned soon. A
   second setting, wide and long on a GPU, would tell whether this is one network's accident.
+- {", ".join(later[:-1])} and {later[-1]} segments were planned with the others, but trained when
+  their results were known. Holm's correction is over all comparisons, these included.
 - Learning rates are a coarse grid, chosen in shorter runs.
 - Seeds vary the start and the order of the images, not the test images: the intervals are about
   other seeds, not about other photographs.

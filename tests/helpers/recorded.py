@@ -152,7 +152,7 @@ def changes():
         found[f"sweep_{name}"] = record(comparisons=rows, plan={"smallest_effect": 0.01})
     for i, name in enumerate(DIALS):
         ends = ("channels", "1") if i == 0 else ("1", "channels")
-        plan = {"recipe": {"entanglement": i / 2}}
+        plan = {"recipe": {"entanglement": i / (len(DIALS) - 1)}}
         found[f"sweep_{name}"] = record(comparisons=[row(ends[0], 0.1, ends[1])], plan=plan)
     return found
 

@@ -18,7 +18,7 @@ ASKED = {
     "ablation_order": "Section 1.2",
     "frozen_kernels": "not asked",
 }
-DIALS = ("entangled_0", "entangled_05", "entangled_1")
+DIALS = ("entangled_0", "entangled_025", "entangled_05", "entangled_075", "entangled_1")
 RECORDS = tuple(f"sweep_{name}" for name in (*ASKED, *DIALS))
 
 
