@@ -139,6 +139,40 @@ def settings() -> str:
     return markdown(["a setting alone", *head], rows, note + _on_machine(record))
 
 
+def turns() -> str:
+    """What comes between two steps, and how many times as long the next one takes."""
+    record = read("race_turns")
+    rows = [
+        [row["behind"], f"{row['median_ms']:,.0f} ms", _between(row), f"{row['faults']:,}"]
+        for row in record["rows"]
+    ]
+    head = ("timm's step, training, float32", "it takes", "times as long", "page faults")
+    return markdown(head, rows, conditions(record))
+
+
+def candidates() -> str:
+    """What was tried to make a step of ours faster."""
+    record = read("faster_step")
+    (case,) = record["cases"]
+    rows = [
+        [
+            record["candidates"][row["candidate"]],
+            f"{row['median_ms']:,.0f} ms",
+            _between(row["over_ours"]),
+            _between(row["over_timm"]),
+        ]
+        for row in case["rows"]
+        if row["candidate"]
+    ]
+    head = (
+        f"tried: {case['mode']}, batch {case['batch']}, {case['dtype']}",
+        "a step",
+        "times as fast as ours then",
+        "as timm's",
+    )
+    return markdown(head, rows, conditions(record | {"load": case["load"]}))
+
+
 def _brought(case: dict, way: str) -> str:
     found = records.rows_with(case["alone"], way=way)
     if not found:
@@ -516,6 +550,8 @@ TABLES: dict[str, Callable[[], str]] = {
         headline_ko,
         networks,
         settings,
+        turns,
+        candidates,
         segments,
         counting,
         mistakes,
