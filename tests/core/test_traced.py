@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.helpers.modules import AttentionOnPatches
 from xception_edu import architectures
 from xception_edu.inception_v3 import inception_v3
 from xception_edu.measure import measured_cost, traced
@@ -35,17 +36,6 @@ class Residual(nn.Module):
 
     def forward(self, x):
         return torch.relu(self.norm(self.conv(x)) + x)
-
-
-class Attention(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.patches = nn.Conv2d(3, 8, 4, 4)
-        self.mix = nn.MultiheadAttention(8, 2, batch_first=True)
-
-    def forward(self, x):
-        tokens = self.patches(x).flatten(2).transpose(1, 2)
-        return self.mix(tokens, tokens, tokens)[0].mean(1)
 
 
 class Gated(nn.Module):
@@ -89,7 +79,7 @@ def test_an_addition_reads_both_of_its_maps():
 
 
 def test_behind_attention_no_rectangle_of_pixels_is_claimed():
-    rows = traced(on_meta(Attention), 16)["layers"]
+    rows = traced(on_meta(AttentionOnPatches), 16)["layers"]
     assert rows[0]["field"] == [4, 4, 4]
     assert rows[-1]["field"] is None
     assert rows[-1]["why"] == "attention"

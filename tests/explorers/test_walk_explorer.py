@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.helpers.modules import AttentionOnPatches
 from xception_edu.configs import VGGConfig
 from xception_edu.explorers import walk, walk_explorer
 from xception_edu.explorers.networks import network_of
@@ -251,19 +252,8 @@ def test_a_network_of_ours_is_the_same_by_hand_and_as_a_module():
     assert values[0] == values[1]
 
 
-class Mixer(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.patches = nn.Conv2d(3, 8, 4, 4)
-        self.mix = nn.MultiheadAttention(8, 2, batch_first=True)
-
-    def forward(self, x):
-        tokens = self.patches(x).flatten(2).transpose(1, 2)
-        return self.mix(tokens, tokens, tokens)[0]
-
-
 def test_where_attention_mixes_all_no_receptive_field_is_claimed():
-    made = walk_explorer(Mixer(), input_size=16, block=2)
+    made = walk_explorer(AttentionOnPatches(), input_size=16, block=2)
     assert made["Receptive field"] == "–"
     assert "No rectangle, because of attention" in made.view()["alts"][0]
     made.block = 1
