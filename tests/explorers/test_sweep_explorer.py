@@ -88,7 +88,7 @@ def own(tmp_path):
     """A learner's sweep: one point that we did not train, and a seed of one that we did."""
     like = next(run for run in RECORD["runs"] if run["point"] == "4" and run["test_top1"])
     lines = [
-        like | {"point": "6", "segments": 6, "test_top1": 0.5, "key": "a"},
+        like | {"point": "5", "segments": 5, "test_top1": 0.5, "key": "a"},
         like | {"seed": 77, "test_top1": 0.55, "key": "b"},
     ]
     text = "".join(json.dumps(line) + "\n" for line in lines)
@@ -98,7 +98,7 @@ def own(tmp_path):
 
 
 def test_a_run_of_the_learner_is_drawn_among_ours(own):
-    explorer = sweep_explorer(segments=6, runs=own)
+    explorer = sweep_explorer(segments=5, runs=own)
     view = explorer.view()
     assert view["values"][:2] == ["50.0%", "–"]  # one seed has no interval
     yours = [shape for shape in explorer.shapes()[0] if shape[:2] == ["dot", "paper"]]

@@ -83,7 +83,7 @@ def own_sweep(folder):
     """The folder of a sweep with a single run, of a point that the project did not train."""
     record = records.read_record("sweep_spectrum_params")
     like = next(line for line in record["runs"] if line["point"] == "4" and line["test_top1"])
-    line = like | {"point": "6", "segments": 6, "test_top1": 0.5, "key": "a"}
+    line = like | {"point": "5", "segments": 5, "test_top1": 0.5, "key": "a"}
     (folder / "spectrum_params.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
     plan = json.dumps(record["plan"])
     (folder / "spectrum_params.plan.json").write_text(plan, encoding="utf-8")
