@@ -55,6 +55,9 @@ benchmarks: .venv/installed .venv-peers/installed
 	$(BIN)/python experiments/startup.py
 	PYTHONPATH=. $(PEERS)/python experiments/counting.py
 	PYTHONPATH=. $(PEERS)/python experiments/networks.py
+	PYTHONPATH=. $(PEERS)/python experiments/race_turns.py
+	PYTHONPATH=. $(PEERS)/python experiments/faster_step.py
+	PYTHONPATH=. $(BIN)/python experiments/pointwise.py
 	$(BIN)/python experiments/readme_tables.py
 	$(BIN)/python -m xception_edu figures --out figures
 

@@ -1,6 +1,6 @@
 """A 1x1 convolution on a CPU, as oneDNN's convolution or as a product of matrices.
 
-    python experiments/pointwise.py
+    PYTHONPATH=. python experiments/pointwise.py
 
 Writes pointwise_latency.json into results/: a row for each 1x1 of Xception at 299x299, batch 4, and
 of small networks, in channels_last, by `dtype` (bfloat16 is autocast's) and `mode` ("forward", or

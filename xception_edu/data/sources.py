@@ -205,10 +205,7 @@ def _tables_of(source: Source) -> tuple[dict[str, Table], Counter[str]]:
         return listed_tables(source.where, source.tree, source.splits)
     if source.kind == "shards":
         raise refusal(source.where, "must be read as a stream: it has .tar shards")
-    files = {
-        split: [source.tree.path(parts) for parts in tables]
-        for split, tables in source.splits.items()
-    }
+    files = {split: list(map(source.tree.path, tables)) for split, tables in source.splits.items()}
     return parquet_tables(source.where, files), Counter()
 
 

@@ -101,7 +101,7 @@ def _in_common(found: Sequence[Any], right: Sequence[Any]) -> str:
     parts = [_flat(value, wanted) for value, wanted in zip(found, right, strict=True)]
     if any(part is None for part in parts):
         return ""
-    a, b = (np.concatenate([part[i] for part in parts if part]) for i in (0, 1))
+    a, b = map(np.concatenate, zip(*filter(None, parts), strict=True))
     if len(a) < 3 or not np.isfinite(a).all() or _equal(b):
         return ""
     if _equal(a):

@@ -109,7 +109,9 @@ class Verdict:
         return self.text
 
     def _repr_markdown_(self) -> str:
-        mark = "✔" if self.right else "…" if not self.filled else "✘"
+        mark = "✔" if self.right else "✘"
+        if not self.filled:
+            mark = "…"
         return f"**{mark}** {self.text}"
 
 

@@ -99,7 +99,7 @@ class Progress:
 
     def _repr_html_(self) -> str:
         rows = [
-            f"<tr><td>{number}</td><td>{'<br>'.join(self._described(one) for one in row)}</td></tr>"
+            f"<tr><td>{number}</td><td>{'<br>'.join(map(self._described, row))}</td></tr>"
             for number, row in self.rows().items()
         ]
         head = f"{self.done} of {len(self.exercises)} exercises are done"

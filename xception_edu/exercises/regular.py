@@ -357,12 +357,7 @@ EXERCISES = (
         stub="def split(x, segments):\n    return ...",
         answer="split",
         cases=lambda g: [(torch.randn(4, 4, 2, 3, generator=g), 1), *draws.several(g, _channels)],
-        reference=lambda x, s: [
-            torch.stack(
-                [x[:, i] for i in range(part * x.shape[1] // s, (part + 1) * x.shape[1] // s)], 1
-            )
-            for part in range(s)
-        ],
+        reference=lambda x, s: list(x.unflatten(1, (s, -1)).unbind(1)),
         hints=("which dimension are the channels?", "`torch.chunk` cuts along `dim`."),
         solutions=(
             "def split(x, segments):\n    return x.chunk(segments, dim=1)",

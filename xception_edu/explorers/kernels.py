@@ -275,10 +275,8 @@ def views(layers: Sequence[Layer], photo: Array, kernel: str) -> list[View]:
         chance=by_chance(layers[0].kernels.shape[1]),
     )
     lines = draw_lines(profile)
-    rows = {
-        side: draw_pattern_rows(layer.patterns, names)
-        for side, layer in {layer.kernels.shape[1]: layer for layer in layers}.items()
-    }
+    of_side = {layer.kernels.shape[1]: layer for layer in layers}
+    rows = {side: draw_pattern_rows(layer.patterns, names) for side, layer in of_side.items()}
     found = []
     for at, layer in enumerate(layers):
         place = choose(layer, kernel)
@@ -338,7 +336,9 @@ def _note(layer: Layer) -> str:
     """How separable the layer's kernels are, and how many are dead."""
     dead = f"; {layer.dead} pass on nothing" if layer.dead else ""
     mean, chance = layer.separable.mean(), by_chance(layer.kernels.shape[1])[1]
-    how = "Nearly" if mean > 0.9 else "In part" if mean > chance + 0.05 else "As random ones are,"
+    how = "In part" if mean > chance + 0.05 else "As random ones are,"
+    if mean > 0.9:
+        how = "Nearly"
     return f"{how} one column times one row{dead}"
 
 

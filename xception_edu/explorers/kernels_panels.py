@@ -152,8 +152,8 @@ def _palette() -> tuple[list[int], bytes]:
     """Colors of the levels, 0 first, then positive and negative ones, and how opaque they are; last
     that of lines.
     """
-    rgb = [[int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in SIGNS]
-    colors = [255] * 3 + rgb[0] * LEVELS + rgb[1] * LEVELS + [128] * 3
+    above, below = (list(bytes.fromhex(color.removeprefix("#"))) for color in SIGNS)
+    colors = [255] * 3 + above * LEVELS + below * LEVELS + [128] * 3
     steps = [round(255 * (level + 1) / LEVELS) for level in range(LEVELS)]
     return colors, bytes([0, *steps, *steps, 255])
 

@@ -184,9 +184,10 @@ def _tenths(value: object) -> object:
     """
     if isinstance(value, list | tuple):
         return [_tenths(one) for one in value]
-    if isinstance(value, float):
-        return int(value) if value == int(value) else round(value, 1 if abs(value) > 1 else 3)
-    return value
+    if not isinstance(value, float):
+        return value
+    digits = 1 if abs(value) > 1 else 3
+    return int(value) if value == int(value) else round(value, digits)
 
 
 def texts_of(shapes: Iterable[list[Any]]) -> Iterator[str]:

@@ -225,7 +225,7 @@ def tabulate(
         chosen = dict(zip(choices, options, strict=True))
         rows, where = views(**chosen), key(chosen)
         table["stops"][where] = [row.stop for row in rows]
-        panels = [[row.scenes[i].shapes for row in rows] for i in range(len(rows[0].scenes))]
+        panels = list(zip(*map(_drawings, rows), strict=True))
         shared = [shared_start(drawings) for drawings in panels]
         table["stills"][where] = [
             drawings[0][:count] for drawings, count in zip(panels, shared, strict=True)
@@ -243,20 +243,16 @@ def compact(table: Mapping[str, Any]) -> dict[str, Any]:
     images: dict[str, int] = {}
     lexicon: dict[str, int] = {}
 
+    def smaller(shape: list[Any]) -> list[Any]:
+        if shape[0] == "image":
+            return ["image", images.setdefault(shape[1], len(images)), *shape[2:]]
+        return packed(shape, lexicon)
+
     def number(shapes: Sequence[list[Any]]) -> int:
-        numbered = [
-            ["image", images.setdefault(shape[1], len(images)), *shape[2:]]
-            if shape[0] == "image"
-            else packed(shape, lexicon)
-            for shape in shapes
-        ]
-        return drawings.setdefault(as_text(numbered), len(drawings))
+        return drawings.setdefault(as_text(list(map(smaller, shapes))), len(drawings))
 
     stills = {key: list(map(number, panels)) for key, panels in table["stills"].items()}
-    views = {
-        key: [row | {"shapes": list(map(number, row["shapes"]))} for row in rows]
-        for key, rows in table["views"].items()
-    }
+    views = {key: _with_drawings(rows, number) for key, rows in table["views"].items()}
     drawn = {"drawings": list(map(json.loads, drawings)), "images": list(images)}
     drawn |= {"lexicon": list(lexicon)}
     return {**table, "stills": stills, "views": views, **drawn}
@@ -265,22 +261,32 @@ def compact(table: Mapping[str, Any]) -> dict[str, Any]:
 def expanded(sent: Mapping[str, Any]) -> dict[str, Any]:
     """The table again, of what `compact` made of it."""
     pictures, lexicon = sent["images"], sent.get("lexicon", [])
-    drawings = [
-        [
-            ["image", pictures[s[1]], *s[2:]] if s[0] == "image" else unpacked(s, lexicon)
-            for s in drawing
-        ]
-        for drawing in sent["drawings"]
-    ]
-    stills = {key: [drawings[n] for n in panels] for key, panels in sent["stills"].items()}
-    views = {
-        key: [row | {"shapes": [drawings[n] for n in row["shapes"]]} for row in rows]
-        for key, rows in sent["views"].items()
-    }
+
+    def larger(shape: list[Any]) -> list[Any]:
+        if shape[0] == "image":
+            return ["image", pictures[shape[1]], *shape[2:]]
+        return unpacked(shape, lexicon)
+
+    drawings = [list(map(larger, drawing)) for drawing in sent["drawings"]]
+    drawing_of = drawings.__getitem__
+    stills = {key: list(map(drawing_of, panels)) for key, panels in sent["stills"].items()}
+    views = {key: _with_drawings(rows, drawing_of) for key, rows in sent["views"].items()}
     table = {**sent, "stills": stills, "views": views}
     return {
         key: value for key, value in table.items() if key not in ("drawings", "images", "lexicon")
     }
+
+
+def _drawings(view: View) -> list[list[list[Any]]]:
+    """The shapes of each panel."""
+    return [scene.shapes for scene in view.scenes]
+
+
+def _with_drawings(
+    rows: Sequence[dict[str, Any]], change: Callable[[Any], Any]
+) -> list[dict[str, Any]]:
+    """The rows, and in place of each of their drawings what `change` makes of it."""
+    return [row | {"shapes": list(map(change, row["shapes"]))} for row in rows]
 
 
 def _row(view: View, shared: Sequence[int]) -> dict[str, Any]:
