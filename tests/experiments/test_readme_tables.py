@@ -108,8 +108,9 @@ def test_a_table_is_written_between_its_markers_and_nothing_else_changes(readme)
         " (all) | 1,130 ms (channels last) | 46% |\n\nWhere a training step of ours (bfloat16,"
         " batch 4) goes: 70% `aten::convolution`. Losses of 20 steps of ours and timm's, equal at"
         " first, are parted by rounding: by at most 0.0012 in float32 and 0.034 in bfloat16. In"
-        " brackets: what holds the median with 95 % (of fewer than six rounds with less; here 10 or more); other programs used at most"
-        " 3% of the processors. `python experiments/networks.py` on A processor, 2 threads.\n\n"
+        " brackets: what holds the median with 95 % (of fewer than six rounds with less; here 10 or"
+        " more); other programs used at most 3% of the processors. `python"
+        " experiments/networks.py` on A processor, 2 threads.\n\n"
         "<!-- end -->\n\nAfter.\n"
     ) in table
 
