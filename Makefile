@@ -1,18 +1,21 @@
 # Two commands do everything: `make lab` opens the notebooks, `make test` proves them. The first run of either sets up .venv.
 PYTHON ?= python3
 BIN := .venv/bin
-# One thread a process: both cores are busy with processes already. No progress bars in compared notebooks.
-TESTENV := OMP_NUM_THREADS=1 PYTHONHASHSEED=0 TQDM_DISABLE=1
+# One thread a process: both cores are busy with processes already. No progress bars in compared notebooks. Bytecode is kept,
+# also where the environment says not to: else each of some hundred processes compiles torch and Jupyter anew.
+TESTENV := OMP_NUM_THREADS=1 PYTHONHASHSEED=0 TQDM_DISABLE=1 PYTHONDONTWRITEBYTECODE=
 
 PEERS := .venv-peers/bin
+# Where an environment has its packages.
+SITE := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
 
-.PHONY: lab test quick peers parity benchmarks benchmarks-gpu sweeps sweep-pages notebooks figures site clean
+.PHONY: lab test lint current quick peers parity benchmarks benchmarks-gpu sweeps sweep-pages notebooks figures site clean
 .DEFAULT_GOAL := lab
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python is {sys.version.split()[0]}, but must be 3.11 or newer: make PYTHON=python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[test]'
 	touch $@
 
 # Trusted, so that the saved explorers move before a cell is run; root, as in a container, has to be told to Jupyter.
@@ -20,31 +23,37 @@ lab: .venv/installed
 	$(BIN)/jupyter trust notebooks/*.ipynb
 	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
+# What keeps one core busy goes side by side, and then both have tests.
 test: .venv/installed
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(TESTENV) $(BIN)/python -m pytest -rs -n 2 --dist loadfile
+	$(MAKE) --jobs 2 lint current .venv-peers/installed
+	$(TESTENV) $(BIN)/python -m pytest -rs -n 2 --dist loadfile --no-loadscope-reorder
 	$(TESTENV) $(BIN)/python -m pytest -p tests.helpers.strict_notebooks --nbval --nbval-current-env \
 		--nbval-sanitize-with tests/helpers/nbval_sanitize.cfg --nbval-cell-timeout 120 -n 2 --dist loadscope notebooks
-	$(TESTENV) $(BIN)/python -m xception_edu figures --out figures --check
 	$(MAKE) peers
 
-# Within a minute on two cores: lint, types, and what is claimed of the heart and of the house.
-quick: .venv/installed
+lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Whether the committed figures are those that are drawn now.
+current: .venv/installed
+	$(TESTENV) $(BIN)/python -m xception_edu figures --out figures --check
+
+# Within a minute on two cores: lint, types, and what is claimed of the heart and of the house.
+quick: lint
 	$(TESTENV) $(BIN)/python -m pytest -n 2 -m "not slow" tests/core tests/recipes tests/house
 
-.venv-peers/installed: tests/peers/requirements.txt tests/peers/requirements-no-deps.txt constraints.txt
+# It sees what lies in .venv: only the peers, and what they need, come anew. What is in it hides what is there.
+.venv-peers/installed: .venv/installed tests/peers/requirements.txt tests/peers/requirements-no-deps.txt
 	test -x $(PEERS)/python || $(PYTHON) -m venv .venv-peers
-	$(PEERS)/python -m pip install --quiet --disable-pip-version-check --requirement tests/peers/requirements.txt
-	$(PEERS)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/peers/requirements-no-deps.txt
+	$(BIN)/python $(SITE) > "$$($(PEERS)/python $(SITE))/main.pth"
+	$(PEERS)/python -m pip install --quiet --disable-pip-version-check --no-compile --requirement tests/peers/requirements.txt
+	$(PEERS)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --requirement tests/peers/requirements-no-deps.txt
 	touch $@
 
 peers: .venv-peers/installed
-	$(PEERS)/python -m pytest tests/peers
+	$(TESTENV) $(PEERS)/python -m pytest -n 2 tests/peers
 
 parity: .venv-peers/installed
 	PYTHONPATH=. $(PEERS)/python tests/peers/parity.py results/parity.json

@@ -4,15 +4,15 @@
 
 Ours, ours with each candidate of step_candidates.py, and timm's run in alternating blocks as in
 networks.py, all with all settings and not compiled. Writes faster_step.json into results/: `cases`,
-a row a mode, batch and dtype, with a row a candidate (`over_ours`: how many times as fast as ours
-without it; `over_timm`), and `profile`, where a step of ours goes, by operator.
+one a mode, batch, dtype and machine, with a row a candidate (`over_ours`: how many times as fast as
+ours without it; `over_timm`), and `profile`, where a step of ours goes, by operator. Cases that
+were measured before, also on another machine, stay.
 """
 
 import argparse
 import json
 import os
 import random
-import sys
 import time
 from pathlib import Path
 
@@ -76,6 +76,39 @@ def row(one: Contender, ours: Contender, timm: Contender) -> dict:
     }
 
 
+def possible(dtype: str, device: str) -> bool:
+    """Whether the processor can do it itself: else it converts, and takes many times as long."""
+    return (device, dtype) != ("cpu", "bfloat16") or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def command(args: argparse.Namespace) -> str:
+    """What measures these cases again, wherever it writes."""
+    batches = map(str, args.batches)
+    chosen = ("--modes", *args.modes, "--batches", *batches, "--dtypes", *args.dtypes)
+    return " ".join(("python experiments/faster_step.py", *chosen))
+
+
+def keep(case: dict, path: Path) -> None:
+    """Write a case into the record, in place of what the same machine had found of it."""
+    before = json.loads(path.read_text(encoding="utf-8"))["cases"] if path.exists() else []
+    others = [one for one in before if identity(one) != identity(case)]
+    record = {
+        "benchmark": "faster_step",
+        "candidates": {
+            name: " ".join(change.__doc__.split())
+            for name, change in step_candidates.CANDIDATES.items()
+        },
+        "cases": [*others, case],
+    }
+    path.write_text(as_json(record), encoding="utf-8")
+
+
+def identity(case: dict) -> tuple:
+    """What makes two cases the same."""
+    setting = [case[name] for name in ("mode", "batch", "dtype", "device")]
+    return *setting, case["machine"]["processor"]
+
+
 def main() -> int:
     """Measure, and write the record."""
     parser = argparse.ArgumentParser(description="Writes faster_step.json.")
@@ -90,25 +123,21 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "results", help="default: results/")
     args = parser.parse_args()
     about = {
-        "benchmark": "faster_step",
-        "command": " ".join(["python experiments/faster_step.py", *sys.argv[1:]]),
+        "command": command(args),
         "device": args.device,
         "threads": torch.get_num_threads(),
         "machine": machine.facts("torch", "timm"),
-        "candidates": {
-            name: " ".join(change.__doc__.split())
-            for name, change in step_candidates.CANDIDATES.items()
-        },
     }
-    cases = []
     for mode in args.modes:
         for batch in args.batches:
             for dtype in args.dtypes:
-                cases.append(race(mode, batch, dtype, args))
-                for found in cases[-1]["rows"]:
+                if not possible(dtype, args.device):
+                    print(f"{mode}, {dtype}: left out, which this processor cannot do by itself")
+                    continue
+                case = race(mode, batch, dtype, args)
+                for found in case["rows"]:
                     print(mode, batch, dtype, json.dumps(found), flush=True)
-                path = args.out / "faster_step.json"
-                path.write_text(as_json(about | {"cases": cases}), encoding="utf-8")
+                keep(about | case, args.out / "faster_step.json")
     return 0
 
 

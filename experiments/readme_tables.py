@@ -14,6 +14,7 @@ import re
 import statistics
 import sys
 from collections.abc import Callable, Sequence
+from itertools import groupby
 
 from xception_edu import architectures, conv_algorithms
 from xception_edu.benchmark import records
@@ -83,7 +84,7 @@ def _networks(record: dict) -> str:
         for against in case["against"]:
             rows.append(_compared(case, against))
     head = (
-        "Xception at 299×299, ours over",
+        "Xception at 299×299, ours is times as fast as",
         "both by default",
         "both at their best",
         "ours at its best",
@@ -153,23 +154,36 @@ def turns() -> str:
 def candidates() -> str:
     """What was tried to make a step of ours faster."""
     record = read("faster_step")
-    rows = []
-    for case in record["cases"]:
-        for row in case["rows"]:
-            if row["candidate"]:
-                rows.append(_tried(record, case, row))
-    head = ("what was tried", "where", "it takes", "times as fast as ours then", "as timm's")
-    return markdown(head, rows, conditions(record | {"load": record["cases"][0]["load"]}))
+    tables = []
+    for _, cases in groupby(record["cases"], key=records.describe_machine):
+        measured = list(cases)
+        head = [f"{c['mode']}, batch {c['batch']}, {c['dtype']}" for c in measured]
+        rows = []
+        for name, words in record["candidates"].items():
+            brought = [_tried(case, name) for case in measured]
+            if any(brought):
+                rows.append([words.removesuffix("."), *(cell or "–" for cell in brought)])
+        loads = [case["load"] for case in measured]
+        busiest = max(loads, key=lambda load: load["share_of_others"] or 0)
+        note = _paid(measured) + conditions(measured[-1] | {"load": busiest})
+        tables.append(markdown(["times as fast as ours then; as timm's", *head], rows, note))
+    return "".join(tables)
 
 
-def _tried(record: dict, case: dict, row: dict) -> list[str]:
-    return [
-        record["candidates"][row["candidate"]].removesuffix("."),
-        f"{case['mode']}, batch {case['batch']}, {case['dtype']}",
-        f"{row['median_ms']:,.0f} ms",
-        _between(row["over_ours"]),
-        _between(row["over_timm"]),
-    ]
+def _tried(case: dict, candidate: str) -> str:
+    """What a candidate brought there; nothing where it was not tried."""
+    found = records.rows_with(case["rows"], candidate=candidate)
+    return "; ".join(_between(row[over]) for row in found for over in ("over_ours", "over_timm"))
+
+
+def _paid(cases: Sequence[dict]) -> str:
+    """Which candidates are over 1.05 beyond doubt, and where."""
+    found = []
+    for case in cases:
+        where = f"{case['mode']} at batch {case['batch']}"
+        paying = [r["candidate"] for r in case["rows"] if r["over_ours"]["low"] > 1.05]
+        found += [f"`{name}` ({where})" for name in paying]
+    return f"Beyond doubt over 1.05: {', '.join(found) or 'none'}. "
 
 
 def _brought(case: dict, way: str) -> str:
@@ -225,16 +239,20 @@ def _times_alone(record: dict) -> str:
 
 
 def _where_time_goes(record: dict) -> str:
-    """The longest operators of the last profiled training step, in words."""
+    """The longest operators of the profiled training steps of the first batch size, in words."""
     profiled = [
         case for case in record["cases"] if case["mode"] == "training" and "profile" in case
     ]
     if not profiled:
         return ""
-    case = profiled[-1]
+    batch = profiled[0]["batch"]
+    goes = "; ".join(_longest(case) for case in profiled if case["batch"] == batch)
+    return f"Where a training step of ours (batch {batch}) goes: {goes}. {_apart(record)}"
+
+
+def _longest(case: dict) -> str:
     shares = ", ".join(f"{row['share']:.0%} `{row['operator']}`" for row in case["profile"][:5])
-    step = f"a training step of ours ({case['dtype']}, batch {case['batch']})"
-    return f"Where {step} goes: {shares}. {_apart(record)}"
+    return f"in {case['dtype']} {shares}"
 
 
 def _apart(record: dict) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pages
-from claims_table import in_small, points, work
+from claims_table import BUDGETS, in_small, points, work
 
 from xception_edu.benchmark import records
 from xception_edu.training.sweep.plan import Plan
@@ -33,11 +33,6 @@ OTHERS = {
 }
 # trained when the results of the other points at equal parameters were known
 LATER = ("3", "6", "12", "24")
-BUDGETS = {
-    "params": "equal parameters",
-    "macs": "equal MACs",
-    "step_time": "an equal time of a step",
-}
 
 
 def page() -> str:
@@ -50,6 +45,7 @@ def page() -> str:
         trained(record, plan),
         found(record, plan),
         answered(record, plan),
+        *map(at_equal, budgets_there()),
         limits(record, plan),
         elsewhere(),
         again(record),
@@ -193,18 +189,61 @@ first of all. Shown with 80 % power would be {100 * power["detectable"]:.1f} and
 """
 
 
+def budgets_there() -> list[str]:
+    """The budgets beside equal parameters that have a record."""
+    return [budget for budget in BUDGETS if records.are_there(f"sweep_spectrum_{budget}")]
+
+
+def at_equal(budget: str) -> str:
+    """The same question at another budget: accuracies, and differences from both ends."""
+    record = records.read_record(f"sweep_spectrum_{budget}")
+    plan = Plan.from_dict(record["plan"])
+    rule = {"yes": plan.yes, "no": plan.no, "undecided": plan.undecided}[record["verdict"]]
+    rows = [
+        [
+            name(row["point"]),
+            f"{row['params']:,}",
+            f"{row['macs']:,}",
+            f"{row['step_ms']:.0f} ms",
+            f"{row['mean']:.2%}",
+            f"{row['low']:.2%} to {row['high']:.2%}",
+            *(difference(record, row["point"], end) for end in plan.ends),
+        ]
+        for row in record["points"]
+    ]
+    columns = ("point", "parameters", "MACs", "a step takes", "mean", "interval")
+    ends = [f"from {name(end)}" for end in plan.ends]
+    seeds, answer = len(record["seeds"]), ANSWERS[record["verdict"]]
+    return f"""## At {BUDGETS[budget]}
+
+The ends and {len(rows) - len(plan.ends)} points between them, {seeds} seeds,
+on {record["machine"]["processor"]}. **{answer}**, by the rule: "{rule}"
+A network cannot be narrower than one channel a segment, however long its step takes.
+
+{table((*columns, *ends), rows)}
+"""
+
+
+def difference(record: records.Record, point: str, end: str) -> str:
+    """How far a point is from an end, in points, with its interval and Holm's p."""
+    for row in record["comparisons"]:
+        if (row["point"], row["end"]) == (point, end):
+            bounds = f"{points(row['low'])} to {points(row['high'])}"
+            return f"{points(row['mean'])} ({bounds}, p {row['p_holm']:.2g})"
+    return "–"
+
+
 def limits(record: records.Record, plan: Plan) -> str:
     """What it does not say, and what is missing."""
     missing = record["missing"]
-    there = [b for b in BUDGETS if records.are_there(f"sweep_spectrum_{b}")]
-    absent = [BUDGETS[b] for b in BUDGETS if b not in there]
+    absent = [BUDGETS[budget] for budget in BUDGETS if budget not in budgets_there()]
     plans = sorted(path.stem for path in (ROOT / "experiments" / "plans").glob("*.json"))
     waiting = [p for p in plans if not records.are_there(f"sweep_{p}")]
     later = [row["point"] for row in record["points"] if row["point"] in LATER]
     return f"""## What it does not say, and what is missing
 
 - {missing["runs"]} of the {missing["of"]} planned runs are missing; the same command makes them.
-- Budgets without a sweep: {", ".join(absent) or "none"}. Plans that wait:
+- Budgets without a sweep: {", ".join(absent) or "none"}. Plans without one:
   {", ".join(f"`{p}`" for p in waiting) or "none"}.
 - One small network, one set of small JPEGs, short trainings: it is about what is learned soon. A
   second setting, wide and long on a GPU, would tell whether this is one network's accident.

@@ -170,7 +170,7 @@ def styles():
     return "\n".join([light, dark, (HERE / "site.css").read_text(encoding="utf-8")])
 
 
-def build(notebooks, out, repository=None, *, with_api=True):
+def build(notebooks, out, repository=None):
     """Write the site into the folder `out`, anew: an index, a page for each notebook, the notebooks
     and the library's pages.
 
@@ -179,7 +179,6 @@ def build(notebooks, out, repository=None, *, with_api=True):
         out: folder to write; what is in it goes.
         repository: OWNER/NAME on GitHub, for badges that open a notebook on mybinder.org and
             in Colab; None: no badges.
-        with_api: whether to write the pages of the library, which imports all of it.
     """
     if repository is not None:
         badges.checked(repository)
@@ -207,7 +206,7 @@ def build(notebooks, out, repository=None, *, with_api=True):
     known["minutes_ko"] = in_korean.minutes
     known["questions"] = [one for one in QUESTIONS if one.notebook in titles]
     known["korean"], known["asked"] = in_korean.course(), in_korean.questions()
-    known["api"] = api_pages.FRONT if with_api else None
+    known["api"] = api_pages.FRONT
     cover_state, cover = cover_of(read.values())
     _write_korean(out, "index", [cover_state])
     for i, (path, notebook) in enumerate(read.items()):
@@ -233,8 +232,7 @@ def build(notebooks, out, repository=None, *, with_api=True):
     (out / f"{MISCONCEPTIONS.stem}.html").write_text(text, encoding="utf-8")
     text = page.render(here="index", body="", cover=cover, before=None, after=names[0], **known)
     (out / "index.html").write_text(text, encoding="utf-8")
-    if with_api:
-        api_pages.write_api(out / "api")
+    api_pages.write_api(out / "api")
 
 
 def _write_korean(out, name, states):
@@ -268,11 +266,6 @@ def main():
         metavar="OWNER/NAME",
         help="the repository on GitHub, for badges that open a notebook elsewhere",
     )
-    parser.add_argument(
-        "--without-api",
-        action="store_true",
-        help="leave out the pages of the library, which take longest",
-    )
     args = parser.parse_args()
     if args.out.exists() and any(args.out.iterdir()) and not (args.out / "site.css").exists():
         parser.exit(
@@ -281,12 +274,7 @@ def main():
             " name another\n",
         )
     try:
-        build(
-            sorted((ROOT / "notebooks").glob("*.ipynb")),
-            args.out,
-            args.repository,
-            with_api=not args.without_api,
-        )
+        build(sorted((ROOT / "notebooks").glob("*.ipynb")), args.out, args.repository)
     except ValueError as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
     print(args.out / "index.html")

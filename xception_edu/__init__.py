@@ -46,8 +46,8 @@ _NAMES = {
         "sweep_explorer towers_explorer walk_explorer"
     ),
     "explorers.engine.language": "language",
+    "explorers.kernel_layers": "published_kernels published_patterns",
     "explorers.kernel_patterns": "find_patterns match_patterns separable_share",
-    "explorers.kernels": "published_kernels published_patterns",
     "inception_v3": "InceptionV3 inception_v3",
     "layers": (
         "ExtremeInception ReformulatedInception SegmentedInception SeparableConv2d "

@@ -56,11 +56,11 @@ from xception_edu.explorers import sweep_explorer as sweep_explorer
 from xception_edu.explorers import towers_explorer as towers_explorer
 from xception_edu.explorers import walk_explorer as walk_explorer
 from xception_edu.explorers.engine.language import language as language
+from xception_edu.explorers.kernel_layers import published_kernels as published_kernels
+from xception_edu.explorers.kernel_layers import published_patterns as published_patterns
 from xception_edu.explorers.kernel_patterns import find_patterns as find_patterns
 from xception_edu.explorers.kernel_patterns import match_patterns as match_patterns
 from xception_edu.explorers.kernel_patterns import separable_share as separable_share
-from xception_edu.explorers.kernels import published_kernels as published_kernels
-from xception_edu.explorers.kernels import published_patterns as published_patterns
 from xception_edu.inception_v3 import InceptionV3 as InceptionV3
 from xception_edu.inception_v3 import inception_v3 as inception_v3
 from xception_edu.layers import ExtremeInception as ExtremeInception

@@ -37,6 +37,7 @@ def costs_by_role(config: XceptionConfig, input_size: Size = 299) -> dict[str, C
     return {role: total(of_role) for role, of_role in costs.items()}
 
 
+@lru_cache(maxsize=256)
 def narrowest(config: XceptionConfig) -> XceptionConfig:
     """`config` at the narrowest width, to four decimals, with a channel for each segment."""
     widths = range(1, _WIDEST * 10_000)

@@ -15,6 +15,7 @@ from tests.browser import explored, servers
 from tests.helpers.explorer_notebooks import FIRST_CELL, NAMES, code_of
 
 ROOT = Path(__file__).parents[2]
+WINDOW = {"width": 1280, "height": 900}
 # What anywidget throws after 2 s, also of a model that a busy machine still loads: the tests wait
 # for the explorer itself.
 LATE = "[anywidget] Failed to initialize model."
@@ -27,9 +28,9 @@ NO_BROWSER = (
 
 def chromium(playwright):
     """Path of a Chromium: the one named by CHROMIUM, the system's, or Playwright's own. None where
-    there is none.
+    there is none. First the one without windows, as Playwright's own is: its pages start sooner.
     """
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome")
     found = [
         os.environ.get("CHROMIUM"),
         *map(shutil.which, names),
@@ -52,19 +53,20 @@ def browser():
 
 
 @contextmanager
-def open_page(browser):
+def open_page(browser, viewport=WINDOW, **options):
     """A page that keeps what went wrong: `page.problems` has console errors, exceptions, failed and
-    foreign requests.
+    foreign requests; `page.late` what LATE says. Options are those of Playwright's new_context.
     """
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context = browser.new_context(viewport=viewport, **options)
     page = context.new_page()
-    page.problems = []
+    page.problems, page.late = [], []
     page.on(
         "console",
         lambda message: page.problems.append(message.text) if message.type == "error" else None,
     )
     page.on(
-        "pageerror", lambda error: None if LATE in str(error) else page.problems.append(str(error))
+        "pageerror",
+        lambda error: (page.late if LATE in str(error) else page.problems).append(str(error)),
     )
     page.on("requestfailed", lambda request: page.problems.append(f"failed: {request.url}"))
     page.on(

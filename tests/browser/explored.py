@@ -49,14 +49,15 @@ def stops(made):
 
 # ---- read from the page --------------------------------------------------------------------------
 
-# What every explorer shows, and its own part.
+# What every explorer shows, and its own part; as text, which Playwright hands over much faster than
+# thousands of objects.
 READ = """(root) => {
   const all = (selector, read) => [...root.querySelectorAll(selector)].map(read);
   const words = (selector) => all(selector, (element) => element.textContent);
   const slider = root.querySelector('input[type=range]');
   const shape = (e) => [e.tagName, Object.fromEntries([...e.attributes].map((a) => [a.name, a.value])), e.textContent];
   const number = (name) => (e) => Number(e.getAttribute(name));
-  return {
+  return JSON.stringify({
     title: words('.xe-title').join(), output: words('output').join(), code: words('.xe-code code').join(),
     slider: [slider.value, slider.min, slider.max].map(Number), spoken: slider.getAttribute('aria-valuetext'),
     chosen: all('.xe-choice input:checked', (input) => input.value), state: JSON.parse(root.dataset.state),
@@ -70,7 +71,7 @@ READ = """(root) => {
       blocks: all('.xe-matrix .xe-moving rect', number('width')), ends: all('.xe-wiring .xe-moving rect', number('height')),
       wires: all('.xe-wiring .xe-moving path', (path) => path.getAttribute('d').split('M').length - 1),
     },
-  };
+  });
 }"""
 
 
@@ -90,7 +91,7 @@ def check(root, made):
     """Assert that the page shows an explorer's state, now or soon; gives what was read."""
     with suppress(TimeoutError):  # then the next lines say what is there instead
         wait_for(root, made.state())
-    shown, own = root.evaluate(READ), "scenes" if hasattr(made, "view") else "segments"
+    shown, own = json.loads(root.evaluate(READ)), "scenes" if hasattr(made, "view") else "segments"
     assert shown["state"] == made.state()
     wanted = expected(made)
     assert {key: shown[key] for key in wanted} == wanted
@@ -201,7 +202,7 @@ def costs(layers):
     return [*(f"{count:,}" for count in counts), f"{cost.intensity():,.2f}"]
 
 
-# ---- the SVG elements of each shape of explorers/scene.py ----------------------------------------
+# ---- the SVG elements of each shape of explorers/engine/scene.py ---------------------------------
 
 
 def ink(color):
@@ -225,7 +226,7 @@ def _rect(color, x, y, width, height, opacity, edge):
     )
 
 
-def _line(color, runs, width, opacity, dash):
+def _line(color, runs, width, opacity, dash, halo):
     attributes = {
         "d": "".join(map(path, runs)),
         "fill": "none",
@@ -233,6 +234,8 @@ def _line(color, runs, width, opacity, dash):
         "stroke-width": width,
         "opacity": opacity,
     }
+    if halo:
+        yield "path", attributes | {"stroke": ink("paper"), "stroke-width": width + 2}, ""
     yield "path", attributes | ({"stroke-dasharray": "5 4"} if dash else {}), ""
 
 

@@ -6,25 +6,13 @@ from IPython.display import display
 from ipywidgets import IntSlider, interact
 
 from tests.browser import explored
-from xception_edu.explorers.engine import scene_picture
-from xception_edu.explorers.segments import position
-from xception_edu.plots import segments_panel, style
+from xception_edu.plots import style
 
 
 def figure(made):
     """The figure of an explorer's state, as the saved notebook has it."""
-    table, state = made.table, made.state()
     with style.context():
-        if hasattr(made, "view"):
-            return scene_picture.draw(
-                made.view(), made.shapes(), table["panels"], table["columns"], table["palette"]
-            )
-        return segments_panel.draw(
-            position(table, **state),
-            table["columns"],
-            kernel_size=made.kernel_size,
-            order=made.order,
-        )
+        return made.figure()
 
 
 def plain(name, state):

@@ -70,6 +70,27 @@ class Jupyter:
             )
             page.evaluate(READY)
 
+    def enter(self, page):
+        """Open JupyterLab without a notebook, for `show`."""
+        page.goto(f"{self.url}/doc/workspaces/shown?reset&token={self.token}", timeout=90_000)
+        page.wait_for_function("() => window.jupyterapp?.restored", timeout=60_000)
+        page.evaluate("() => jupyterapp.restored")
+
+    def show(self, page, name):
+        """Open a notebook in a JupyterLab that is there, as from its file browser."""
+        page.evaluate(OPEN, f"{name}.ipynb")
+        page.evaluate(READY)
+
+    def show_again(self, page, name):
+        """Close the notebook that is open, unsaved, and open it anew; its kernel goes on."""
+        page.evaluate(CLOSE)
+        self.show(page, name)
+
+    def close(self, page):
+        """End the kernel of the notebook that is open, and close it, unsaved."""
+        self.shut_down(page)
+        page.evaluate(CLOSE)
+
     def run(self, page):
         """Run all cells of the notebook that is open; an error in a cell fails the test."""
         assert page.evaluate(RUN_ALL) == []
@@ -84,6 +105,8 @@ def notary(home):
     return NotebookNotary(data_dir=str(home / "data"))
 
 
+OPEN = "async (path) => { await jupyterapp.commands.execute('docmanager:open', { path }); }"
+CLOSE = "() => jupyterapp.shell.currentWidget.dispose()"
 # Waits for the notebook, and leaves window.run_in_kernel(code), which gives what the code prints.
 READY = """async () => {
   await jupyterapp.restored;
@@ -102,6 +125,24 @@ RUN_ALL = """async () => {
   await jupyterapp.commands.execute('notebook:run-all-cells');
   const outputs = jupyterapp.shell.currentWidget.content.widgets.flatMap((cell) => cell.model.outputs?.toJSON() ?? []);
   return outputs.filter((output) => output.output_type === 'error');
+}"""
+
+
+# What stands on a page of Jupyter, for a test that waited in vain.
+LOOK = """async () => {
+  const panel = window.jupyterapp?.shell.currentWidget, cells = panel?.content?.widgets;
+  if (!cells) return 'no notebook';
+  const renderer = panel.content.rendermime.createRenderer('application/vnd.jupyter.widget-view+json');
+  const soon = new Promise((done) => setTimeout(done, 1000, null)), kernel = panel.sessionContext.session?.kernel;
+  const manager = await Promise.race([renderer._manager?.promise, soon]);
+  return {
+    path: panel.context.path, trusted: cells.every((cell) => cell.model.trusted ?? true),
+    out_of_sight: cells.filter((cell) => cell.isPlaceholder()).length,
+    kernel: kernel && [kernel.connectionStatus, kernel.status],
+    widgets_restored: manager?.restoredStatus, models: manager && Object.keys(manager._models).length,
+    waiting: document.body.innerText.split('Loading widget').length - 1,
+    dialogs: [...document.querySelectorAll('.jp-Dialog')].map((dialog) => dialog.innerText),
+  };
 }"""
 
 

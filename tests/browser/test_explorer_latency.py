@@ -2,7 +2,7 @@
 one, in JupyterLab.
 
 On a machine with more work than cores, a move and an appearance that take too long may not take so
-long of processor time.
+long of processor time, were it quiet.
 
 XCEPTION_EDU_RECORD=1 measures `interact` as well, and writes results/explorer_latency.json: two or
 three minutes on an idle machine, ten on a busy one. XCEPTION_EDU_RECORD=walk_explorer with `-k
@@ -20,6 +20,7 @@ from tests.browser import explored
 from tests.browser.conftest import open_page
 from tests.helpers.explorer_latency import FILE, FIRST, most
 from tests.helpers.explorer_notebooks import NAMES
+from tests.helpers.processor import slowness
 from xception_edu.benchmark import machine
 from xception_edu.explorers.engine import scene_explorer
 
@@ -180,9 +181,10 @@ def test_an_explorer_appears_and_moves_at_once(lab_page, name, table, processor)
         f"95th percentile of each round: {[round(p95(times), 1) for times in rounds]} ms;"
         f" processor: {moved:.1f} ms a move"
     )
-    assert p95(best(rounds)) <= most(name) or (is_busy() and moved <= most(name)), found
-    assert first <= FIRST or (is_busy() and appeared <= ROUNDS * FIRST), (
-        f"processor: {appeared:.0f} ms, {ROUNDS} times"
+    slower = slowness() if is_busy() else 0
+    assert p95(best(rounds)) <= most(name) or moved <= slower * most(name), found
+    assert first <= FIRST or appeared <= slower * ROUNDS * FIRST, (
+        f"processor: {appeared:.0f} ms, {ROUNDS} times; slower: {slower:.2f}"
     )
     assert lab_page.problems == []
 

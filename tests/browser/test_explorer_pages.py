@@ -52,7 +52,7 @@ def test_the_data_table_lists_every_position(static, name):
             if hasattr(made, "view")
             else explored.segments(made)["count"]
         )
-        assert row[0] == str(stop)
+        assert row[0] == f"{stop:,}"
         assert row[-len(values) :] == values
     assert (
         rows.evaluate_all(

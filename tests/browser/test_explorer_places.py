@@ -3,12 +3,14 @@ Voila, all move.
 """
 
 import re
+from functools import partial
 from pathlib import Path
 
 import nbformat
 import pytest
+from playwright.sync_api import TimeoutError
 
-from tests.browser import explored
+from tests.browser import explored, servers
 from tests.browser.conftest import open_page
 from tests.helpers.explorer_notebooks import explorers_of, restored, with_every_explorer
 
@@ -24,8 +26,10 @@ SAVED = [path for path in WITH_EXPLORERS if path not in RUN]
 # What goes wrong on a page of theirs with nothing but 1 + 1 in it. Voila's template asks for icons
 # and MathJax from outside, which fails here, and cannot load Notebook 7's extension; Notebook 7
 # stumbles over a setting, a command and a font of its own. The console does not name what failed to
-# load: the request does, and is another problem in the list.
+# load: the request does, and is another problem in the list. JupyterLab's debugger says it where a
+# notebook is closed before its kernel has answered.
 THEIR_OWN = {
+    "lab": ("Could not restore the debugger state: Canceled future",),
     "voila": (
         "fortawesome",
         "mathjax",
@@ -49,13 +53,36 @@ def ours(problems, place):
     ]
 
 
-def moves(page, saved):
+# ipywidgets looks for a saved explorer's model every 100 ms for 2 s, the last time before they are
+# over, and then asks whether all models are restored. Those that came in between, which on a busy
+# machine may be seconds, are never shown: it says this, until the learner opens the notebook again.
+MISSED = "Error displaying widget: model not found"
+
+
+def wait_for_explorers(page, count, again):
+    """Wait until the saved explorers are there, on a busy machine for minutes, and open the page
+    `again` where ipywidgets missed them; else say what stands there.
+    """
+    explorers, missed = page.locator(".xe"), page.get_by_text(MISSED)
+    for _ in range(3):
+        try:
+            explorers.nth(count - 1).or_(missed.first).first.wait_for(timeout=180_000)
+        except TimeoutError:
+            break
+        if not missed.count():
+            return
+        page.problems[:] = [said for said in page.problems if "widget model not found" not in said]
+        again()
+    there = f"{explorers.count()} of {count} explorers"
+    pytest.fail(f"{there}; {page.evaluate(servers.LOOK)}; {page.problems} {page.late}")
+
+
+def moves(page, saved, again):
     """Move each explorer of a page by key and by mouse; what it shows is what the table that it was
     saved with says.
     """
+    wait_for_explorers(page, len(saved), again)
     roots = page.locator(".xe")
-    # a busy machine loads JupyterLab in minutes
-    roots.nth(len(saved) - 1).wait_for(timeout=180_000)
     for i, made in enumerate(map(restored, saved)):
         root = roots.nth(i)
         dial, stops = next(iter(made.state())), explored.stops(made)
@@ -83,34 +110,47 @@ def run_all(page, jupyter, count):
     page.wait_for_function(f"document.querySelectorAll('.xe:not(.saved)').length === {count}")
 
 
-@pytest.mark.parametrize("path", SAVED, ids=lambda path: path.stem)
-def test_a_saved_and_trusted_notebook_moves_in_jupyterlab_before_a_cell_is_run(
-    browser, jupyter, path
-):
+@pytest.fixture(scope="module")
+def lab(browser, jupyter):
+    """A JupyterLab: it loads for longer than the notebooks, which are opened in it one by one."""
     with open_page(browser) as page:
-        jupyter.open(page, jupyter.trust(path))
-        notebook = nbformat.read(path, 4)
-        moves(page, explorers_of(notebook))
-        for _ in [cell for cell in notebook.cells if cell.get("attachments")]:
-            page.wait_for_selector("img[src^='data:image/webp']", state="attached")
-        # JupyterLab asks the browser for an attachment by that name, and then puts it in
-        assert [said for said in page.problems if not ATTACHED.search(said)] == []
-        jupyter.shut_down(page)
+        jupyter.enter(page)
+        yield page
+
+
+@pytest.fixture
+def shown(lab, jupyter, path):
+    """JupyterLab with a saved and trusted notebook, which is closed afterwards."""
+    lab.problems.clear()
+    lab.late.clear()
+    try:
+        lab.again = partial(jupyter.show_again, lab, jupyter.trust(path))
+        jupyter.show(lab, path.stem)
+        yield lab
+    finally:
+        jupyter.close(lab)
+
+
+@pytest.mark.parametrize("path", SAVED, ids=lambda path: path.stem)
+def test_a_saved_and_trusted_notebook_moves_in_jupyterlab_before_a_cell_is_run(shown, path):
+    notebook = nbformat.read(path, 4)
+    moves(shown, explorers_of(notebook), shown.again)
+    for _ in [cell for cell in notebook.cells if cell.get("attachments")]:
+        shown.wait_for_selector("img[src^='data:image/webp']", state="attached")
+    # JupyterLab asks the browser for an attachment by that name, and then puts it in
+    assert [said for said in ours(shown.problems, "lab") if not ATTACHED.search(said)] == []
 
 
 @pytest.mark.parametrize("path", RUN, ids=lambda path: path.stem)
 def test_a_notebook_moves_in_jupyterlab_before_a_cell_is_run_and_after_all_are(
-    browser, jupyter, path
+    shown, jupyter, path
 ):
-    with open_page(browser) as page:
-        jupyter.open(page, jupyter.trust(path))
-        saved = explorers_of(nbformat.read(path, 4))
-        moves(page, saved)
-        run_all(page, jupyter, len(saved))
-        for root in page.locator(".xe").all():
-            by_key_and_by_mouse(page, root)
-        assert page.problems == []
-        jupyter.shut_down(page)
+    saved = explorers_of(nbformat.read(path, 4))
+    moves(shown, saved, shown.again)
+    run_all(shown, jupyter, len(saved))
+    for root in shown.locator(".xe").all():
+        by_key_and_by_mouse(shown, root)
+    assert ours(shown.problems, "lab") == []
 
 
 def by_key_and_by_mouse(page, root):
@@ -140,17 +180,19 @@ def every_explorer(tmp_path_factory):
 
 def test_all_explorers_run_and_move_in_notebook_7(browser, jupyter, every_explorer):
     with open_page(browser) as page:
-        jupyter.open(page, jupyter.trust(every_explorer), "notebook")
+        again = partial(jupyter.open, page, jupyter.trust(every_explorer), "notebook")
+        again()
         saved = explorers_of(nbformat.read(every_explorer, 4))
-        moves(page, saved)
+        moves(page, saved, again)
         run_all(page, jupyter, len(saved))
-        moves(page, saved)
+        moves(page, saved, again)
         assert ours(page.problems, "notebook") == []
         jupyter.shut_down(page)
 
 
 def test_all_explorers_run_and_move_in_voila(browser, jupyter, every_explorer):
     with open_page(browser) as page:
-        jupyter.open(page, jupyter.trust(every_explorer), "voila")
-        moves(page, explorers_of(nbformat.read(every_explorer, 4)))
+        again = partial(jupyter.open, page, jupyter.trust(every_explorer), "voila")
+        again()
+        moves(page, explorers_of(nbformat.read(every_explorer, 4)), again)
         assert ours(page.problems, "voila") == []

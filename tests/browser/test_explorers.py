@@ -26,7 +26,7 @@ class Shown:
         self.page, self.name, self.made = page, name, explored.explorer(name)
         self.root = page.locator(".xe").nth(NAMES.index(name))
         self.slider = self.root.locator(SLIDER)
-        self.first = explored.new(name).state()
+        self.first = dict(self.made.table["start"])
 
     def in_kernel(self, code):
         """What code prints in the notebook's kernel, where `e` is the explorer."""

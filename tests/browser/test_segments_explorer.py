@@ -25,7 +25,7 @@ def test_every_position_of_every_choice_shows_what_costs_counts(static):
         choices = dict(zip(options, values, strict=True))
         for name, value in choices.items() - made.state().items():
             page.locator(f".xe-choice input[name*='{name}'][value='{value}']").check()
-        for segments, shown in enumerate(json.loads(page.evaluate(SWEEP)), 1):
+        for segments, shown in enumerate(map(json.loads, page.evaluate(SWEEP)), 1):
             explored.go(made, {"segments": segments} | choices)
             wanted = explored.expected(made) | explored.segments(made)
             told = shown | shown["segments"]
@@ -35,11 +35,11 @@ def test_every_position_of_every_choice_shows_what_costs_counts(static):
 # What is shown at each position of the slider, from the first to the last.
 SWEEP = """() => {
   const slider = document.querySelector('.xe input[type=range]'), read = READ, root = document.querySelector('.xe');
-  return JSON.stringify(Array.from({ length: Number(slider.max) }, (_, i) => {
+  return Array.from({ length: Number(slider.max) }, (_, i) => {
     slider.value = i + 1;
     slider.dispatchEvent(new Event('input'));
     return read(root);
-  }));
+  });
 }""".replace("READ", explored.READ)
 
 
@@ -57,4 +57,5 @@ def test_the_page_follows_the_table_and_knows_no_formula(static):
         page.locator(f".xe-bar{name}").first.bounding_box()["width"] for name in (" .xe-all", "")
     )
     assert bar / track == pytest.approx(1.234 / 2, abs=0.01)
-    assert page.locator(".xe").evaluate(explored.READ)["segments"]["blocks"] == [6, 282]
+    shown = json.loads(page.locator(".xe").evaluate(explored.READ))
+    assert shown["segments"]["blocks"] == [6, 282]

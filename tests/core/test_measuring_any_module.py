@@ -126,6 +126,7 @@ def test_an_operator_that_is_not_known_is_named_once():
     with pytest.warns(UserWarning, match="not known are counted as 0: ") as caught:
         cost = measured_cost(module, (8, 6, 6))
     [warning] = caught
+    assert warning.filename == __file__  # it points at the line that asked
     assert str(warning.message).count("fft") == 1
     assert cost.macs == 36 * 64
 

@@ -101,15 +101,15 @@ def test_a_table_is_written_between_its_markers_and_nothing_else_changes(readme)
     assert readme_tables.main(["--check"]) == 0
     table = readme.read_text()
     assert table.startswith(
-        "Before.\n\n<!-- table networks -->\n\n| Xception at 299×299, ours over |"
+        "Before.\n\n<!-- table networks -->\n\n| Xception at 299×299, ours is times as fast as |"
     )
     assert (
         "\n| timm: training, batch 4, bfloat16 | 1.25 [1.20, 1.31] | 1.13 [1.00, 2.00] | 1,000 ms"
-        " (all) | 1,130 ms (channels last) | 46% |\n\nWhere a training step of ours (bfloat16,"
-        " batch 4) goes: 70% `aten::convolution`. Losses of 20 steps of ours and timm's, equal at"
-        " first, are parted by rounding: by at most 0.0012 in float32 and 0.034 in bfloat16. In"
-        " brackets: what holds the median with 95 % (of fewer than six rounds with less; here 10 or"
-        " more); other programs used at most 3% of the processors. `python"
+        " (all) | 1,130 ms (channels last) | 46% |\n\nWhere a training step of ours (batch"
+        " 4) goes: in bfloat16 70% `aten::convolution`. Losses of 20 steps of ours and timm's,"
+        " equal at first, are parted by rounding: by at most 0.0012 in float32 and 0.034 in"
+        " bfloat16. In brackets: what holds the median with 95 % (of fewer than six rounds with"
+        " less; here 10 or more); other programs used at most 3% of the processors. `python"
         " experiments/networks.py` on A processor, 2 threads.\n\n"
         "<!-- end -->\n\nAfter.\n"
     ) in table

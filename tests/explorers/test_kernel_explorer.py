@@ -18,7 +18,7 @@ from xception_edu.equivalence import set_segment_weights
 from xception_edu.explorers import kernel_explorer
 from xception_edu.explorers.convolution import maps_of, reduced
 from xception_edu.explorers.engine.scene import CHOSEN, LEVELS
-from xception_edu.explorers.kernel import SEGMENTS, default_picture, edge_detectors
+from xception_edu.explorers.kernel import KERNELS, SEGMENTS, default_picture, edge_detectors
 from xception_edu.layers import SegmentedConv2d, SeparableConv2d
 from xception_edu.measure import measured_cost
 
@@ -253,6 +253,19 @@ def test_numbers_where_the_mouse_rests_are_the_products(name):
             np.testing.assert_allclose(said, np.concatenate(blocks), atol=0.5001 * 10**-decimals)
 
 
+def test_each_grid_has_the_decimals_that_its_numbers_need():
+    """On a picture of hundreds a weight of 1/9 is not written as 0."""
+    mean = nn.Conv2d(1, 1, 3, bias=False)
+    nn.init.constant_(mean.weight, 1 / 9)
+    made = kernel_explorer(mean, 100.0 * np.arange(25).reshape(5, 5), position=1)
+    shapes = made.shapes()[1]
+    weights, inputs, products, part = (s[6] for s in shapes if s[0] == "words")
+    assert weights == [".11"] * 9
+    assert inputs == ["0", "100", "200", "500", "600", "700", "1000", "1100", "1200"]
+    assert products == [f"{value / 9:.0f}" for value in (map(int, inputs))]
+    assert part == ["600"]
+
+
 @every
 def test_cells_are_empty_exactly_where_an_output_does_not_see_an_input(name):
     table, _ = case(name)
@@ -263,8 +276,8 @@ def test_cells_are_empty_exactly_where_an_output_does_not_see_an_input(name):
         }
         for i in range(len(table["views"][key])):
             assert {at[:2] for at in product_cells(table, key, i, shown, module)} == seen
-        frames = [s for s in table["views"][key][0]["shapes"][0] if s[0] == "line"][-1][2]
-        assert len(frames) == len({c for _, c in seen}) + len(shown)
+        frames = [s[2] for s in table["views"][key][0]["shapes"][0] if s[0] == "line"]
+        assert list(map(len, frames)) == [len({c for _, c in seen}), len(shown)]
 
 
 @every
@@ -272,10 +285,10 @@ def test_the_window_goes_over_the_padded_picture_as_the_stride_says(name):
     table, _ = case(name)
     for key, _, module, _, _ in looks(name):
         views = table["views"][key]
-        drawn = [s for view in views for s in view["shapes"][0] if s[:2] == ["line", CHOSEN]] or [
-            table["stills"][key][0][-1]
-        ]
-        frames = [runs[0] for _, _, runs, *_ in drawn]
+        still = table["stills"][key][0]
+        drawn = [[*still, *view["shapes"][0]] for view in views]
+        outlines = [[s for s in shapes if s[:2] == ["line", CHOSEN]] for shapes in drawn]
+        frames = [window[2][0] for window, _ in outlines]
         high, wide = frames[0][5] - frames[0][1], frames[0][2] - frames[0][0]
         columns = int(views[0]["values"][3].partition("×")[2])
         for i, frame in enumerate(frames):
@@ -377,12 +390,23 @@ def test_bytes_files_and_tensors_are_the_same_picture():
         nn.Conv2d(1, 1, 15, padding=7),
         nn.Conv2d(6, 24, 5, groups=6),
         nn.Conv2d(3, 24, 1),
+        nn.Conv2d(6, 24, 3, padding=1),
+        SegmentedConv2d(12, 24, segments=12),
     ],
     ids=str,
 )
 def test_tables_of_large_modules_stay_small(module):
     made = kernel_explorer(module, RNG.normal(size=(100, 90, module.in_channels)))
     assert 50_000 < len(made._table) < 600_000
+    assert channels_of(made) == module.out_channels
+
+
+def channels_of(made):
+    """How many output channels can be chosen, one by one."""
+    options = [control["options"] for control in made.table["controls"][1:]]
+    chosen = [each[1:] for each in options if "all" in each] or [[1]]
+    assert chosen[0] == list(range(1, len(chosen[0]) + 1))
+    return len(chosen[0])
 
 
 def test_a_module_without_choices_is_shown_and_moves():
@@ -395,6 +419,18 @@ def test_a_module_without_choices_is_shown_and_moves():
         "xe.kernel_explorer(position=3, module=module, picture=picture)"
         "  # supply your own module and picture"
     )
+
+
+def test_every_output_channel_can_be_looked_at():
+    made = kernel_explorer()
+    assert channels_of(made) == 6
+    assert len(made._table) < 600_000
+    for segments in SEGMENTS:
+        titles = []
+        for channel in range(1, 7):
+            made.segments, made.channel = segments, channel
+            titles.append(next(s[4] for s in made.shapes()[1] if s[0] == "text"))
+        assert titles == [f"Output channel {i} {name}" for i, name in enumerate(KERNELS, 1)]
 
 
 def test_any_output_channel_can_be_asked_for():

@@ -14,16 +14,15 @@ from torch import nn
 from xception_edu.architectures import xception
 from xception_edu.configs import XceptionConfig
 from xception_edu.explorers import kernels_explorer
-from xception_edu.explorers.kernel_patterns import find_patterns, match_patterns, separable_share
-from xception_edu.explorers.kernels import (
+from xception_edu.explorers.kernel_layers import (
     FILE,
-    NAMES,
-    choose,
     kernels_of,
     layers_of,
     published_kernels,
     published_patterns,
 )
+from xception_edu.explorers.kernel_patterns import find_patterns, match_patterns, separable_share
+from xception_edu.explorers.kernels import NAMES, choose
 from xception_edu.explorers.kernels_panels import mosaic_size
 from xception_edu.layers import SegmentedConv2d, SeparableConv2d
 from xception_edu.specs import ConvSpec
@@ -153,6 +152,35 @@ def test_the_kernel_that_is_shown_is_of_the_pattern_that_was_chosen():
         place = choose(layer, str(pattern + 1))
         assert place is None or layer.pattern[place] == pattern
     assert layer.explained[choose(layer, "odd")] == layer.explained.min()
+
+
+def test_every_layer_shows_what_a_plain_count_gives():
+    """Of all 34: kernels, how many pass on nothing, how much is the nearest pattern, and how much
+    one column times one row; of the commonest pattern its share.
+    """
+    made = kernels_explorer()
+    patterns = published_patterns()
+    for stop, (name, stored) in enumerate(published_kernels().items(), 1):
+        kernels = stored.astype(np.float64)
+        norms = np.sqrt((kernels**2).sum(axis=(1, 2)))
+        products = np.einsum("nij,pij->np", kernels, patterns)
+        cosines = np.abs(products) / np.where(norms, norms, 1)[:, None]
+        cosines /= np.sqrt((patterns**2).sum(axis=(1, 2)))
+        first = np.array([np.linalg.norm(kernel, 2) for kernel in kernels])
+        parts = [
+            (cosines.max(axis=1) ** 2).mean(),
+            ((first / np.where(norms, norms, 1)) ** 2).mean(),
+        ]
+        share = np.bincount(cosines.argmax(axis=1)).max() / len(kernels)
+        view = made.table["views"]["1"][stop - 1]
+        assert view["values"][0] == f"{len(kernels):,}"
+        assert [value.split(" | ")[0] for value in view["values"][1:3]] == [
+            f"{p:.0%}" for p in parts
+        ]
+        assert view["title"].startswith(f"Layer {stop}, {name}: {share:.0%} ")
+        dead = int((norms < 1e-3).sum())
+        told = f"; {dead} pass{'es' * (dead == 1)} on nothing"
+        assert view["note"].endswith(told) if dead else "nothing" not in view["note"]
 
 
 def test_a_pattern_that_no_kernel_is_near_to_is_shown_without_one():

@@ -15,15 +15,17 @@ import xception_edu as xe
 from tests.helpers.learners_explorers import explorers_of_learners
 from tests.helpers.scene_explorers import SCENE_EXPLORERS
 from xception_edu import explorers
+from xception_edu.explorers import segments_panels
 from xception_edu.explorers.engine import language, scene_picture
 from xception_edu.explorers.engine.language import PLAIN, SCRIPTS, in_korean, rows, written_by
+from xception_edu.explorers.engine.packing import unpacked
 from xception_edu.explorers.engine.scene_explorer import SceneExplorer
 from xception_edu.explorers.segments import SegmentsExplorer
-from xception_edu.plots import segments_panel, style
+from xception_edu.plots import style
 
 # Names, units and signs that Korean texts write in Latin letters, too.
 LATIN = re.compile(
-    "B|ELU|G|Holm|Inception|Keras|M|MAC|MiB|NCHW|PNG|R|ReLU|SVG|V|VGG|Xception|bf|channels_last|float|fp"
+    "B|ELU|G|Holm|Inception|Keras|KiB|M|MAC|MiB|NCHW|PNG|R|ReLU|SVG|V|VGG|Xception|bf|channels_last|float|fp"
     "|k|ms|p|t|x"
 )
 SIZES = {"small": 11, "text": 12, "title": 15}  # pixels, as in scene.css
@@ -73,7 +75,7 @@ def in_pictures():
         return text
 
     with style.context():
-        segments_panel.draw(
+        segments_panels.draw(
             found, explorers.segments.COLUMNS, kernel_size=3, order="pointwise_first", say=say
         )
     return asked
@@ -162,18 +164,18 @@ def test_a_korean_text_stays_in_its_panel(name):
 
 def korean_places(table):
     """Each text that lies flat, and how far its ends are beyond the panel's, about, in pixels."""
-    panel_of = {}
-    for views in table["views"].values():
-        for row in views:
-            panel_of |= dict(zip(row["shapes"], table["panels"], strict=True))
-    for drawings in table["stills"].values():
-        panel_of |= dict(zip(drawings, table["panels"], strict=True))
-    for number, (across, _) in panel_of.items():
-        for kind, _, *place in table["drawings"][number]:
-            if kind == "text" and not place[-1]:
-                x, _, words, size, anchor = place[:5]
-                start = x - width(in_korean(words), size) * ANCHORS[anchor]
-                yield words, start, start + width(in_korean(words), size) - across
+    whole = unpacked(table)
+    drawn = list(whole["stills"].values())
+    drawn += [row["shapes"] for rows in whole["views"].values() for row in rows]
+    texts = {}
+    for panels in drawn:
+        for shapes, (across, _) in zip(panels, table["panels"], strict=True):
+            found = (shape for shape in shapes if shape[0] == "text" and not shape[-1])
+            texts |= {(tuple(shape), across): None for shape in found}
+    for (_, _, *place), across in texts:
+        x, _, words, size, anchor = place[:5]
+        start = x - width(in_korean(words), size) * ANCHORS[anchor]
+        yield words, start, start + width(in_korean(words), size) - across
 
 
 def width(words, size):

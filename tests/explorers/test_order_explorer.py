@@ -18,7 +18,7 @@ from xception_edu import architectures
 from xception_edu.configs import ModuleConfig
 from xception_edu.equivalence import regroup
 from xception_edu.explorers import order, order_explorer
-from xception_edu.explorers.order_picture import LEVELS, MAP_SIDE, MOST
+from xception_edu.explorers.order_panels import LEVELS, MAP_SIDE, MOST
 from xception_edu.layers import (
     ExtremeInception,
     SeparableConv2d,
@@ -217,3 +217,40 @@ def test_the_wider_layer_is_one_of_xceptions():
 def test_a_mixing_between_the_stops_is_refused(mixing):
     with pytest.raises(ValueError, match=f"mixing is {mixing}, but must be one of 0, 10, 20"):
         order_explorer(mixing=mixing)
+
+
+# ---- a learner's picture -------------------------------------------------------------------------
+
+
+def test_of_an_own_picture_the_middle_square_is_averaged():
+    picture = np.random.default_rng(0).random((40, 38, 3))
+    found = order.square_of(picture)
+    middle = torch.tensor(picture[1:39]).permute(2, 0, 1)
+    expected = nn.functional.avg_pool2d(middle, 2) * 2 - 1
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-6)
+
+
+def test_an_own_picture_goes_through_both_orders_and_its_line_makes_it_again():
+    picture = data.coffee()[:60, :90]
+    own = order_explorer(picture, mixing=50, activation="relu")
+    x = order.square_of(picture)
+    a, b = (order.run(x, 50, "relu", "own", spatial_first=first).output for first in (True, False))
+    assert (
+        own["The orders differ by"]
+        == f"{np.abs(a - b).max():.2f} of {max(np.abs(a).max(), np.abs(b).max()):.2f}"
+    )
+    assert own.view() != order_explorer(mixing=50, activation="relu").view()
+    assert repr(own).endswith(", picture=picture)  # supply your own picture")
+
+
+@pytest.mark.parametrize(
+    ("picture", "words"),
+    [
+        (np.zeros((5, 5)), "picture has 1 channels, but must have 3"),
+        (np.full((5, 5, 3), 200.0), "picture has values from 200 to 200, but must have bytes, or"),
+        ("no such file.png", "picture is 'no such file.png', but must be a picture file"),
+    ],
+)
+def test_another_picture_is_refused_with_what_would_be_right(picture, words):
+    with pytest.raises(ValueError, match=words):
+        order_explorer(picture)

@@ -50,10 +50,15 @@ def test_every_epoch_shows_the_recorded_numbers(show):
         assert view["values"] == [
             f"{line['top1']:.1%}",
             loss,
-            f"{line['lr']:.6f}",
-            f"{change:.1%}",
-            f"{total:.1%}",
+            f"{line['lr']:.6f}" if epoch else "–",
+            share(change),
+            share(total),
         ]
+
+
+def share(part):
+    """A tenth of a percent is the least that is written out."""
+    return f"{part:.1%}" if part >= 0.001 else "<0.1%" if part else "0%"
 
 
 @pytest.mark.parametrize("show", playback.SHOWN)
@@ -103,8 +108,8 @@ def test_the_kernels_that_changed_most_are_outlined_and_the_first_is_shown_in_nu
 def test_the_curves_go_through_the_recorded_numbers():
     for epoch, _, (left, _) in shown("kernels"):
         dots = [s for s in left if s[0] == "dot"]
-        assert len(dots) == (4 if epoch else 2)  # no loss and no change before training
-        for top, key in ((24, "top1"), (112, "loss"), (200, "lr")):
+        assert len(dots) == (4 if epoch else 1)  # no loss, rate or change before training
+        for top, key in ((24, "top1"), (116, "loss"), (208, "lr")):
             values = [line[key] for line in RUN["epochs"]]
             for dot in (d for d in dots if top - 1 <= d[3] <= top + 55):
                 most = max(v for v in values if v is not None)

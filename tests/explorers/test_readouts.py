@@ -4,7 +4,7 @@ import pytest
 
 from tests.helpers.scene_explorers import SCENE_EXPLORERS
 from xception_edu import explorers
-from xception_edu.explorers.engine.readouts import look_up, named
+from xception_edu.explorers.engine.readouts import look_up, named, share
 
 
 @pytest.mark.parametrize("name", SCENE_EXPLORERS)
@@ -23,9 +23,14 @@ def test_the_segments_explorer_has_its_costs_by_name():
 
 def test_a_readout_is_the_number_that_it_shows():
     shown = {"a": "6,912", "b": "61% | 60%", "c": "0.25", "d": "8×8", "e": "–", "f": "−0.5", "g": 7}
-    shown["h"] = "no 3×3"
+    shown |= {"h": "no 3×3", "i": "<0.1%", "j": "10×10×1,536"}
     read = [look_up(shown, name) for name in shown]
-    assert read == [6912, (0.61, 0.6), 0.25, (8, 8), "–", -0.5, 7, "no 3×3"]
+    assert read == [6912, (0.61, 0.6), 0.25, (8, 8), "–", -0.5, 7, "no 3×3", 0.0, (10, 10, 1536)]
+
+
+def test_a_share_is_a_tenth_of_a_percent_or_less_than_that_or_nothing():
+    shares = [share(part) for part in (1, 0.1234, 0.001, 0.00099, 1e-9, 0)]
+    assert shares == ["100.0%", "12.3%", "0.1%", "<0.1%", "<0.1%", "0%"]
 
 
 def test_two_columns_of_one_label_are_told_apart_by_their_units():

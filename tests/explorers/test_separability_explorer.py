@@ -18,7 +18,8 @@ from torch import nn
 from xception_edu.equivalence import composed_weight, nearest_separable
 from xception_edu.explorers import separability_explorer
 from xception_edu.explorers.engine.scene import LEVELS
-from xception_edu.explorers.separability import CHANNELS, TRAINED, Separated, trained_kernel
+from xception_edu.explorers.separability import CHANNELS, TRAINED, trained_kernel
+from xception_edu.explorers.separated_kernels import Separated
 from xception_edu.layers import SeparableConv2d
 from xception_edu.measure import measured_cost
 from xception_edu.recipes import Recipe

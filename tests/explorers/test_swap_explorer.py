@@ -121,6 +121,9 @@ def test_numbers_have_three_digits_and_a_unit_that_can_be_read():
     shown = [amount(123, 0), amount(4_567, 0), amount(999_999, 1), amount(8.13 * 2**20, 2)]
     assert shown == ["123", "4.57 k", "1 M", "8.13 MiB"]
     assert amount(3 * 2**30, 2) == "3,072 MiB"
+    assert [amount(bytes_, 2) for bytes_ in (2**20, 4000, 512, 0)] == [
+        *("1 MiB", "3.91 KiB", "0.5 KiB", "0 KiB")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -51,9 +51,13 @@ def test_differences_are_those_of_the_record_with_holms_p():
     for stop, view, _ in views():
         found = [row for row in RECORD["comparisons"] if row["point"] == str(stop)]
         for row, value in zip(found, view["values"][2:4], strict=False):
-            assert value.startswith(f"{100 * row['mean']:+.1f}".replace("-", "−"))
-        if not found:
-            assert view["values"][2:4] == ["–", "–"]  # an end is not compared with itself
+            assert value.startswith(f"{100 * row['mean']:+.1f} points (p ".replace("-", "−"))
+        if not found:  # an end is not compared with itself, nor with the other
+            itself = [str(stop) == "1", view["short"] == "one per channel"]
+            assert sum(itself) == 1
+            assert view["values"][2:4] == [
+                "– (this end itself)" if one else "– (not tested)" for one in itself
+            ]
 
 
 def test_every_seed_of_every_point_is_a_dot():
@@ -72,6 +76,19 @@ def test_the_widths_are_those_of_networks_with_as_many_parameters():
         cost = total(architectures.xception(model, PLAN.base.image_size))
         assert (cost.params, cost.macs) == (row["params"], row["macs"])
         assert abs(cost.params - RECORD["size"]["params"]) <= 0.005 * RECORD["size"]["params"]
+
+
+@pytest.mark.parametrize("budget", module.BUDGETS)
+def test_at_every_budget_the_widths_are_those_that_were_trained(budget):
+    record = records.read_record(f"sweep_spectrum_{budget}")
+    explorer = sweep_explorer(budget=budget, show="widths")
+    for row, stop in zip(
+        record["points"], explorer.table["stops"][f"{budget} widths"], strict=True
+    ):
+        with explorer.hold_trait_notifications():
+            explorer.segments = stop
+        assert explorer.view()["values"][0] == f"{row['mean']:.1%}"
+        assert f"{row['params']:,} parameters, {row['macs']:,} MACs" in explorer.view()["note"]
 
 
 def test_the_record_is_what_its_runs_say():

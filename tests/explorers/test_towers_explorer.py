@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from xception_edu.equivalence import segments_to_grouped, towers_to_segments
 from xception_edu.explorers import towers, towers_explorer
-from xception_edu.explorers.towers_picture import BETWEEN, HUES, KEYS, Progress, columns
+from xception_edu.explorers.towers_panels import BETWEEN, HUES, KEYS, Progress, columns
 from xception_edu.layers import ExtremeInception, SimplifiedInception
 from xception_edu.measure import measured_cost
 

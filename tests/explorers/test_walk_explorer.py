@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.helpers.modules import AttentionOnPatches
+from tests.helpers.modules import AttentionOnPatches, StagesInLists
 from xception_edu.configs import VGGConfig
 from xception_edu.explorers import walk, walk_explorer
 from xception_edu.explorers.networks import network_of
@@ -81,9 +81,9 @@ def size(shape):
     """A map as the explorer writes it: height×width×channels."""
     channels, *sides = shape
     return (
-        "×".join(map(str, (*sides, channels)))
+        "×".join(f"{side:,}" for side in (*sides, channels))
         if sides and sides != [1, 1]
-        else f"vector of {channels}"
+        else f"vector of {channels:,}"
     )
 
 
@@ -104,8 +104,15 @@ def test_every_block_has_the_shapes_parameters_and_macs_of_torchs_network(networ
 def test_the_memory_of_all_blocks_is_that_of_the_activations_that_torch_writes(network):
     model, shape = model_of(network)
     whole = 4 * measured_cost(model, shape).activations / 2**20
-    shown = [float(view["values"][3].removesuffix(" MiB")) for _, view, _ in shown_views(network)]
+    shown = [mebibytes(view["values"][3]) for _, view, _ in shown_views(network)]
     assert sum(shown) == pytest.approx(whole, rel=2e-3)
+
+
+def mebibytes(text):
+    """What is said in MiB, or in KiB where it is less than one."""
+    number, unit = text.split(" ")
+    assert unit == "KiB" or float(number) >= 1
+    return float(number) / {"MiB": 1, "KiB": 1024}[unit]
 
 
 def test_receptive_fields_are_the_published_ones_and_never_shrink():
@@ -114,7 +121,7 @@ def test_receptive_fields_are_the_published_ones_and_never_shrink():
     """
     for network in NETWORKS:
         fields = [view["values"][4] for _, view, _ in shown_views(network)]
-        sides = [int(field.partition("×")[0]) for field in fields]
+        sides = [int(field.partition("×")[0].replace(",", "")) for field in fields]
         assert sides == sorted(sides)
         if network == "vgg16":
             assert fields[12] == "212×212"
@@ -136,8 +143,10 @@ def test_bars_are_as_high_as_torchs_counts_and_an_outline_in_ink_is_around_the_b
                 x, wide = _bar(i, len(blocks))
                 high = sum(bar[5] for bar in here if x <= bar[2] + 0.1 and bar[2] < x + wide - 0.1)
                 assert high == pytest.approx(count / max(counts) * BAR, abs=0.4)
-            share = f"{counts[stop - 1] / sum(counts):.1%} of the "
-            assert any(str(shape[4]).startswith(share) for shape in profile if shape[0] == "text")
+            part = counts[stop - 1] / sum(counts)
+            words = "<0.1%" if 0 < part < 0.001 else f"{part:.1%}" if part else "0%"
+            said = f"{words} of the "
+            assert any(str(shape[4]).startswith(said) for shape in profile if shape[0] == "text")
         outlines = [shape[2][0] for shape in profile if shape[:2] == ["line", "ink"]]
         x, wide = _bar(stop - 1, len(blocks))
         assert sum(run[0] == pytest.approx(x, abs=0.1) for run in outlines) == 4
@@ -242,6 +251,20 @@ def test_blocks_are_the_modules_own_children_by_their_own_names():
         repr(made)
         == "xe.walk_explorer(block=1, module=module, input_size=28)  # supply your own module"
     )
+
+
+def test_blocks_in_lists_and_dicts_are_shown_by_their_own_names():
+    made = walk_explorer(StagesInLists(), input_size=12)
+    shown = [(view["title"], view["values"][0]) for view in made.table["views"][""]]
+    assert [title.partition(": ")[2] for title, _ in shown] == [
+        "stem.0, Conv2d",
+        "stages.0.0, Bottleneck",
+        "stages.0.1, Bottleneck",
+        "stages.1.0, Bottleneck",
+        "heads.classes, Linear",
+    ]
+    shapes = ["12×12×8", "vector of 16", "vector of 10"]  # the mean belongs to the block before it
+    assert [shape for _, shape in shown[2:]] == shapes
 
 
 def test_a_network_of_ours_is_the_same_by_hand_and_as_a_module():

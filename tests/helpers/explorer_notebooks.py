@@ -11,7 +11,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.helpers.run_notebooks import STATE, VIEW, execute, normalized
 from tests.helpers.scene_explorers import SCENE_EXPLORERS
-from xception_edu.explorers.engine.scene_explorer import _widget_class, expanded
+from xception_edu.explorers.engine.packing import unpacked
+from xception_edu.explorers.engine.scene_explorer import _widget_class
 from xception_edu.explorers.segments import SegmentsExplorer
 
 FIRST_CELL = (
@@ -57,7 +58,7 @@ def explorers_of(notebook):
 def restored(state):
     """An explorer in this process, made from what a notebook saved of it."""
     table = json.loads(state["_table"])
-    table = expanded(table) if "drawings" in table else table
+    table = unpacked(table) if "drawings" in table else table
     dial, *choices = (control["name"] for control in table["controls"])
     kind = SegmentsExplorer if "stops" not in table else _widget_class(dial, tuple(choices))
     return kind(table=table, **{name: state[name] for name in (*choices, dial)})

@@ -5,21 +5,14 @@ nbval alone compares no image, and takes a cell without outputs and count for on
 comparison, so that a stripped notebook passes.
 """
 
-import base64
-import io
 import os
 import pathlib
 
-import numpy as np
 from nbval.plugin import IPyNbCell, IPyNbFile
 from PIL import Image
 
-# root mean square over pixels, of 255: the versions are pinned, so a picture may hardly differ
-TOLERANCE = 0.5
-# The most that a cell may ask for by its metadata `picture_tolerance`: the curve of a training's
-# first steps is another on each kind of processor (by 10.0 between SSE4 and AVX-512), and a curve
-# that tells something else differs by 18 or more.
-MOST_TOLERANCE = 12.0
+from tests.helpers.compared_pictures import difference, png_images
+
 ARTIFACTS = pathlib.Path("test-artifacts")
 FORBIDDEN = (
     "nbval-skip",
@@ -28,34 +21,6 @@ FORBIDDEN = (
     "raises-exception",
     "skip-execution",
 )
-
-
-def png_images(outputs):
-    """The PNG pictures among a cell's outputs, a widget's picture included, as arrays (height,
-    width, 3) of 0 to 255.
-    """
-    encoded = [o.get("data", {}).get("image/png") for o in outputs]
-    opened = (Image.open(io.BytesIO(base64.b64decode(e))) for e in encoded if e)
-    return [np.asarray(image.convert("RGB"), dtype=np.float32) for image in opened]
-
-
-def difference(saved, new, tolerance=TOLERANCE):
-    """Why two lists of pictures are not the same, or None."""
-    if len(saved) != len(new):
-        return f"{len(saved)} saved pictures, {len(new)} new"
-    for i, (a, b) in enumerate(zip(saved, new, strict=True)):
-        if a.shape != b.shape:
-            return (
-                f"picture {i} was {a.shape[1]}x{a.shape[0]} pixels, and is"
-                f" {b.shape[1]}x{b.shape[0]}"
-            )
-        rms = float(np.sqrt(((a - b) ** 2).mean()))
-        if rms > tolerance:
-            return (
-                f"picture {i} differs by {rms:.2f} of 255 (root mean square), and may by"
-                f" {tolerance}"
-            )
-    return None
 
 
 nbval_compare, nbval_collect = IPyNbCell.compare_outputs, IPyNbFile.collect
@@ -68,8 +33,7 @@ def compare_outputs(cell, test, ref, skip_compare=None):
     if not nbval_compare(cell, test, ref, skip_compare):
         return False
     saved, new = png_images(ref), png_images(test)
-    asked = cell.cell.metadata.get("picture_tolerance", TOLERANCE)
-    reason = difference(saved, new, min(asked, MOST_TOLERANCE))
+    reason = difference(saved, new, cell.cell.metadata.get("picture_tolerance"))
     if reason is None:
         return True
     cell.comparison_traceback.append(reason)

@@ -10,6 +10,7 @@ import nbformat
 import pytest
 
 from tests.helpers.course import COURSE, GUIDE, ROOT, cells_of, minutes, prose, tags
+from xception_edu.benchmark.records import read_record
 from xception_edu.commands.questions import QUESTIONS, question
 from xception_edu.plots.descriptions import PICTURES
 
@@ -159,6 +160,14 @@ def test_the_readme_the_guide_and_python_have_all_questions():
         assert f"[{one.text}]({one.link})" in listed["text/markdown"]
     with pytest.raises(ValueError, match=r"^number is 16, but must be an integer from 1 to 15"):
         question(16)
+
+
+def test_question_13_says_what_the_sweep_decided():
+    record = read_record("sweep_spectrum_params")
+    assert (record["verdict"] == "undecided") == QUESTIONS[12].answer.startswith("Not decided")
+    beyond_chance = [row for row in record["comparisons"] if row["p_holm"] < 0.05]
+    better = [(row["point"], row["end"]) for row in beyond_chance if row["mean"] > 0]
+    assert better == [(point, "1") for point in ("4", "6", "8", "12", "16", "24", "32")]
 
 
 @each_notebook

@@ -10,6 +10,7 @@ from types import FunctionType, ModuleType
 import pytest
 
 import xception_edu as xe
+from tests.helpers import processor
 
 FACE = pathlib.Path(xe.__file__)
 NAMED_LIKE_THEIR_MODULE = ("xception", "inception_v3", "vgg")
@@ -59,12 +60,12 @@ def test_importing_the_face_loads_nothing_of_the_package_nor_of_others():
 
 
 def test_importing_the_face_costs_under_5_ms_more_than_python_itself():
-    # Processor time, as the import sees it: other work on the machine does not count.
+    # Processor time, as the import sees it, which other work on the machine changes little.
     code = (
         "import time; start = time.process_time(); import xception_edu;"
         " print(time.process_time() - start)"
     )
-    assert min(float(run(code)) for _ in range(7)) < 0.005
+    assert min(float(run(code)) for _ in range(7)) < 0.005 * processor.slowness()
 
 
 @pytest.mark.slow

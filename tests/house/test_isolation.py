@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import xception_edu
+from tests.helpers import processor
 
 pytestmark = pytest.mark.slow
 PACKAGE = pathlib.Path(xception_edu.__file__).parent
@@ -133,7 +134,7 @@ def test_a_module_that_loads_what_it_must_not_is_named():
 
 
 def test_importing_costs_takes_under_60_ms_more_than_python_itself():
-    # Processor time, as the import sees it: other work on the machine does not count.
+    # Processor time, as the import sees it, which other work on the machine changes little.
     code = (
         "import time; start = time.process_time(); import xception_edu.costs;"
         " print(time.process_time() - start)"
@@ -142,4 +143,4 @@ def test_importing_costs_takes_under_60_ms_more_than_python_itself():
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         for _ in range(5)
     ]
-    assert min(float(run.stdout) for run in runs) < 0.060
+    assert min(float(run.stdout) for run in runs) < 0.060 * processor.slowness()

@@ -10,9 +10,12 @@ import subprocess
 import sys
 
 import nbformat
+import numpy as np
 import pytest
 from PIL import Image
 
+import xception_edu as xe
+from tests.helpers.compared_pictures import difference, png_images
 from tests.helpers.course import tags
 from tests.helpers.run_notebooks import STATE, execute, normalized
 from xception_edu.commands import badges
@@ -264,3 +267,19 @@ def test_one_picture_alone_depends_on_the_processor():
     ]
     assert [name for name, _ in asking] == ["07_train_it_step_by_step"]
     assert '{"loss": losses}' in asking[0][1]
+
+
+def curve(losses):
+    """The one picture that may be another, of other losses."""
+    words = {"title": "Loss of each batch", "x_label": "steps taken", "name": "first_losses"}
+    png, _ = xe.show_lines(range(20), {"loss": list(losses)}, **words)._repr_png_()
+    return png_images([{"data": {"image/png": base64.b64encode(png).decode()}}])
+
+
+def test_the_curve_may_be_that_of_another_processor_and_no_other():
+    losses = 0.7 + 1.8 * np.exp(-np.arange(20) / 8)
+    another = losses + np.random.default_rng(0).normal(0, 0.02, 20)
+    assert difference(curve(losses), curve(another)) is not None
+    assert difference(curve(losses), curve(another), asked=8) is None
+    for other in (losses[::-1], losses + 0.3, np.roll(losses, 2), np.full(20, 2.3)):
+        assert difference(curve(losses), curve(other), asked=8) is not None

@@ -1,7 +1,6 @@
 """The figures say what costs and specs say, can be read, and come out the same in every run."""
 
 import inspect
-import os
 import shutil
 import subprocess
 import sys
@@ -313,17 +312,7 @@ def test_depth_profiles_name_the_stages_of_each_network():
 # ---- files ---------------------------------------------------------------------------------------
 
 
-def test_every_run_writes_the_committed_bytes_whatever_the_reader_has_set(tmp_path):
-    """The committed ones are of another seed, as `make test` draws them once more."""
-    (tmp_path / "matplotlibrc").write_text(
-        "font.size: 20\nlines.linewidth: 7\nsvg.fonttype: none\naxes.grid: True\n"
-    )
-    environment = os.environ | {"PYTHONHASHSEED": "2", "MATPLOTLIBRC": str(tmp_path)}
-    command = [sys.executable, "-m", "xception_edu", "figures", "--out", str(tmp_path / "drawn")]
-    subprocess.run(command, cwd=ROOT, env=environment, check=True)
-    drawn = {path.name: path.read_bytes() for path in (tmp_path / "drawn").iterdir()}
-    committed = {path.name: path.read_bytes() for path in (ROOT / "figures").glob("[!.]*")}
-    assert [name for name in drawn | committed if drawn.get(name) != committed.get(name)] == []
+# That every run writes the committed bytes is shown in tests/house/test_wheel.py.
 
 
 @pytest.mark.parametrize("name", NAMES)

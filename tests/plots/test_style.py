@@ -160,3 +160,40 @@ def test_styles_and_scripts_of_explorers_have_no_color_of_their_own():
     for file in [*folder.rglob("*.css"), *folder.rglob("*.js")]:
         found = re.findall(r"#[0-9a-fA-F]{3,6}\b", file.read_text(encoding="utf-8"))
         assert {color.upper() for color in found} <= {color.upper() for color in known}, file.name
+
+
+# ---- what is around them -------------------------------------------------------------------------
+
+ROOT = Path(__file__).parents[2]
+AROUND = {
+    "field for a guess": ROOT / "xception_edu" / "exercises" / "guess.css",
+    "site": ROOT / "site" / "site.css",
+    "library": ROOT / "site" / "api" / "custom.css",
+}
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_buttons_and_fields_have_no_color_that_means_something_else(name):
+    meaning = {color.lower() for color in (*style.COLORS.values(), *style.HUES)}
+    meaning |= {color.lower() for color in style.SIGNS.values()}
+    found = re.findall(r"#[0-9a-f]{3,6}\b", AROUND[name].read_text(encoding="utf-8").lower())
+    assert not meaning & set(found)
+    assert name != "field for a guess" or found == []  # the theme's alone
+
+
+@pytest.mark.parametrize("theme", ["", '[data-theme="dark"]'])
+def test_the_site_is_read_in_both_themes(theme):
+    """Text and links on paper and on blocks; buttons are paper on ink. Half of ink, a guess's bar,
+    is seen.
+    """
+    css = AROUND["site"].read_text(encoding="utf-8")
+    block = css.partition(f":root{theme} {{")[2].partition("}")[0]
+    colors = dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", block))
+    for ground in ("paper", "block"):
+        assert contrast(colors["ink"], colors[ground]) > 12
+        assert contrast(colors["quiet"], colors[ground]) > 6
+        assert contrast(colors["link"], colors[ground]) > 6
+    ink, paper = (np.array(rgb(colors[name])) for name in ("ink", "paper"))
+    bar = "#" + bytes(np.rint(0.55 * ink + 0.45 * paper).astype(np.uint8).tolist()).hex()
+    assert contrast(bar, colors["paper"]) > 3
+    assert contrast(bar, colors["ink"]) > 2  # the answer's bar, below it

@@ -274,7 +274,7 @@ def test_the_cosine_rises_for_the_warm_up_and_ends_at_zero():
 # ---- the paper's ---------------------------------------------------------------------------------
 
 
-def test_imagenet_is_what_section_4_3_says():
+def test_imagenet_is_what_sections_4_2_and_4_3_say():
     said = dict(
         optimizer="sgd",
         momentum=0.9,
@@ -294,7 +294,7 @@ def test_the_papers_imagenet_rate_is_0_045_times_0_94_every_2_epochs():
     assert rates == pytest.approx([0.045, 0.045, 0.0423, 0.0423, 0.039762, 0.045 * 0.94**60])
 
 
-def test_jft_is_what_section_4_3_says():
+def test_jft_is_what_sections_4_2_and_4_3_say():
     said = dict(
         optimizer="rmsprop",
         momentum=0.9,

@@ -1,11 +1,7 @@
 """A run that is killed at any moment, resumed until it is done, ends with the weights of one that
 was never stopped.
-
-Each process is forked from one that has imported everything, so that twenty of them start in
-seconds.
 """
 
-import multiprocessing
 import os
 import random
 import signal
@@ -13,20 +9,13 @@ from dataclasses import replace
 
 import pytest
 
+from tests.helpers.forked import PROCESSES
 from tests.helpers.tiny import TINY
 from xception_edu.training import checkpoints, run_folder, train
 
 RECIPE = replace(TINY, epochs=16, polyak_decay=0.9, threads=1)  # 80 steps
 # killed in its fourth save if not before, so that twenty runs, looked at late, cannot end
 AT_THE_LATEST = ("replace", 4)
-PROCESSES = multiprocessing.get_context("forkserver")
-PRELOAD = [
-    "tests.training.test_kills",
-    "sklearn.datasets",
-    "sklearn.model_selection",
-    "torch._dynamo",
-]  # the last: what optimizers import
-PROCESSES.set_forkserver_preload(PRELOAD)
 
 
 def go_on(out, die=None):

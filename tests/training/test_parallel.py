@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.helpers import forked, parallel_worker
 from tests.helpers.parallel_worker import RECIPE, in_double
 from tests.helpers.tiny import TINY, TINY_FLAGS
 from xception_edu.training import parallel, train
@@ -44,8 +45,7 @@ def torchrun(what, out, *options):
 def two_ranks(tmp_path_factory):
     """The folder of a run by two processes, in float64."""
     out = tmp_path_factory.mktemp("two_ranks")
-    run = torchrun("train", out)
-    assert run.returncode == 0, run.stderr
+    assert forked.two_ranks(parallel_worker.main, "train", out) == [0, 0]
     return out
 
 
@@ -109,8 +109,7 @@ def test_after_a_rank_was_killed_torchrun_starts_again_and_the_end_is_the_same(t
 
 
 def test_a_signal_to_one_rank_stops_all_after_the_same_step(tmp_path):
-    run = torchrun("signaled", tmp_path)
-    assert run.returncode == 0, run.stderr
+    assert forked.two_ranks(parallel_worker.main, "signaled", tmp_path) == [0, 0]
     for rank in (0, 1):
         assert "SIGTERM: stopped after step 3 of 10" in (tmp_path / f"rank-{rank}.txt").read_text()
     assert load_checkpoint(checkpoint(tmp_path, 3)).progress["step"] == 3

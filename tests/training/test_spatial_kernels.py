@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.helpers.tiny import TINY
-from xception_edu.explorers.kernels import published_patterns
+from xception_edu.explorers.kernel_layers import published_patterns
 from xception_edu.segmented_conv import SegmentedConv2d
 from xception_edu.training.checkpoints import load_newest
 from xception_edu.training.freezing import patterns

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.helpers.modules import StagesInLists
 from xception_edu.configs import XceptionConfig
 from xception_edu.measure import stage_shapes
 from xception_edu.weights.feature_maps import feature_maps, strongest
@@ -35,6 +36,11 @@ def test_maps_are_what_the_rest_of_the_network_gets_and_the_model_stays_as_it_wa
 def test_a_stage_that_changes_its_input_in_place_is_kept_as_it_was_handed_on():
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(inplace=True))
     assert feature_maps(model, torch.randn(3, 5, 5))["0"].min() < 0
+
+
+def test_stages_that_lists_hold_give_their_maps():
+    found = feature_maps(StagesInLists(), torch.randn(3, 12, 12))
+    assert list(found) == ["stem.0", "stem.1", "stages.0.0", "stages.0.1", "stages.1.0"]
 
 
 def test_the_strongest_vary_most():

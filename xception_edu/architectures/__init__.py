@@ -5,6 +5,7 @@ and nothing of this room: the structure is written down twice, so that agreement
 proves something.
 """
 
+from xception_edu.architectures.chains import Layers, chain, output_shape
 from xception_edu.architectures.figures import (
     canonical_inception,
     extreme_inception,
@@ -35,7 +36,7 @@ from xception_edu.configs import (
     VGGConfig,
     XceptionConfig,
 )
-from xception_edu.specs import Layers, Shape, chain, output_shape
+from xception_edu.specs import Shape
 
 __all__ = [
     "ACTIVATIONS",

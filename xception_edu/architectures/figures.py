@@ -1,16 +1,9 @@
 """The paper's Figures 1 to 4 as lists of layers, and the plain regular convolution beside them."""
 
 from xception_edu import checks
+from xception_edu.architectures.chains import Layers, chain
 from xception_edu.configs import ModuleConfig
-from xception_edu.specs import (
-    ActivationSpec,
-    ConvSpec,
-    Layers,
-    PoolSpec,
-    Shape,
-    chain,
-    segment_sizes,
-)
+from xception_edu.specs import ActivationSpec, ConvSpec, PoolSpec, Shape, segment_sizes
 
 
 def regular_convolution(

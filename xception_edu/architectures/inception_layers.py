@@ -8,19 +8,16 @@ import itertools
 from typing import Literal
 
 from xception_edu import checks
+from xception_edu.architectures.chains import Layers, chain, classifier, output_shape
 from xception_edu.configs import InceptionV3Config
 from xception_edu.specs import (
     ActivationSpec,
     BatchNormSpec,
     ConvSpec,
-    Layers,
     LinearSpec,
     Pair,
     PoolSpec,
     Shape,
-    chain,
-    classifier,
-    output_shape,
 )
 
 # A tower is a list of steps: (output channels, kernel), or (output channels, kernel, stride)

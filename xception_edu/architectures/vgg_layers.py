@@ -1,17 +1,9 @@
 """VGG as a list of layers, for counting by hand."""
 
 from xception_edu import checks
+from xception_edu.architectures.chains import Layers, chain, classifier, output_shape
 from xception_edu.configs import VGGConfig
-from xception_edu.specs import (
-    ActivationSpec,
-    ConvSpec,
-    Layers,
-    PoolSpec,
-    Shape,
-    chain,
-    classifier,
-    output_shape,
-)
+from xception_edu.specs import ActivationSpec, ConvSpec, PoolSpec, Shape
 
 
 def vgg(config: VGGConfig = VGGConfig()) -> Layers:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from xception_edu import checks
+from xception_edu.architectures.chains import Layers, chain, classifier, output_shape
 from xception_edu.architectures.figures import module
 from xception_edu.configs import ModuleConfig, XceptionConfig
 from xception_edu.specs import (
@@ -10,13 +11,9 @@ from xception_edu.specs import (
     AddSpec,
     BatchNormSpec,
     ConvSpec,
-    Layers,
     PoolSpec,
     Shape,
     Spec,
-    chain,
-    classifier,
-    output_shape,
 )
 
 

@@ -18,7 +18,7 @@ SENTENCES = {
     "e": "A depthwise separable convolution has a ReLU between its two steps, as an Inception"
     " module has.",
     "f": "All of Xception's modules have a residual connection.",
-    "g": "In relation, Xception gains more over Inception V3 on JFT than on ImageNet.",
+    "g": "Relatively, Xception gains more over Inception V3 on JFT than on ImageNet.",
     "h": "An activation between the two steps of a separable convolution made Xception worse.",
 }
 # Slips, the most telling first, and what is believed by who overlooks each.

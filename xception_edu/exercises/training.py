@@ -147,7 +147,7 @@ EXERCISES = (
     Exercise(
         name="07-schedule",
         title="The paper's learning rate",
-        task="0.045, times 0.94 every two epochs (Section 4.3). Write the rate after `epoch` whole"
+        task="0.045, times 0.94 every two epochs (Section 4.2). Write the rate after `epoch` whole"
         " epochs.",
         stub="def rate(epoch):\n    return ...",
         answer="rate",

@@ -10,13 +10,15 @@ from xception_edu.architectures import XceptionConfig
 from xception_edu.benchmark import records
 from xception_edu.budgets import TOLERANCE, costs_by_role, narrowest, width_for, width_near
 from xception_edu.costs import Cost, cost_of, total
-from xception_edu.explorers.budget_panels import MIDDLE, Point, draw_blocks, draw_widths
+from xception_edu.explorers.budget_panels import MIDDLE, Point, Widths, draw_blocks
+from xception_edu.explorers.engine.readouts import share
 from xception_edu.explorers.engine.scene_explorer import (
     SceneExplorer,
     View,
     as_arguments,
     scene_explorer,
 )
+from xception_edu.plots.pieces import counted
 from xception_edu.specs import ConvSpec, Shape
 
 XCEPTION = XceptionConfig()
@@ -55,7 +57,7 @@ def budget_explorer(
     )
     choices = {"quantity": ("Budget of", quantities), "share": ("Of what Xception takes", SHARES)}
     state = {"segments": segments, "quantity": quantity, "share": share}
-    arguments = "" if measurements is None else as_arguments({"measurements": measurements})
+    arguments = as_arguments({"measurements": measurements})
 
     def views(quantity: str, share: int) -> list[View]:
         return _views(quantity, share, times)
@@ -128,10 +130,11 @@ def module_points(share: int, times: ModuleTimes) -> tuple[float, list[Point]]:
 
 
 def _module_point(segments: int, budget: float, times: ModuleTimes) -> Point:
+    before, ms = layer_costs(segments, MIDDLE), (times.pointwise, times.spatial[segments])
+
     def parts(channels: int) -> dict[str, float]:
         """Milliseconds of the 1x1 and of the 3x3 at so many channels."""
-        now, before = layer_costs(segments, channels), layer_costs(segments, MIDDLE)
-        ms = (times.pointwise, times.spatial[segments])
+        now = layer_costs(segments, channels)
         one, three = (n.macs / b.macs * t for n, b, t in zip(now, before, ms, strict=True))
         return {"pointwise": one, "spatial": three, "rest": 0.0}
 
@@ -179,7 +182,8 @@ def _views(quantity: str, share: int, times: ModuleTimes | None) -> list[View]:
             "",
         )
         caption = "Channels in the middle flow that the budget buys"
-    return [_view(point, points, quantity, said, source, caption) for point in points]
+    widths = Widths(points, caption)
+    return [_view(point, points, quantity, said, source, widths) for point in points]
 
 
 def _unit(quantity: str) -> str:
@@ -187,11 +191,11 @@ def _unit(quantity: str) -> str:
 
 
 def _view(
-    point: Point, points: Sequence[Point], quantity: str, budget: str, source: str, caption: str
+    point: Point, points: Sequence[Point], quantity: str, budget: str, source: str, widths: Widths
 ) -> View:
     name = count(point.segments)
     got = f"{point.channels:,} channels wide" if point.channels else "out of reach"
-    taken = f"{point.parts['spatial'] / sum(point.parts.values()):.1%}" if point.parts else "–"
+    taken = share(point.parts["spatial"] / sum(point.parts.values())) if point.parts else "–"
     a_layer = " a layer" if quantity == "milliseconds" else ""
     layer = layer_costs(point.segments, point.channels) if point.channels else (Cost(), Cost())
     counts = (
@@ -210,16 +214,14 @@ def _view(
             *counts,
             taken,
         ),
-        scenes=(draw_blocks(point, points, layer), draw_widths(point, points, caption)),
+        scenes=(draw_blocks(point, points, layer), widths.at(point)),
         alts=(_alt_blocks(point, layer, taken), _alt_widths(point, points)),
     )
 
 
 def count(segments: int) -> str:
     """How many segments, in words."""
-    return (
-        "A segment a channel" if segments == MIDDLE else f"{segments} segment{'s' * (segments > 1)}"
-    )
+    return "A segment a channel" if segments == MIDDLE else counted(segments, "segment")
 
 
 def _note(point: Point, one: Point, quantity: str) -> str:

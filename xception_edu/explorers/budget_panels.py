@@ -8,6 +8,7 @@ from itertools import accumulate
 
 from xception_edu.configs import XceptionConfig
 from xception_edu.costs import Cost
+from xception_edu.explorers.engine.readouts import share
 from xception_edu.explorers.engine.scene import CHOSEN, Scene
 from xception_edu.plots.style import HUES
 from xception_edu.specs import segment_sizes
@@ -94,57 +95,64 @@ def _spending(scene: Scene, point: Point) -> None:
     """A bar with a part for each kind of layer, and the shares in words below, at fixed places."""
     whole, at = sum(point.parts.values()), float(LEFT)
     for i, (key, words, color) in enumerate(PARTS):
-        share = point.parts[key] / whole
-        wide = share * (WIDTH - 2 * LEFT)
+        part = point.parts[key] / whole
+        wide = part * (WIDTH - 2 * LEFT)
         scene.rect(color, at, BAR_TOP, wide, BAR)
         at += wide
         place = LEFT + i * 130
         scene.rect(color, place, BAR_TOP + BAR + 5, 10, 10)
-        scene.text(f"{words} {share:.1%}", place + 15, BAR_TOP + BAR + 10, size="small")
+        scene.text(f"{words} {share(part)}", place + 15, BAR_TOP + BAR + 10, size="small")
 
 
-def draw_widths(point: Point, points: Sequence[Point], caption: str) -> Scene:
-    """A bar for each segment count, as high as its layers are wide; the chosen one outlined;
-    numbers where there is room.
+class Widths:
+    """A bar for each segment count, as high as its layers are wide, with numbers where there is
+    room; the chosen one is outlined.
     """
-    scene = Scene(WIDTH, HEIGHT)
-    scene.text(caption, LEFT, 10, color="quiet", size="small")
-    scene.text(
-        "segments of each 3×3 (all: one a channel)",
-        WIDTH / 2,
-        BASE + 36,
-        color="quiet",
-        size="small",
-        anchor="middle",
-    )
-    scene.line("line", (LEFT, BASE, WIDTH - LEFT, BASE))
-    pitch, most = (WIDTH - 2 * LEFT) / len(points), max(p.channels for p in points)
-    bars = [(p, LEFT + i * pitch, p.channels / most * HIGH) for i, p in enumerate(points)]
-    for p, x, high in bars:
+
+    def __init__(self, points: Sequence[Point], caption: str):
+        self.still = scene = Scene(WIDTH, HEIGHT)
+        scene.text(caption, LEFT, 10, color="quiet", size="small")
+        words = "segments of each 3×3 (all: one a channel)"
+        scene.text(words, WIDTH / 2, BASE + 36, color="quiet", size="small", anchor="middle")
+        scene.line("line", (LEFT, BASE, WIDTH - LEFT, BASE))
+        self.pitch, most = (WIDTH - 2 * LEFT) / len(points), max(p.channels for p in points)
+        self.up = self.pitch < 24  # as wide as a number of three digits
+        places = enumerate(points)
+        self.bars = {
+            p.segments: (LEFT + i * self.pitch, p.channels / most * HIGH) for i, p in places
+        }
+        for p in points:
+            self._draw_bar(p)
+        for p in points:
+            self._number(scene, p, bold=False)
+
+    def at(self, point: Point) -> Scene:
+        """With the point outlined, and its number bold over the one that stands still."""
+        scene, (x, high) = self.still.copy(), self.bars[point.segments]
+        if point.channels:
+            left, right, top = x + 1.5, x + self.pitch - 1.5, BASE - high
+            outline = (left, BASE, left, top, right, top, right, BASE, left, BASE)
+            scene.line(CHOSEN, outline, width=3)
+        self._number(scene, point, bold=True)
+        return scene
+
+    def _draw_bar(self, p: Point) -> None:
+        scene, pitch, (x, high) = self.still, self.pitch, self.bars[p.segments]
         if p.channels:
             scene.rect("quiet", x + 1.5, BASE - high, pitch - 3, high, opacity=0.45)
         scene.click(p.segments, x, BASE - HIGH, pitch, HIGH + 20, f"{p.segments} segments")
-    up = pitch < 24  # as wide as a number of three digits
-    for p, x, high in bars:  # the chosen one's, too: what stands still is sent once
-        _number(scene, p, x + pitch / 2, high, bold=False, up=up)
-    p, x, high = bars[points.index(point)]
-    if p.channels:
-        left, right, top = x + 1.5, x + pitch - 1.5, BASE - high
-        scene.line(CHOSEN, (left, BASE, left, top, right, top, right, BASE, left, BASE), width=3)
-    _number(scene, p, x + pitch / 2, high, bold=True, up=up)
-    return scene
 
-
-def _number(scene: Scene, p: Point, middle: float, high: float, *, bold: bool, up: bool) -> None:
-    """How wide, above the bar, and how many segments, below it; `up` where bars are narrow."""
-    number, name = (
-        f"{p.channels}" if p.channels else "×",
-        "all" if p.segments == MIDDLE else f"{p.segments}",
-    )
-    above, below = ("start", "end") if up else ("middle", "middle")
-    places = (
-        (number, BASE - high - (5 if up else 9), above),
-        (name, BASE + (5 if up else 11), below),
-    )
-    for words, y, anchor in places:
-        scene.text(words, middle, y, size="small", anchor=anchor, bold=bold, halo=True, up=up)
+    def _number(self, scene: Scene, p: Point, *, bold: bool) -> None:
+        """How wide, above the bar, and how many segments, below it; upward where bars are
+        narrow.
+        """
+        up, (x, high) = self.up, self.bars[p.segments]
+        number = f"{p.channels:,}" if p.channels else "×"
+        name = "all" if p.segments == MIDDLE else f"{p.segments}"
+        above, below = ("start", "end") if up else ("middle", "middle")
+        for words, y, anchor in (
+            (number, BASE - high - (5 if up else 9), above),
+            (name, BASE + (5 if up else 11), below),
+        ):
+            middle = x + self.pitch / 2
+            scene.text(words, middle, y, size="small", anchor=anchor, bold=bold, halo=True, up=up)

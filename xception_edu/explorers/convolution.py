@@ -169,8 +169,8 @@ def maps_of(picture: object, channels: int) -> np.ndarray:
             else ""
         )
         raise ValueError(
-            f"picture has {array.shape[2]} channels, but must have {channels}, as module has"
-            f" inputs{turn}"
+            f"picture has {array.shape[2]} channels, but must have {channels}, as many as"
+            f" enter{turn}"
         )
     return array.transpose(2, 0, 1) / (255 if whole else 1)
 

@@ -2,12 +2,11 @@
 they give.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from importlib.resources import files
+from itertools import product
 
 import numpy as np
-from PIL import Image
 
 from xception_edu import checks
 from xception_edu.explorers.convolution import (
@@ -17,13 +16,17 @@ from xception_edu.explorers.convolution import (
     maps_of,
     reduced,
 )
+from xception_edu.explorers.engine.scene import Scene
 from xception_edu.explorers.engine.scene_explorer import (
     SceneExplorer,
     View,
     as_arguments,
     scene_explorer,
 )
-from xception_edu.explorers.kernel_views import COLUMNS, Look
+from xception_edu.explorers.kernel_look import Layer, Look
+from xception_edu.explorers.kernel_panels import Maps
+from xception_edu.explorers.kernel_products import AllProducts, OneProducts
+from xception_edu.explorers.photographs import photograph
 from xception_edu.specs import ConvSpec, Shape
 
 SEGMENTS = (1, 2, 3, 6)  # of the default module's 6 channels
@@ -31,10 +34,14 @@ SIDE = 7  # pixels of the default picture
 LONGEST = 20  # pixels a side of any picture, so that they can be told apart
 # channels, and products a position, that there is room for
 MOST_IN, MOST_OUT, MOST_PRODUCTS = 12, 24, 1500
-# output channels that can be chosen to look at; one of the default module's, whose table is long
-# already
-CHANNELS = 6
 ROOM = 490_000  # characters of the table, of the 600,000 that it may have; numbers take the rest
+COLUMNS = (
+    ("Products shown", "at this position"),
+    ("Of them with padding", "times 0, and counted too"),
+    ("Products in all", "at this position"),
+    ("Positions", "rows×columns"),
+    ("MACs", "products in all × positions"),
+)
 # of the channels of the default picture
 NAMES = ("red", "green", "blue", "light", "across", "down")
 KERNELS = {  # of the default module, one for each output channel
@@ -64,8 +71,8 @@ def kernel_explorer(
         module: any SegmentedConv2d or nn.Conv2d of at most 12 input and 24 output channels, with
             zero padding and dilation 1; None: six edge detectors and blurs.
         picture: an array (height, width) or (height, width, channels), bytes or floats, or an image
-            file; it is reduced to a grid of at most 20 pixels a side, less where many products need
-            the room.
+            file; it is reduced to a grid of at most 20 pixels a side, less where many products or
+            output channels need the room.
         position: counts the output pixels row by row from 1; None: the middle one.
         segments: 1, 2, 3 or 6, where no `module` is given.
         channel: "all", or an output channel from 1.
@@ -77,12 +84,11 @@ def kernel_explorer(
     if module is not None:
         convs = {None: _small(convolution(module))}
     spec = next(iter(convs.values())).spec
-    channels = _channels(channel, spec.out_channels, 1 if module is None else CHANNELS)
+    channels = _channels(channel, spec.out_channels)
     whole, names, origin = _maps(picture, spec)
     longest = SIDE
     if module is not None:
-        room = _positions(convs[None], len(channels))
-        longest = longest_side(spec, *whole.shape[1:], room, LONGEST)
+        longest = longest_side(spec, *whole.shape[1:], _positions(convs[None]), LONGEST)
     maps = reduced(whole, longest)
     words = _caption(origin, whole.shape[1:], maps.shape[1:], spec)
     out = spec.output_shape(Shape(*maps.shape))
@@ -95,9 +101,9 @@ def kernel_explorer(
     if len(channels) > 1:
         choices["channel"] = ("Output channel", {c: str(c) for c in channels})
         state["channel"] = channel
-    given = {"module": module, "picture": picture}
-    arguments = as_arguments({name: value for name, value in given.items() if value is not None})
-    look = partial(views, convs, maps, names, words)
+    arguments = as_arguments({"module": module, "picture": picture})
+    layers = {s: Layer(conv, maps) for s, conv in convs.items()}
+    look = partial(views, layers, names, words)
     slider = ("position", "Position")
     return scene_explorer("kernel_explorer", slider, choices, COLUMNS, look, state, arguments)
 
@@ -123,8 +129,7 @@ def edge_detectors(segments: int) -> Convolution:
 
 def default_picture() -> np.ndarray:
     """A cat's eye as scikit-image ships it, bytes (84, 84, 3)."""
-    with Image.open(str(files("skimage").joinpath("data/chelsea.png"))) as image:
-        return np.asarray(image.convert("RGB").crop((128, 76, 212, 160)))
+    return np.asarray(photograph("chelsea").crop((128, 76, 212, 160)))
 
 
 # ---- what was given, checked ---------------------------------------------------------------------
@@ -152,18 +157,11 @@ def _small(conv: Convolution) -> Convolution:
     return conv
 
 
-def _channels(channel: object, count: int, most: int) -> list[int | str]:
-    """The choices of output channels: all, and some evenly from the first on, `most` of them; the
-    one asked for in any case.
-    """
+def _channels(channel: object, count: int) -> list[int | str]:
+    """The choices of output channels: all, and each; where there is one, as it was asked for."""
     if not isinstance(channel, str) or channel != "all":
         channel = checks.integer("channel", channel, at_most=count, because="or 'all'")
-    if count == 1:
-        return ["all"] if channel == "all" else [1]
-    some = {1 + i * count // most for i in range(min(most, count))}
-    if isinstance(channel, int):
-        some = {channel} if most == 1 else some | {channel}
-    return ["all", *sorted(some)]
+    return [channel] if count == 1 else ["all", *range(1, count + 1)]
 
 
 def _maps(picture: object, spec: ConvSpec) -> tuple[np.ndarray, Sequence[str], str]:
@@ -198,39 +196,66 @@ def _size(sides: Sequence[int]) -> str:
     return "×".join(map(str, sides))
 
 
-def _positions(conv: Convolution, choices: int) -> int:
-    """How many output positions the table has room for: what a position needs was measured, in
-    characters.
+def _positions(conv: Convolution) -> int:
+    """How many output positions the table has room for, all output channels and each for itself:
+    what a position needs was measured, in characters.
     """
     outs, ins, *kernel = conv.weight.shape
-    pieces, places = conv.pieces(), int(np.prod(kernel))
-    still = choices * (4000 + 300 * (ins + outs))
-    together = (
-        400
-        + 34 * ins
-        + 130 * outs
-        + 40 * len(pieces)
-        + 4 * places * sum(len(o) * len(i) for o, i in pieces)
-    )
-    seen = max(len(i) for _, i in pieces)
-    alone = 520 + (100 + 10 * places) * seen
-    return max((ROOM - still) // (together + (choices - 1) * alone if outs > 1 else alone), 1)
+    pieces, places, several = conv.pieces(), int(np.prod(kernel)), outs > 1
+    pairs = sum(len(o) * len(i) for o, i in pieces)
+    still = 9000 + 1000 * outs
+    apiece = 2 + 3 * places * (1 + several)  # each product once in all, and once for its channel
+    position = 350 + 25 * len(pieces) + pairs * apiece + ins * (20 + 3 * places)
+    return max((ROOM - still) // (position + 245 * outs * several), 1)
 
 
 def views(
-    convs: dict[int | None, Convolution],
-    maps: np.ndarray,
+    layers: Mapping[int | None, Layer],
     inputs: Sequence[str],
     caption: str,
     *,
     segments: int | None = None,
     channel: int | str = "all",
 ) -> list[View]:
-    """The views of all positions for one module (of `convs`, by its number of segments) and one
-    output channel, or all.
+    """The views of all positions for one layer (by its number of segments) and one output channel,
+    or all.
     """
-    conv = convs[segments]
-    outputs = [""] * len(conv.weight) if segments is None else list(KERNELS)
-    return Look(
-        conv=conv, maps=maps, inputs=inputs, outputs=outputs, caption=caption, channel=channel
-    ).views()
+    layer = layers[segments]
+    outputs = [""] * layer.out.channels if segments is None else list(KERNELS)
+    look = Look(layer=layer, inputs=inputs, outputs=outputs, caption=caption, channel=channel)
+    maps = Maps(look)
+    products = AllProducts(look) if len(look.shown) > 1 else OneProducts(look)
+    positions = product(range(layer.out.height), range(layer.out.width))
+    return [
+        _view(look, (row, column), (maps.at(row, column), products.at(row, column)))
+        for row, column in positions
+    ]
+
+
+def _view(look: Look, position: tuple[int, int], scenes: Sequence[Scene]) -> View:
+    layer, (row, column) = look.layer, position
+    kernel, zeros = layer.conv.weight.shape[2:], int(layer.padding[position])
+    places, positions = kernel[0] * kernel[1], layer.out.height * layer.out.width
+    stop = row * layer.out.width + column + 1
+    counts = (look.pairs * places, look.pairs * zeros, layer.macs // positions)
+    lies = (
+        f"{zeros} of its {places} places are padding" if zeros else "all of it lies on the picture"
+    )
+    sums = ", ".join(layer.sums_in_words[position][look.shown[0] : look.shown[-1] + 1])
+    where = f"window at row {row + 1}, column {column + 1}"
+    return View(
+        stop=stop,
+        short=f"{stop} of {positions}",
+        title=f"Output row {row + 1}, column {column + 1}",
+        note=f"The {'×'.join(map(str, kernel))} window: {lies}",
+        values=(
+            *(f"{n:,}" for n in counts),
+            f"{layer.out.height}×{layer.out.width}",
+            f"{layer.macs:,}",
+        ),
+        scenes=scenes,
+        alts=(
+            f"{len(layer.maps)} maps enter, {layer.out.channels} leave; {where}",
+            f"{counts[0]:,} products; sums: {sums}",
+        ),
+    )

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from xception_edu import checks
 
 Array = NDArray[np.floating]
-DEAD = 1e-3  # a kernel with less than this share of its layer's median norm passes on nothing
 
 
 class Matches(NamedTuple):

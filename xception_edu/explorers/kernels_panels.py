@@ -11,8 +11,8 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
-from xception_edu.explorers.engine.scene import Scene
-from xception_edu.explorers.engine.tiles import signed
+from xception_edu.explorers.engine.scene import CHOSEN, Scene
+from xception_edu.explorers.engine.tiles import frame, signed
 from xception_edu.explorers.kernel_patterns import Array
 from xception_edu.plots import style
 
@@ -101,14 +101,9 @@ def draw_mosaic(layer: Layer, place: int | None) -> Scene:
         row, column = divmod(place, across)
         gap = min(pixel / 2, LEFT - 1)
         x, y = LEFT + column * pitch - gap, TOP + row * pitch - gap
-        frame(scene, x, y, pitch - pixel + 2 * gap, pitch - pixel + 2 * gap)
+        side = pitch - pixel + 2 * gap
+        scene.line(CHOSEN, frame(x, y, side, side), width=2.5)
     return scene
-
-
-def frame(scene: Scene, x: float, y: float, width: float, height: float) -> None:
-    """A black frame, which means "chosen" wherever it is."""
-    right, bottom = x + width, y + height
-    scene.line("ink", (x, y, right, y, right, bottom, x, bottom, x, y), width=2.5)
 
 
 def mosaic_size(count: int, side: int) -> tuple[int, int]:
@@ -191,7 +186,7 @@ def draw_shares(rows: Scene, layer: Layer, chosen: int | None) -> Scene:
     """Upon the rows of the patterns, the share of kernels that are nearest to each."""
     scene, middle, (left, wide) = rows.copy(), ROW / 2 - 4, BAR
     if chosen is not None:
-        frame(scene, 1, TOP + chosen * ROW - 3, WIDTH - 2, ROW - 2)
+        scene.line(CHOSEN, frame(1, TOP + chosen * ROW - 3, WIDTH - 2, ROW - 2), width=2.5)
     shares = layer.shares()
     heights = [TOP + i * ROW + middle for i in range(len(shares))]
     bars = [(left, y, left + max(s * wide, 1), y) for y, s in zip(heights, shares, strict=True)]

@@ -1,5 +1,4 @@
-"""Networks for explorers, as plain data: ours counted by hand, a learner's own counted where torch
-is.
+"""Networks for explorers, as plain data: ours counted by hand, a learner's own by machine.
 
 Both are what `measure.traced` writes: `name`, `input`, `layers`, `blocks`, `cost`.
 """
@@ -7,7 +6,6 @@ Both are what `measure.traced` writes: `name`, `input`, `layers`, `blocks`, `cos
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import xception_edu as xe
 from xception_edu import architectures, checks, receptive_field
 from xception_edu.architectures import Layers, block_of, branch_of
 from xception_edu.configs import InceptionV3Config, VGGConfig, XceptionConfig
@@ -34,7 +32,7 @@ def network_of(module: object, input_size: object = None) -> Network:
     """A network as plain data; ValueError for what is none.
 
     `module` is one of ours by name or config, which is counted by hand; or a torch module, which
-    `xe.traced` counts: no explorer imports torch, and whoever has a module has loaded it.
+    `measure.traced` counts; or what that gave.
     """
     if isinstance(module, str):
         checks.one_of("module", module, NETWORKS)
@@ -46,8 +44,11 @@ def network_of(module: object, input_size: object = None) -> Network:
         return _checked(module)
     if not hasattr(module, "named_modules"):
         raise checks.wrong("module", module, RIGHT)
-    network: Network = xe.traced(module, input_size)
-    return network
+    # The one road from explorers to torch (pyproject's contract names it), taken only by those who
+    # have a module: they have loaded torch.
+    from xception_edu.measure import traced
+
+    return traced(module, input_size)  # type: ignore[arg-type]  # it checks the size itself
 
 
 def _sized(name: str, input_size: object) -> Layers:
@@ -90,16 +91,6 @@ def _checked(network: Network) -> Network:
             f"module is a dict without {', '.join(missing) or 'layers'}, but must be {RIGHT}"
         )
     return network
-
-
-def arguments(**given: object) -> str:
-    """What a learner gave besides the state, for the line of code: values where they are short,
-    names where they are not.
-    """
-    known = {name: value for name, value in given.items() if value is not None}
-    plain = (str, int, tuple)
-    words = {name: repr(v) if isinstance(v, plain) else name for name, v in known.items()}
-    return "".join(f", {name}={word}" for name, word in words.items())
 
 
 # ---- ours, counted by hand -----------------------------------------------------------------------

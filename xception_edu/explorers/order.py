@@ -2,20 +2,25 @@
 same weights.
 """
 
-import io
 from dataclasses import dataclass
 from functools import cache, partial
-from importlib import resources
 
 import numpy as np
 from PIL import Image
 
 from xception_edu.architectures import ModuleConfig, module
 from xception_edu.costs import Cost, total
-from xception_edu.explorers import order_picture
-from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
+from xception_edu.explorers import order_panels
+from xception_edu.explorers.convolution import maps_of
+from xception_edu.explorers.engine.scene_explorer import (
+    SceneExplorer,
+    View,
+    as_arguments,
+    scene_explorer,
+)
 from xception_edu.explorers.numpy_convolutions import Array, activate, depthwise, pointwise
-from xception_edu.explorers.order_picture import MAP_SIDE, Run
+from xception_edu.explorers.order_panels import MAP_SIDE, Run
+from xception_edu.explorers.photographs import photograph
 from xception_edu.specs import Shape
 
 ACTIVATIONS = {"none": "nothing", "relu": "ReLU", "elu": "ELU"}
@@ -40,18 +45,29 @@ COLUMNS = (
 
 
 def order_explorer(
-    *, mixing: int = 100, activation: str = "none", kernels: str = "own"
+    picture: object = None, *, mixing: int = 100, activation: str = "none", kernels: str = "own"
 ) -> SceneExplorer:
-    """One 1x1 and one 3x3 a channel, in both orders on the same photograph (Sections 1.2 and 4.7).
+    """One 1x1 and one 3x3 per channel, in both orders on the same photograph (Sections 1.2 and
+    4.7): every map, the difference of the outputs, and what both orders cost.
 
-    `mixing` is how far the 1x1 is from leaving each channel as it is: 0 to 100 percent, a multiple
-    of 10. `activation` is what lies between the two steps: "none", "relu" or "elu". `kernels` are
-    "own", a 3x3 for each channel, or "same", one for all. Shows every map, the difference of the
-    outputs, and what both orders cost. ValueError for anything else.
+    ValueError for wrong arguments.
+
+    Args:
+        picture: an array (height, width, 3), bytes or floats from 0 to 1, or an image file; its
+            middle square is reduced to 19x19 pixels. None: a cup of coffee.
+        mixing: how far the 1x1 is from leaving each channel as it is, 0 to 100 percent, a multiple
+            of 10.
+        activation: what lies between the two steps: "none", "relu" or "elu".
+        kernels: "own", a 3x3 for each channel, or "same", one for all.
     """
     choices = {"activation": ("In between", ACTIVATIONS), "kernels": ("3×3 kernels", KERNELS)}
     state = {"mixing": mixing, "activation": activation, "kernels": kernels}
-    return scene_explorer("order_explorer", ("mixing", "Mixing"), choices, COLUMNS, views, state)
+    make, given = _views_of_the_cup, ""
+    if picture is not None:
+        make, given = partial(views, square_of(picture)), as_arguments({"picture": picture})
+    return scene_explorer(
+        "order_explorer", ("mixing", "Mixing"), choices, COLUMNS, make, state, given
+    )
 
 
 # ---- the two orders in numbers -------------------------------------------------------------------
@@ -64,13 +80,27 @@ def photo() -> Array:
 
     From -1 (dark) to 1 (bright), as Xception takes photographs.
     """
-    data = resources.files("skimage").joinpath("data/coffee.png").read_bytes()
-    cup = (
-        Image.open(io.BytesIO(data))
-        .convert("RGB")
-        .resize((MAP_SIDE, MAP_SIDE), Image.Resampling.BOX, box=CUP)
-    )
+    side = (MAP_SIDE, MAP_SIDE)
+    cup = photograph("coffee").resize(side, Image.Resampling.BOX, box=CUP)
     return np.asarray(cup).transpose(2, 0, 1) / 127.5 - 1
+
+
+def square_of(picture: object) -> Array:
+    """The middle square of a learner's picture as maps (3, 19, 19) from -1 (dark) to 1 (bright)."""
+    maps = maps_of(picture, 3)
+    low, high = float(maps.min()), float(maps.max())
+    if low < 0 or high > 1:
+        has = f"picture has values from {low:.3g} to {high:.3g}"
+        raise ValueError(f"{has}, but must have bytes, or floats from 0 to 1")
+    _, height, width = maps.shape
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    images = [
+        Image.fromarray(one[top : top + side, left : left + side].astype(np.float32))
+        for one in maps
+    ]
+    small = [image.resize((MAP_SIDE, MAP_SIDE), Image.Resampling.BOX) for image in images]
+    return np.stack([np.asarray(one, dtype=np.float64) for one in small]) * 2 - 1
 
 
 def spatial_kernels(kernels: str) -> Array:
@@ -140,7 +170,7 @@ def largest(a: Array, b: Array) -> float:
 
 
 def cost(order: str, shape: Shape, out_channels: int) -> Cost:
-    """What a 1x1 and a 3x3 a channel cost in an order ("spatial_first", "pointwise_first") on an
+    """What a 1x1 and a 3x3 per channel cost in an order ("spatial_first", "pointwise_first") on an
     input of `shape`.
     """
     width = shape.channels if order == "spatial_first" else out_channels
@@ -165,9 +195,13 @@ def _costs() -> tuple[str, str, str]:
 
 
 @cache  # pure, and made anew by every explorer
-def views(activation: str, kernels: str) -> list[View]:
-    """The views of every mixing for what is in between and the kernels."""
-    x, costs = photo(), _costs()
+def _views_of_the_cup(activation: str, kernels: str) -> list[View]:
+    return views(photo(), activation, kernels)
+
+
+def views(x: Array, activation: str, kernels: str) -> list[View]:
+    """The views of every mixing of maps x (3, 19, 19), for what is in between and the kernels."""
+    costs = _costs()
     return [_view(x, mixing, activation, kernels, costs) for mixing in STOPS]
 
 
@@ -192,14 +226,14 @@ def _view(x: Array, mixing: int, activation: str, kernels: str, costs: tuple[str
             f"{apart:.2f} of {reach:.2f}" if apart else "0",
         ),
         scenes=(
-            order_picture.spatial_first(x, three, large_first, weight, activation),
-            order_picture.pointwise_first(
+            order_panels.spatial_first(x, three, large_first, weight, activation),
+            order_panels.pointwise_first(
                 three, one_first, weight, activation, large_first.output - one_first.output
             ),
-            order_picture.stack(
+            order_panels.stack(
                 "Three modules, cut elsewhere", "PD", activation, cut, regrouped=True
             ),
-            order_picture.stack(
+            order_panels.stack(
                 "Three modules, swapped in each", "DP", activation, swapped, regrouped=False
             ),
         ),

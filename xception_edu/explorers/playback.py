@@ -11,6 +11,7 @@ import numpy as np
 
 from xception_edu import checks
 from xception_edu.benchmark import records
+from xception_edu.explorers.engine.readouts import share
 from xception_edu.explorers.engine.scene_explorer import (
     SceneExplorer,
     View,
@@ -45,7 +46,7 @@ def playback_explorer(
     """
     recorded = load(run)
     choices = {"show": ("Show", SHOWN)}
-    arguments = "" if run is None else as_arguments({"run": run})
+    arguments = as_arguments({"run": run})
 
     def views(show: str) -> list[View]:
         return [_view(recorded, i, show) for i in range(len(recorded.epochs))]
@@ -136,6 +137,7 @@ def _view(run: Run, epoch: int, show: str) -> View:
     line, most = run.epochs[epoch], run.most_changed(epoch)
     now, total = run.change(epoch, epoch - 1) if epoch else 0.0, run.change(epoch, 0)
     loss = "–" if line["loss"] is None else f"{line['loss']:.3f}"
+    rate = f"{line['lr']:.6f}" if epoch else "–"  # no step was taken yet
     names = ", ".join(str(i + 1) for i in most)
     left = f", the first {MOST} shown" if run.kernels.shape[1] > MOST else ""
     when = (
@@ -155,13 +157,13 @@ def _view(run: Run, epoch: int, show: str) -> View:
             f"{run.kernels.shape[1]} kernels of its first depthwise layer ({run.layer}){left};"
             f" {when}"
         ),
-        values=(f"{line['top1']:.1%}", loss, f"{line['lr']:.6f}", f"{now:.1%}", f"{total:.1%}"),
+        values=(f"{line['top1']:.1%}", loss, rate, share(now), share(total)),
         scenes=(draw_curves(run, epoch), draw_kernels(run, epoch, show, most)),
         alts=(
             (
                 f"Four curves over the epochs; at epoch {epoch}: {line['top1']:.1%} of held-out"
-                f" images right, loss {loss}, learning rate {line['lr']:.6f}, kernels changed by"
-                f" {now:.1%} in the epoch"
+                f" images right, loss {loss}, learning rate {rate}, kernels changed by"
+                f" {share(now)} in the epoch"
             ),
             (
                 f"{SUBJECTS[show]} after epoch {epoch} as heat maps; kernels {names} are"

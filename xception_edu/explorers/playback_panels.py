@@ -5,15 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xception_edu.explorers.engine.readouts import share
 from xception_edu.explorers.engine.scene import Scene
-from xception_edu.explorers.engine.tiles import NEGATIVE, POSITIVE
+from xception_edu.explorers.engine.tiles import NEGATIVE, POSITIVE, frame
 
-WIDTH, HEIGHT, LEFT = 390, 372, 10  # pixels of a panel, and of its margin
+WIDTH, HEIGHT, LEFT = 390, 390, 10  # pixels of a panel, and of its margin
 # height of a chart, distance to the next one, where the first begins
-CHART, STEP, FIRST = 54, 88, 24
+CHART, STEP, FIRST = 54, 92, 24
 # width of all kernels, where they begin, between two, above each for its number
 GRID, GRID_TOP, GAP, NUMBER = 370, 18, 9, 14
-LARGE, LARGE_TOP = 36, 262  # a cell of the two large kernels, and where they begin
+LARGE, LARGE_TOP = 42, 262  # a cell of the two large kernels, and where they begin
 MARKED = 3  # kernels that are outlined: those that changed most
 CURVES = (
     ("top1", "Right at first guess", "ink"),
@@ -86,7 +87,10 @@ def _curves(run: Run) -> list[tuple[str, str, list[float | None]]]:
     """Label, color and a value an epoch of what is drawn over the epochs."""
     curves = []
     for key, label, color in CURVES:
-        curves.append((label, color, [line[key] for line in run.epochs]))
+        values = [line[key] for line in run.epochs]
+        if key == "lr":
+            values[0] = None  # no step was taken yet
+        curves.append((label, color, values))
     changes = [None, *(run.change(i, i - 1) for i in range(1, len(run.epochs)))]
     return [*curves, ("Kernels changed in the epoch, % of their size", "ink", changes)]
 
@@ -95,7 +99,7 @@ def _said(label: str, value: float | None) -> str:
     if value is None:
         return "–"
     digits = {"Loss": ".3f", "Learning rate": ".6f"}
-    return format(value, digits.get(label, ".1%"))
+    return format(value, digits[label]) if label in digits else share(value)
 
 
 def _x(epoch: int, last: int) -> float:
@@ -143,10 +147,7 @@ def draw_kernels(run: Run, epoch: int, show: str, most: Sequence[int]) -> Scene:
     for i in most:
         if i < len(spots):
             x, y = spots[i]
-            left, right, upper, lower = x - 2.5, x + size + 1.5, y - 2.5, y + size + 1.5
-            scene.line(
-                "ink", (left, upper, right, upper, right, lower, left, lower, left, upper), width=2
-            )
+            scene.line("ink", frame(x - 2.5, y - 2.5, size + 4, size + 4), width=2)
     _large(
         scene,
         f"Kernel {most[0] + 1} before training",

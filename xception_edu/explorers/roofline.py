@@ -16,12 +16,13 @@ from xception_edu.explorers.engine.scene_explorer import (
 )
 from xception_edu.explorers.roofline_panels import (
     Chart,
+    LatencyPanel,
     Layer,
+    RoofPanel,
     Timed,
-    draw_latency,
-    draw_roofline,
     percent,
 )
+from xception_edu.plots.pieces import counted
 
 DTYPES = {"float32": "fp32, 4 bytes", "bfloat16": "bf16, 2 bytes"}
 MODES = {"forward": "forward", "training": "forward and backward"}
@@ -89,9 +90,10 @@ def roofline_explorer(
 
     def views(module: str, dtype: str, mode: str) -> list[View]:
         chart = charts[module, dtype, mode]
-        return [_view(point, chart, module, source) for point in chart.points]
+        panels = (RoofPanel(chart), LatencyPanel(chart))
+        return [_view(point, chart, module, source, panels) for point in chart.points]
 
-    arguments = "" if measurements is None else as_arguments({"measurements": measurements})
+    arguments = as_arguments({"measurements": measurements})
     state = {"segments": start} | state
     return scene_explorer(
         "roofline_explorer", ("segments", "Segments"), choices, COLUMNS, views, state, arguments
@@ -185,7 +187,9 @@ def network_layers(record: Record, dtype: str) -> list[Layer]:
 # ---- the views -----------------------------------------------------------------------------------
 
 
-def _view(point: Timed, chart: Chart, module: str, source: str) -> View:
+def _view(
+    point: Timed, chart: Chart, module: str, source: str, panels: tuple[RoofPanel, LatencyPanel]
+) -> View:
     first, number = chart.points[0], _count(point, module)
     fewer, faster = point.macs / first.macs, point.ms / first.ms
     bound = "memory" if chart.roof(point.intensity) < chart.peak else "arithmetic"
@@ -211,7 +215,7 @@ def _view(point: Timed, chart: Chart, module: str, source: str) -> View:
             f"{chart.fraction(point):.0%}",
             others,
         ),
-        scenes=(draw_roofline(point, chart), draw_latency(point, chart)),
+        scenes=[panel.at(point) for panel in panels],
         alts=(
             (
                 f"Roofline on logarithmic axes, with {len(chart.layers)} layers of networks as"
@@ -230,4 +234,4 @@ def _view(point: Timed, chart: Chart, module: str, source: str) -> View:
 
 def _count(point: Timed, module: str) -> str:
     every = ", one a channel" if point.segments == _sizes(module)[0] else ""
-    return f"{point.segments} segment{'s' * (point.segments > 1)}{every}"
+    return counted(point.segments, "segment") + every

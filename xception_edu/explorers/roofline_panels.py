@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from xception_edu.benchmark.roofline import Roofline
 from xception_edu.explorers.engine.scene import CHOSEN, Scene
+from xception_edu.plots.pieces import counted
 
 WIDTH, HEIGHT = 390, 330  # pixels of a panel
 LEFT, RIGHT, TOP, BASE = 46, 380, 28, 268  # the axes' box in it
@@ -113,41 +114,53 @@ class Scale:
         return [10.0**n for n in range(math.ceil(self.low), math.floor(self.high) + 1)]
 
 
-def draw_roofline(point: Timed, chart: Chart) -> Scene:
-    """The roof, all layers, the 3x3 at all numbers of segments, the chosen one large, with its
+class RoofPanel:
+    """The roof, all layers, the 3x3 at all numbers of segments; the chosen one large, with its
     distance to the roof.
     """
-    scene = Scene(WIDTH, HEIGHT)
-    speeds = [layer.speed for layer in chart.layers] + [chart.speed(p) for p in chart.points]
-    intensities = [layer.intensity for layer in chart.layers] + [p.intensity for p in chart.points]
-    ridge = chart.peak / chart.memory
-    x, y = Scale([*intensities, ridge], LEFT, RIGHT), Scale([*speeds, chart.peak], BASE, TOP)
-    scene.text("Billion MACs/s, and limits", 4, 10, color="quiet", size="small")
-    scene.text(
-        "MACs for each byte moved (intensity)",
-        (LEFT + RIGHT) / 2,
-        BASE + 31,
-        color="quiet",
-        size="small",
-        anchor="middle",
-    )
-    _grid(scene, x, y, 1e9)
-    for layer in chart.layers:
-        color = KINDS.get(layer.kind, ("elementwise", ""))[0]
-        edge = "" if layer.network == "xception" else "ink"
-        scene.dot(color, x(layer.intensity), y(layer.speed), 3, edge=edge)
-    _roof(scene, chart, x, y)
-    _legend(scene, chart)
-    trail = [n for p in chart.points for n in (x(p.intensity), y(chart.speed(p)))]
-    scene.line("ink", trail, width=1.5, opacity=0.6)
-    for p in chart.points:
-        corner = (x(p.intensity) - 7, y(chart.speed(p)) - 7)
-        scene.click(p.segments, *corner, 14, 14, f"{p.segments} segments")
-    if chart.pointwise:
-        _pointwise(scene, chart, chart.pointwise, x, y)
-    _name_trail(scene, chart, x, y)
-    _chosen(scene, point, chart, x, y)
-    return scene
+
+    def __init__(self, chart: Chart):
+        self.chart, self.still = chart, Scene(WIDTH, HEIGHT)
+        shown = [(layer.intensity, layer.speed) for layer in chart.layers]
+        shown += [(p.intensity, chart.speed(p)) for p in chart.points]
+        intensities, speeds = zip(*shown, strict=True)
+        ridge = chart.peak / chart.memory
+        self.x = x = Scale([*intensities, ridge], LEFT, RIGHT)
+        self.y = y = Scale([*speeds, chart.peak], BASE, TOP)
+        self._draw_axes()
+        for layer in chart.layers:
+            color = KINDS.get(layer.kind, ("elementwise", ""))[0]
+            edge = "" if layer.network == "xception" else "ink"
+            self.still.dot(color, x(layer.intensity), y(layer.speed), 3, edge=edge)
+        _roof(self.still, chart, x, y)
+        _legend(self.still, chart)
+        self._draw_trail()
+        if chart.pointwise:
+            _pointwise(self.still, chart, chart.pointwise, x, y)
+        _name_trail(self.still, chart, x, y)
+
+    def at(self, point: Timed) -> Scene:
+        """With a point chosen."""
+        scene = self.still.copy()
+        _chosen(scene, point, self.chart, self.x, self.y)
+        return scene
+
+    def _draw_axes(self) -> None:
+        scene, middle = self.still, (LEFT + RIGHT) / 2
+        scene.text("Billion MACs/s, and limits", 4, 10, color="quiet", size="small")
+        words = "MACs for each byte moved (intensity)"
+        scene.text(words, middle, BASE + 31, color="quiet", size="small", anchor="middle")
+        _grid(scene, self.x, self.y, 1e9)
+
+    def _draw_trail(self) -> None:
+        """A line through all numbers of segments, each a place to click."""
+        chart = self.chart
+        places = [(p, self.x(p.intensity), self.y(chart.speed(p))) for p in chart.points]
+        trail = [n for _, *place in places for n in place]
+        self.still.line("ink", trail, width=1.5, opacity=0.6)
+        for p, across, down in places:
+            corner = (across - 7, down - 7)
+            self.still.click(p.segments, *corner, 14, 14, f"{p.segments} segments")
 
 
 def _name_trail(scene: Scene, chart: Chart, x: Scale, y: Scale) -> None:
@@ -251,50 +264,67 @@ def _chosen(scene: Scene, point: Timed, chart: Chart, x: Scale, y: Scale) -> Non
     scene.line(CHOSEN, (across, down, across, roof), width=2, dash=True)
     scene.dot(CHOSEN, across, down, 8)
     scene.dot("paper", across, down, 5)
-    words = (
-        f"{point.segments} segment{'s' * (point.segments > 1)}: {chart.fraction(point):.0%} of the"
-        " roof"
-    )
+    words = f"{counted(point.segments, 'segment')}: {chart.fraction(point):.0%} of the roof"
     scene.text(words, RIGHT + 6, 10, anchor="end", bold=True)
 
 
-def draw_latency(point: Timed, chart: Chart) -> Scene:
+class LatencyPanel:
     """MACs, time, and the time that the roof allows, as shares of one segment's MACs and time, on
     logarithmic axes.
     """
-    scene, first = Scene(WIDTH, HEIGHT), chart.points[0]
-    macs = [p.macs / first.macs for p in chart.points]
-    times = [p.ms / first.ms for p in chart.points]
-    roof = [chart.attainable(p) / first.ms for p in chart.points]
-    decades = max(math.log(chart.points[-1].segments), 1)
-    x = [LEFT + 8 + math.log(p.segments) / decades * (RIGHT - LEFT - 16) for p in chart.points]
-    y = Scale([*macs, *times, *roof], BASE, TOP)
-    scene.text("Share of 1 segment's MACs, and of its time", 4, 10, color="quiet", size="small")
-    words = "segments of the 3×3 (hollow: they do not divide the channels)"
-    scene.text(words, WIDTH / 2, BASE + 31, color="quiet", size="small", anchor="middle")
-    for tick in y.ticks():
-        scene.line("line", (LEFT, y(tick), RIGHT, y(tick)), width=0.6)
-        scene.text(f"{100 * tick:g}%", LEFT - 5, y(tick), color="quiet", size="small", anchor="end")
-    for color, values in {"line": roof, "quiet": macs, "ink": times}.items():
-        curve = [n for a, b in zip(x, values, strict=True) for n in (a, y(b))]
-        scene.line(color, curve, width=2, dash=color == "line")
-    free = WIDTH  # the left end of the last number that was written below the axis
-    for p, at, time in reversed(list(zip(chart.points, x, times, strict=True))):
-        scene.dot("ink" if p.divides else "paper", at, y(time), 3, edge="ink")
-        if at + 12 < free:
-            scene.text(f"{p.segments}", at, BASE + 13, color="quiet", size="small", anchor="middle")
-            free = at - 12
-    edges = [LEFT, *((a + b) / 2 for a, b in pairwise(x)), RIGHT]
-    for p, (left, right) in zip(chart.points, pairwise(edges), strict=True):
-        scene.click(p.segments, left, TOP, right - left, BASE - TOP, f"{p.segments} segments")
-    _key(scene)
-    i = chart.points.index(point)
-    scene.line("quiet", (x[i], TOP, x[i], BASE), dash=True)
-    for values in (macs, times):
-        scene.dot(CHOSEN, x[i], y(values[i]), 7)
-        scene.dot("paper", x[i], y(values[i]), 4)
-    _values(scene, macs[i], times[i], roof[i])
-    return scene
+
+    def __init__(self, chart: Chart):
+        self.chart, self.still, first = chart, Scene(WIDTH, HEIGHT), chart.points[0]
+        self.macs = [p.macs / first.macs for p in chart.points]
+        self.times = [p.ms / first.ms for p in chart.points]
+        self.roof = [chart.attainable(p) / first.ms for p in chart.points]
+        decades = max(math.log(chart.points[-1].segments), 1)
+        wide = RIGHT - LEFT - 16
+        self.x = [LEFT + 8 + math.log(p.segments) / decades * wide for p in chart.points]
+        self.y = Scale([*self.macs, *self.times, *self.roof], BASE, TOP)
+        self._draw_axes()
+        for color, values in {"line": self.roof, "quiet": self.macs, "ink": self.times}.items():
+            places = zip(self.x, values, strict=True)
+            curve = [n for across, value in places for n in (across, self.y(value))]
+            self.still.line(color, curve, width=2, dash=color == "line")
+        self._draw_points()
+        _key(self.still)
+
+    def at(self, point: Timed) -> Scene:
+        """With a point chosen."""
+        scene, i = self.still.copy(), self.chart.points.index(point)
+        scene.line("quiet", (self.x[i], TOP, self.x[i], BASE), dash=True)
+        for values in (self.macs, self.times):
+            scene.dot(CHOSEN, self.x[i], self.y(values[i]), 7)
+            scene.dot("paper", self.x[i], self.y(values[i]), 4)
+        _values(scene, self.macs[i], self.times[i], self.roof[i])
+        return scene
+
+    def _draw_axes(self) -> None:
+        scene = self.still
+        scene.text("Share of 1 segment's MACs, and of its time", 4, 10, color="quiet", size="small")
+        words = "segments of the 3×3 (hollow: they do not divide the channels)"
+        scene.text(words, WIDTH / 2, BASE + 31, color="quiet", size="small", anchor="middle")
+        for tick in self.y.ticks():
+            at, words = self.y(tick), f"{100 * tick:g}%"
+            scene.line("line", (LEFT, at, RIGHT, at), width=0.6)
+            scene.text(words, LEFT - 5, at, color="quiet", size="small", anchor="end")
+
+    def _draw_points(self) -> None:
+        """A dot for each number of segments, its number where there is room, and a place to
+        click.
+        """
+        scene, points = self.still, self.chart.points
+        free = WIDTH  # the left end of the last number that was written below the axis
+        for p, at, time in reversed(list(zip(points, self.x, self.times, strict=True))):
+            scene.dot("ink" if p.divides else "paper", at, self.y(time), 3, edge="ink")
+            if at + 12 < free:
+                words = f"{p.segments}"
+                scene.text(words, at, BASE + 13, color="quiet", size="small", anchor="middle")
+                free = at - 12
+        edges = [LEFT, *((a + b) / 2 for a, b in pairwise(self.x)), RIGHT]
+        for p, (left, right) in zip(points, pairwise(edges), strict=True):
+            scene.click(p.segments, left, TOP, right - left, BASE - TOP, f"{p.segments} segments")
 
 
 PLACES = (

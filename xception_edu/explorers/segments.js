@@ -177,7 +177,7 @@ function build(table, go, say) {
       wiring.show(s, piece);
       matrix.show(s, piece);
       costs.show({ row: rows[current], separable: rows.at(-1), regular: table.regular[at], pointwise: table.pointwise[at] });
-      const listing = () => rows.map((row, i) => [i + 1, say(pieces[i].words), ...table.columns.map((_, column) => number(row[column], column))]);
+      const listing = () => rows.map((row, i) => [integers.format(i + 1), say(pieces[i].words), ...table.columns.map((_, column) => number(row[column], column))]);
       const data = { key, title: say("Table of all {count} positions", { count: s.channels }), head, current, rows: listing };
       return { short: say("{at} of {count}", { at: s.segments, count: s.channels }), long: `${name}; ${words}`, data };
     },

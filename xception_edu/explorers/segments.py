@@ -1,18 +1,25 @@
 """The segments explorer: from a regular to a depthwise convolution, segment by segment (Section
 1.2, Figures 2 to 4).
+
+It is no scene of the engine's, as all others are: its script draws thousands of wires from the few
+numbers where pieces end, which as shapes would make the table several times as long, and its costs
+are a table with heads, which a screen reader reads and a narrow page folds.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, groupby
 
 import traitlets as t
+from matplotlib.figure import Figure
 
 from xception_edu import checks
 from xception_edu.architectures import ORDERS, ModuleConfig, module, regular_convolution
 from xception_edu.costs import Cost, block_diagonal_weights, total
+from xception_edu.explorers import segments_panels
 from xception_edu.explorers.engine.base import TableExplorer
 from xception_edu.explorers.engine.readouts import named
-from xception_edu.plots import segments_panel, style
+from xception_edu.plots import style
+from xception_edu.plots.pieces import counted
 from xception_edu.specs import Shape, segment_sizes
 
 MOST_CHANNELS = 64  # more could not be told apart on the screen
@@ -50,7 +57,7 @@ def pieces(channels: int, segments: int) -> dict[str, object]:
     sizes = segment_sizes(channels, segments)
     runs = [(len(list(run)), size) for size, run in groupby(sizes)]
     (number, size), *smaller = runs
-    words = f"{number} piece{'s' * (number > 1)} of {size} channel{'s' * (size > 1)}"
+    words = f"{counted(number, 'piece')} of {counted(size, 'channel')}"
     words += "".join(f", {number} of {size}" for number, size in smaller)
     kernels = block_diagonal_weights(channels, channels, segments)
     kept = f"{kernels:,} of {channels**2:,} kernels"
@@ -175,23 +182,14 @@ class SegmentsExplorer(TableExplorer):
         costs = position(self.table, **self.state())["costs"]
         return named(COLUMNS, costs[: len(COLUMNS)])
 
-    def picture(self) -> bytes:
-        """PNG of the current state: wiring, weights and costs."""
-        return self._written(segments_panel.png)
-
-    def svg(self) -> bytes:
-        """SVG of the current state: wiring, weights and costs."""
-        return self._written(segments_panel.svg)
-
-    def _written(self, write: Callable[..., bytes]) -> bytes:
-        """What a function of `segments_panel` makes of the current state."""
-        return write(
+    def figure(self) -> Figure:
+        """The current state as matplotlib draws it: wiring, weights and costs."""
+        return segments_panels.draw(
             position(self.table, **self.state()),
             COLUMNS,
             kernel_size=self.kernel_size,
             order=self.order,
             say=self.say,
-            fonts=self.fonts(),
         )
 
     @staticmethod

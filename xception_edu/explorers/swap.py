@@ -12,8 +12,13 @@ from xception_edu.benchmark.roofline import Roofline
 from xception_edu.configs import ORDERS
 from xception_edu.costs import Cost, cost_of
 from xception_edu.explorers.engine.scene import Scene
-from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
-from xception_edu.explorers.networks import Network, Row, arguments, network_of
+from xception_edu.explorers.engine.scene_explorer import (
+    SceneExplorer,
+    View,
+    as_arguments,
+    scene_explorer,
+)
+from xception_edu.explorers.networks import Network, Row, network_of
 from xception_edu.explorers.swap_panels import (
     Amount,
     Swap,
@@ -27,6 +32,7 @@ from xception_edu.explorers.swap_panels import (
     milliseconds,
     scales_of,
 )
+from xception_edu.plots.pieces import counted
 from xception_edu.specs import ConvSpec, Shape
 
 MULTIPLIERS = (1, 2)  # of the control, besides the one that is asked for
@@ -101,6 +107,7 @@ def swap_explorer(
     first = stops[-1] if segments == EVERY else segments
     state = {"segments": first, "pointwise": int(pointwise)}
     state |= {"multiplier": multiplier, "order": order}
+    given = {"module": module, "input_size": input_size, "measurements": measurements}
     return scene_explorer(
         "swap_explorer",
         ("segments", "Segments"),
@@ -108,7 +115,7 @@ def swap_explorer(
         columns_of(counted.before),
         counted.views,
         state,
-        arguments(module=module, input_size=input_size, measurements=measurements),
+        as_arguments(given),
     )
 
 
@@ -234,7 +241,7 @@ class Counted:
         params, macs, _, ms = totals.ratios()
         whole = totals.whole
         every = ", one a channel" if stop == self.stops[-1] else ""
-        segments = f"{stop} segment{'s' * (stop > 1)}{every}"
+        segments = counted(stop, "segment") + every
         ratios = f"{params:.2f} × parameters, {macs:.2f} × MACs, {ms:.2f} × time"
         return View(
             stop=stop,
@@ -249,7 +256,7 @@ class Counted:
             ),
             scenes=scenes,
             alts=(
-                f"{len(self.layers)} layer{'s' * (len(self.layers) > 1)}, now and before",
+                f"{counted(len(self.layers), 'layer')}, now and before",
                 f"Bars of the network, before and now; four curves, {stop} is marked",
             ),
         )

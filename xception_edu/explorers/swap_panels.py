@@ -168,7 +168,7 @@ def _short(name: str, most: int = 14) -> str:
 def amount(value: float, column: int) -> str:
     """A number of a quantity in three digits, with its unit: "1.23 M", "8.1 MiB", "0.31"."""
     if column == 2:
-        return readable(value / MIB, ("MiB",))
+        return readable(value / MIB, ("MiB",)) if value >= MIB else readable(value / 1024, ("KiB",))
     if column == 3:
         return milliseconds(value)
     if value < 1000:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from xception_edu import checks
@@ -22,10 +23,11 @@ from xception_edu.explorers.sweep_panels import (
     draw_rates,
     draw_widths,
 )
+from xception_edu.plots.pieces import counted
 from xception_edu.specs import segment_sizes
 from xception_edu.training.sweep import statistics
 from xception_edu.training.sweep.findings import read_results
-from xception_edu.training.sweep.plan import Plan, recipe_of, with_points
+from xception_edu.training.sweep.plan import Plan, varied, with_points
 
 Record = Mapping[str, Any]
 BUDGETS = {"params": "Parameters", "macs": "MACs", "step_time": "Time of a step"}
@@ -46,7 +48,7 @@ COLUMNS = (
 
 def sweep_explorer(
     *,
-    segments: int = 4,
+    segments: int | None = None,
     budget: str = "params",
     show: str = "curves",
     guess: int | None = None,
@@ -58,6 +60,7 @@ def sweep_explorer(
 
     Args:
         segments: a number that was trained; the middle flow's channels stand for one per channel.
+            None: 4, or the next above.
         budget: what all networks have alike: "params", "macs" or "step_time", as far as trained.
         show: beside the accuracies "curves" of all seeds, the network's "widths", or "rates".
         guess: the number of segments that you think is best; it is drawn.
@@ -67,8 +70,9 @@ def sweep_explorer(
     checks.one_of("budget", budget, list(found))
     if guess is not None:
         checks.integer("guess", guess)
+    folder = None if runs is None else folder_of(found, runs)
     try:
-        charts = {name: chart_of(record, guess, runs) for name, record in found.items()}
+        charts = {name: chart_of(record, guess, folder) for name, record in found.items()}
     except (LookupError, TypeError, AttributeError) as error:
         if runs is None:
             raise
@@ -83,9 +87,10 @@ def sweep_explorer(
         "budget": ("Alike are", {name: BUDGETS[name] for name in found}),
         "show": ("Show", SHOWN),
     }
+    if segments is None:
+        segments = next(point.stop for point in charts[budget].points if point.stop >= 4)
     state = {"segments": segments, "budget": budget, "show": show}
-    given = "" if guess is None else f", guess={guess}"
-    given += "" if runs is None else as_arguments({"runs": runs})
+    given = as_arguments({"guess": guess, "runs": runs})
     return scene_explorer(
         "sweep_explorer", ("segments", "Segments"), choices, COLUMNS, views, state, given
     )
@@ -103,10 +108,10 @@ def measured() -> dict[str, Record]:
 # ---- from a record to points ---------------------------------------------------------------------
 
 
-def chart_of(record: Record, guess: int | None, runs: object) -> Chart:
+def chart_of(record: Record, guess: int | None, folder: Path | None) -> Chart:
     """The points of a record, with the learner's runs among them, ordered by their segments."""
     plan = Plan.from_dict(record["plan"])
-    own = {} if runs is None else own_runs(plan, runs)
+    own = {} if folder is None else own_runs(plan, folder)
     plan = with_points(plan, list(own))
     rows = {row["point"]: row for row in record["points"]}
     points = [
@@ -117,15 +122,23 @@ def chart_of(record: Record, guess: int | None, runs: object) -> Chart:
     return Chart(points=points, guess=guess)
 
 
-def own_runs(plan: Plan, runs: object) -> dict[str, list[Record]]:
-    """The lines of a learner's sweep, by point; ValueError where there is none by this plan."""
+def folder_of(found: Mapping[str, Record], runs: object) -> Path:
+    """The folder of a learner's sweep; ValueError where it has none by the plans that are here."""
     folder = checks.path("runs", runs, "the folder of a sweep")
-    if not (folder / f"{plan.name}.jsonl").is_file():
+    names = [record["plan"]["name"] for record in found.values()]
+    if not any((folder / f"{name}.jsonl").is_file() for name in names):
         right = (
-            f"a folder with {plan.name}.jsonl, which `python -m xception_edu sweep` writes by the"
-            f" plan {plan.name}"
+            f"a folder with {names[0]}.jsonl, which `python -m xception_edu sweep` writes by the"
+            f" plan {names[0]}"
         )
         raise checks.wrong("runs", str(folder), right)
+    return folder
+
+
+def own_runs(plan: Plan, folder: Path) -> dict[str, list[Record]]:
+    """The lines of a learner's sweep by this plan, by point."""
+    if not (folder / f"{plan.name}.jsonl").is_file():
+        return {}
     _, lines = read_results(folder, plan.name)
     by_point: dict[str, list[Record]] = {}
     for line in lines:
@@ -141,7 +154,7 @@ def _point(
     results = [run for run in (*runs, *own) if run["point"] == name and run["purpose"] == "result"]
     short = [run for run in (*runs, *own) if run["point"] == name and run["purpose"] == "rate"]
     tops = [line["test_top1"] for line in own if line["purpose"] == "result"]
-    model = replace(recipe_of(plan, plan.point(name), {}).model, width=results[0]["width"])
+    model = replace(varied(plan, plan.point(name)).model, width=results[0]["width"])
     interval = _interval(row, tops)
     return Point(
         stop=_stop(plan, model),
@@ -212,13 +225,13 @@ def _view(record: Record, chart: Chart, at: int, show: str) -> View:
     name = "channels" if point.name == "all" else point.name
     row = rows.get(name)
     seeds = len(point.top1) or len(point.own)
-    which = "One segment per channel" if point.name == "all" else f"{_segments(point.stop)}"
+    which = "One segment per channel" if point.name == "all" else counted(point.stop, "segment")
     bounds = "–" if point.low is None else f"{point.low:.1%} to {point.high:.1%}"
     scenes: list[Scene] = [draw_accuracy(at, chart), DRAW[show](at, chart)]
     return View(
         stop=point.stop,
         short="one per channel" if point.name == "all" else f"{point.stop}",
-        title=f"{which}: {point.mean:.1%} right, mean of {seeds} seed{'s' * (seeds > 1)}",
+        title=f"{which}: {point.mean:.1%} right, mean of {counted(seeds, 'seed')}",
         note=_note(record, row),
         values=(
             f"{point.mean:.1%}",
@@ -236,10 +249,6 @@ def _view(record: Record, chart: Chart, at: int, show: str) -> View:
     )
 
 
-def _segments(count: int) -> str:
-    return f"{count} segment{'s' * (count > 1)}"
-
-
 def _note(record: Record, row: Record | None) -> str:
     """Which data, how long, how large."""
     recipe = Plan.from_dict(record["plan"]).base
@@ -249,12 +258,18 @@ def _note(record: Record, row: Record | None) -> str:
 
 
 def _difference(record: Record, name: str, end: str) -> str:
-    """A point's mean difference from an end, in points of accuracy, with Holm's p."""
+    """A point's mean difference from an end, in points of accuracy, with Holm's p; where there is
+    none, why.
+    """
+    if name == end:
+        return "– (this end itself)"
     for row in record["comparisons"]:
         if (row["point"], row["end"]) == (name, end):
-            return f"{100 * row['mean']:+.1f} (p {_p(row['p_holm'])})".replace("-", "−")
-    return "–"
+            return f"{100 * row['mean']:+.1f} points (p {_p(row['p_holm'])})".replace("-", "−")
+    return "– (not tested)"
 
 
 def _p(value: float) -> str:
+    if value < 1e-4:
+        return "<0.0001"
     return f"{value:.2f}" if value >= 0.01 else f"{value:.4f}"

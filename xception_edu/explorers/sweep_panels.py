@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xception_edu.explorers.engine.scene import CHOSEN, Scene
+from xception_edu.plots.pieces import counted
 
 WIDTH, HEIGHT = 390, 340  # pixels of a panel
 LEFT, RIGHT, TOP, BASE = 46, 380, 34, 284  # the axes' box in it
 ROW = 27  # pixels of a line of the list of layers
+BARS = 172  # where its bars begin, behind the longest name
 OURS, YOURS, GUESS = CHOSEN, "paper", "ink"
 Curve = Sequence[tuple[int, float]]
 
@@ -68,15 +70,19 @@ def draw_accuracy(at: int, chart: Chart) -> Scene:
     for place, point in enumerate(chart.points):
         x = LEFT + (place + 0.5) * pitch
         scene.text(point.name, x, BASE + 14, color="quiet", size="small", anchor="middle")
-        scene.click(point.stop, x - pitch / 2, TOP, pitch, BASE - TOP, f"{point.name} segments")
+        words = "one per channel" if point.name == "all" else counted(point.stop, "segment")
+        scene.click(point.stop, x - pitch / 2, TOP, pitch, BASE - TOP, words)
     words = "segments (all: one per channel)"
     scene.text(words, (LEFT + RIGHT) / 2, BASE + 30, color="quiet", size="small", anchor="middle")
     best = max((p for p in chart.points if p.is_end), key=lambda p: p.mean)
     y = _y(best.mean, low, high)
     scene.line("quiet", (LEFT, y, RIGHT, y), dash=True)
     _legend(scene, chart)
-    for place, point in enumerate(chart.points):
-        _mark(scene, LEFT + (place + 0.5) * pitch, point, (low, high), chosen=place == at)
+    middles = [LEFT + (place + 0.5) * pitch for place in range(len(chart.points))]
+    for x, point in zip(middles, chart.points, strict=True):
+        _seeds(scene, x, point, (low, high))
+        _mean(scene, x, point, (low, high))  # the chosen one's, too: what stands still is sent once
+    _mean(scene, middles[at], chart.points[at], (low, high), OURS, radius=5)
     return scene
 
 
@@ -100,20 +106,28 @@ def _legend(scene: Scene, chart: Chart) -> None:
         scene.text("your guess", middle, TOP - 7, color=GUESS, size="small", anchor="middle")
 
 
-def _mark(
-    scene: Scene, x: float, point: Point, bounds: tuple[float, float], *, chosen: bool
-) -> None:
-    """A point's seeds, and its mean with the interval."""
+def _seeds(scene: Scene, x: float, point: Point, bounds: tuple[float, float]) -> None:
+    """A dot a seed of a point."""
     for value in point.top1:
         scene.dot("quiet", x - 8, _y(value, *bounds), 2)
     for value in point.own:
         scene.dot(YOURS, x - 8, _y(value, *bounds), 4, edge="ink")
-    color = OURS if chosen else "quiet"
+
+
+def _mean(
+    scene: Scene,
+    x: float,
+    point: Point,
+    bounds: tuple[float, float],
+    color: str = "quiet",
+    radius: float = 4,
+) -> None:
+    """A point's mean with its interval."""
     if point.low is not None and point.high is not None:
         lower, upper = _y(point.low, *bounds), _y(point.high, *bounds)
         ends = [(x - 1, y, x + 9, y) for y in (lower, upper)]
         scene.line(color, (x + 4, lower, x + 4, upper), *ends, width=2)
-    scene.dot(color, x + 4, _y(point.mean, *bounds), 5 if chosen else 4, edge="paper")
+    scene.dot(color, x + 4, _y(point.mean, *bounds), radius, edge="paper")
 
 
 def ticks(low: float, high: float) -> list[float]:
@@ -170,14 +184,15 @@ def draw_widths(at: int, chart: Chart) -> Scene:
     point = chart.points[at]
     scene.text("Channels, layer by layer; outlined: one per channel", 10, 12, color="quiet")
     most = max(reference for *_, reference in point.layers)
-    scale = (RIGHT - 190) / max(most, *(channels for _, channels, _ in point.layers))
-    for row, (name, channels, reference) in enumerate(point.layers):
-        y = TOP + row * ROW
+    scale = (RIGHT - BARS - 40) / max(most, *(channels for _, channels, _ in point.layers))
+    heights = [TOP + row * ROW for row in range(len(point.layers))]
+    for y, (name, _, reference) in zip(heights, point.layers, strict=True):  # what stands still
         scene.text(name, 10, y + 9, size="small")
-        scene.rect("quiet", 150, y, channels * scale, 18, opacity=0.45)
-        edge = (150, y, 150 + reference * scale, y, 150 + reference * scale, y + 18, 150, y + 18)
-        scene.line("quiet", (*edge, 150, y))
-        right = 150 + max(channels, reference) * scale + 6
+        end = BARS + reference * scale
+        scene.line("quiet", (BARS, y, end, y, end, y + 18, BARS, y + 18, BARS, y))
+    for y, (_, channels, reference) in zip(heights, point.layers, strict=True):
+        scene.rect("quiet", BARS, y, channels * scale, 18, opacity=0.45)
+        right = BARS + max(channels, reference) * scale + 6
         scene.text(f"{channels}", right, y + 9, size="small")
     scene.text(point.segments_have, 10, TOP + len(point.layers) * ROW + 16)
     return scene

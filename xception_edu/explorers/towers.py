@@ -11,7 +11,6 @@ import numpy as np
 from xception_edu import architectures
 from xception_edu.architectures import Layers, ModuleConfig
 from xception_edu.costs import Cost, block_diagonal_weights, total
-from xception_edu.explorers import towers_picture
 from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
 from xception_edu.explorers.numpy_convolutions import (
     Array,
@@ -21,7 +20,8 @@ from xception_edu.explorers.numpy_convolutions import (
     identity,
     pointwise,
 )
-from xception_edu.explorers.towers_picture import BETWEEN, KEYS, Progress, Weights
+from xception_edu.explorers.towers_matrices import Weights, matrices
+from xception_edu.explorers.towers_panels import BETWEEN, KEYS, Progress, diagram
 from xception_edu.specs import ConvSpec, Shape, segment_sizes
 
 TOWERS = {3: "3", 4: "4"}
@@ -219,8 +219,8 @@ def _view(
         # on the way, nothing is saved yet: the counts are those of the figure left
         values=(*counted[at.key], number),
         scenes=(
-            towers_picture.diagram(at, sizes(towers), towers),
-            towers_picture.matrices(at, w, towers),
+            diagram(at, sizes(towers), towers),
+            matrices(at, w, towers),
         ),
         alts=(
             f"{title}. {_diagram(at.key, towers)}",

@@ -5,16 +5,20 @@ one of its outputs sees of a photograph.
 import io
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 from math import sqrt
-
-from PIL import Image
 
 from xception_edu import checks
 from xception_edu.costs import Cost
+from xception_edu.explorers.engine.readouts import extent
 from xception_edu.explorers.engine.scene import Scene
-from xception_edu.explorers.engine.scene_explorer import SceneExplorer, View, scene_explorer
-from xception_edu.explorers.networks import NETWORKS, Network, Row, arguments, network_of
+from xception_edu.explorers.engine.scene_explorer import (
+    SceneExplorer,
+    View,
+    as_arguments,
+    scene_explorer,
+)
+from xception_edu.explorers.networks import NETWORKS, Network, Row, network_of
+from xception_edu.explorers.photographs import photograph
 from xception_edu.explorers.swap_panels import amount
 from xception_edu.explorers.walk_panels import (
     Layer,
@@ -84,7 +88,7 @@ def walk_explorer(
     """
     if module is not None:
         own = network_of(module, input_size)
-        given = arguments(module=module, input_size=input_size)
+        given = as_arguments({"module": module, "input_size": input_size})
         walk = {"block": block}
         call = ("walk_explorer", ("block", "Block"))
         return scene_explorer(*call, {}, COLUMNS, lambda: views(own), walk, given)
@@ -146,7 +150,7 @@ def _view(
             f"{cost.params:,}",
             f"{cost.macs:,}",
             amount(cost.activation_bytes(), 2),
-            times(*sight.field[:2]) if sight.field else "–",
+            extent(*sight.field[:2]) if sight.field else "–",
         ),
         scenes=scenes,
         alts=(
@@ -189,7 +193,7 @@ def profile_of(stages: Sequence[tuple[str, list[Row]]]) -> Profile:
                 value *= 4 if strip == "activation_bytes" else 1
                 counted[_kind(row)] = counted.get(_kind(row), 0) + value
             blocks.append(counted)
-    most = {"side": f"{max(sides)}"}
+    most = {"side": f"{max(sides):,}"}
     for strip, blocks in costs.items():
         highest = max(sum(block.values()) for block in blocks)
         most[strip] = amount(highest, 2 if strip == "activation_bytes" else 0)
@@ -232,8 +236,12 @@ def _side(shape: Sequence[int]) -> int:
 def _size(shape: Sequence[int]) -> str:
     """A map as the paper writes it, height×width×channels."""
     if len(shape) != 3 or tuple(shape[1:]) == (1, 1):
-        return f"vector of {shape[0]}" if len(shape) != 2 else f"{shape[0]} vectors of {shape[1]}"
-    return times(*shape[1:], shape[0])
+        return (
+            f"vector of {shape[0]:,}"
+            if len(shape) != 2
+            else f"{shape[0]:,} vectors of {shape[1]:,}"
+        )
+    return extent(*shape[1:], shape[0])
 
 
 def _field(rows: Sequence[Row]) -> tuple[tuple[int, int, int] | None, str]:
@@ -284,14 +292,12 @@ def _words(row: Row) -> str:
 def photo(image: tuple[int, int]) -> bytes:
     """Chelsea the cat, as scikit-image ships her, cut to the proportions of the input: a PNG."""
     wide, high = map(round, photo_size(image))
-    with Image.open(str(files("skimage").joinpath("data/chelsea.png"))) as picture:
-        scale = min(picture.width / wide, picture.height / high)
-        width, height = wide * scale, high * scale
-        left, top = (picture.width - width) / 2 + 20, (picture.height - height) / 2
-        left = min(left, picture.width - width)
-        cut = picture.convert("RGB").resize(
-            (wide, high), box=(left, top, left + width, top + height)
-        )
+    picture = photograph("chelsea")
+    scale = min(picture.width / wide, picture.height / high)
+    width, height = wide * scale, high * scale
+    left, top = (picture.width - width) / 2 + 20, (picture.height - height) / 2
+    left = min(left, picture.width - width)
+    cut = picture.resize((wide, high), box=(left, top, left + width, top + height))
     buffer = io.BytesIO()
     cut.quantize(COLORS).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

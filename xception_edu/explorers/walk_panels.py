@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
-from xception_edu.explorers.engine.scene import Scene
+from xception_edu.explorers.engine.readouts import extent, share
+from xception_edu.explorers.engine.scene import CHOSEN, Scene
+from xception_edu.explorers.engine.tiles import frame
 from xception_edu.plots.depth_profiles import KEY
+from xception_edu.plots.pieces import counted
 
 WIDTH, LEFT = 390, 8  # pixels of a panel, and left of what it has
 STRIP, BAR = 64, 40  # from one strip of bars to the next, and the highest bar
@@ -51,8 +54,8 @@ class Sight:
         if self.field is None:
             return [f"No rectangle, because of {self.why}"]
         height, width, jump = self.field
-        said = [f"{height}×{width} of {self.image[0]}×{self.image[1]} pixels"]
-        said.append(f"its neighbor: {jump} pixel{'s' * (jump > 1)} on")
+        said = [f"{extent(height, width)} of {extent(*self.image)} pixels"]
+        said.append(f"its neighbor: {counted(jump, 'pixel')} on")
         if height > self.image[0] or width > self.image[1]:
             said.append("beyond the picture: padding")
         return said
@@ -156,24 +159,14 @@ def draw_here(still: Scene, profile: Profile, at: int, sight: Sight) -> Scene:
     for row, strip in enumerate(STRIPS):
         totals, base = profile.totals(strip), _base(row)
         x, wide = _bar(at, len(totals))
-        _frame(scene, x, base - BAR, wide, BAR)
-        words = f"{totals[at]} pixel{'s' * (totals[at] > 1)}"
+        scene.line(CHOSEN, frame(x, base - BAR, wide, BAR), width=2)
+        words = counted(totals[at], "pixel")
         if strip != "side":
-            words = f"{totals[at] / (sum(totals) or 1):.1%} of {LABELS[strip][1]}"
+            words = f"{share(totals[at] / (sum(totals) or 1))} of {LABELS[strip][1]}"
         y = base - BAR - 11
         scene.text(words, WIDTH - LEFT, y, size="small", anchor="end", bold=True)
     _draw_sight(scene, sight)
     return scene
-
-
-def _frame(
-    scene: Scene, x: float, y: float, width: float, height: float, *, rim: bool = False
-) -> None:
-    """An outline in ink, which means "chosen" wherever it is; upon a picture it has a rim."""
-    run = (x, y, x + width, y, x + width, y + height, x, y + height, x, y)
-    if rim:
-        scene.line("paper", run, width=4.5)
-    scene.line("ink", run, width=2)
 
 
 def _draw_sight(scene: Scene, sight: Sight) -> None:
@@ -189,13 +182,12 @@ def _draw_sight(scene: Scene, sight: Sight) -> None:
     height, width, jump = (side * scale for side in sight.field)
     x, y = LEFT + (wide - width) / 2, TOP + (high - height) / 2
     if jump > 3 and width + 2 * jump < wide:
-        x2 = x + jump
-        run = (x2, y, x2 + width, y, x2 + width, y + height, x2, y + height, x2, y)
-        scene.line("paper", run, width=3)
-        scene.line("ink", run, dash=True)
+        neighbor = frame(x + jump, y, width, height)
+        scene.line("ink", neighbor, dash=True, halo=True)
     top, start = max(y, TOP), max(x, LEFT)
     end, bottom = min(x + width, LEFT + wide), min(y + height, TOP + high)
-    _frame(scene, start, top, max(end - start, 2), max(bottom - top, 2), rim=True)
+    own = frame(start, top, max(end - start, 2), max(bottom - top, 2))
+    scene.line(CHOSEN, own, width=2, halo=True)  # so that ink is seen on every photograph
 
 
 # ---- one block -----------------------------------------------------------------------------------

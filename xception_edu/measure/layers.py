@@ -1,7 +1,5 @@
 """Costs counted by machine: of every layer of a model, and of the whole, for one image."""
 
-import warnings
-
 import torch
 from torch import nn
 
@@ -44,9 +42,7 @@ def _run(model: nn.Module, shape: Shape | tuple[int, int, int], method: str) -> 
         image = image_of(shadow, shape)
         with counter:
             shadow(image)
-    if counter.unknown:
-        names = ", ".join(counter.unknown)
-        warnings.warn(f"operators that are not known are counted as 0: {names}", stacklevel=4)
+    counter.warn_of_unknown(stacklevel=3)  # where the public function was called
     return counter
 
 

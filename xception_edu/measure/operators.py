@@ -5,6 +5,7 @@ multiply-accumulate as two.
 """
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -117,6 +118,17 @@ class OperatorCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for name in {self.running[-1], *owners} - {None}:
             cost += self.own_tensors(self.modules[name])
         return cost
+
+    def warn_of_unknown(self, stacklevel: int) -> None:
+        """Name the operators whose work is not known, in a warning; it points at the frame that
+        many levels up, 1 being the one that calls this.
+        """
+        if self.unknown:
+            names = ", ".join(self.unknown)
+            warnings.warn(
+                f"operators that are not known are counted as 0: {names}",
+                stacklevel=stacklevel + 1,
+            )
 
     def own_tensors(self, module: nn.Module) -> Cost:
         """Parameters and buffers that hang on this module and were not counted before.

@@ -17,8 +17,9 @@ WINDOWS = {"max_pool2d_with_indices", "max_pool2d", "avg_pool2d"}
 WHOLE_POOLS = {"_adaptive_avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d"}
 REDUCTIONS = {"mean", "sum", "amax", "amin", "var", "std", "var_mean", "max", "min", "logsumexp"}
 PRODUCTS = {"mm", "addmm", "bmm", "baddbmm", "linear", "matmul"}
+# Operators that put places elsewhere, or values of several places into one.
 MOVES = {"roll", "flip", "gather", "index", "index_select", "grid_sampler_2d", "im2col", "col2im"}
-PIXELS = {"pixel_shuffle", "pixel_unshuffle", "sort", "topk", "cumsum", "embedding"}
+MOVES |= {"pixel_shuffle", "pixel_unshuffle", "sort", "topk", "cumsum", "embedding"}
 
 
 class Seen(NamedTuple):
@@ -40,7 +41,7 @@ class Seen(NamedTuple):
     def window(self, kernel: Sequence[int], stride: Sequence[int], out: Tensor) -> "Seen":
         """Behind a window of these sides that slides over the places."""
         if self.field is None or self.axes != (2, 3):
-            return self.unknown("places that were moved")._replace(axes=(2, 3))
+            return self.unknown(MOVED)._replace(axes=(2, 3))
         height, width, jump = self.field
         field = Field(
             height + (kernel[0] - 1) * jump, width + (kernel[1] - 1) * jump, jump * stride[0]
@@ -94,7 +95,7 @@ def after(
         return _multiplied(operator, args, read, seen, out)
     if "attention" in operator or (operator.endswith("softmax") and _axis(args, tensor, seen)):
         return seen.unknown(ATTENTION)
-    if operator in MOVES | PIXELS or "upsample" in operator:
+    if operator in MOVES or "upsample" in operator:
         return seen.unknown(operator.replace("_", " "))
     if operator in REDUCTIONS:
         return _reduced(args, tensor, seen, out)

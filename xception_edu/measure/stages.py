@@ -5,11 +5,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from xception_edu import checks
-from xception_edu.measure.shadow import image_of, taken, without_values
+from xception_edu.measure.operators import tensors_in
+from xception_edu.measure.shadow import image_of, taken, unwrapped, without_values
 from xception_edu.specs import Shape
 
-CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 MOST = 64  # blocks that can be told apart in a picture
 
 
@@ -18,11 +17,11 @@ def stage_shapes(model: nn.Module, shape: Shape | tuple[int, int, int]) -> list[
 
     `shape` is (channels, height, width).
 
-    Stages are the model's direct children; an nn.Sequential's children count one by one. On the
-    meta device, so without work; the model is left as it was. A vector of n features is (n, 1, 1).
+    Stages are the model's direct children; those of an nn.Sequential, nn.ModuleList or
+    nn.ModuleDict count one by one. On the meta device, so without work; the model is left as it
+    was. A vector of n features is (n, 1, 1).
     """
-    checks.instance("model", model, nn.Module, "a torch.nn.Module")
-    shadow = without_values(model).eval()
+    shadow = without_values(unwrapped(model)).eval()
     stages: list[tuple[str, Shape]] = []
     for name, stage in stages_of(shadow).items():
         stage.register_forward_hook(_recorder(stages, name))
@@ -32,21 +31,41 @@ def stage_shapes(model: nn.Module, shape: Shape | tuple[int, int, int]) -> list[
 
 
 def stages_of(model: nn.Module) -> dict[str, nn.Module]:
-    """The model's direct children by name, those of an nn.Sequential one by one."""
+    """The model's direct children by name, those of a container one by one."""
     stages: dict[str, nn.Module] = {}
     for name, child in model.named_children():
-        if isinstance(child, nn.Sequential):
-            stages |= {f"{name}.{part}": stage for part, stage in child.named_children()}
-        else:
-            stages[name] = child
+        stages |= _members(name, child) if _is_container(child) else {name: child}
     return stages
 
 
+def _members(name: str, container: nn.Module) -> dict[str, nn.Module]:
+    """The container's children by their full names; where one never runs itself, its own."""
+    members: dict[str, nn.Module] = {}
+    for part, child in container.named_children():
+        full = f"{name}.{part}"
+        members |= _members(full, child) if _never_runs(child) else {full: child}
+    return members
+
+
+def _is_container(module: nn.Module) -> bool:
+    """Whether it merely holds others, in order or by name."""
+    return isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict) or _never_runs(module)
+
+
+def _never_runs(module: nn.Module) -> bool:
+    """Whether it has no forward: what holds it calls its members one by one."""
+    return type(module).forward is nn.Module.forward
+
+
 def _recorder(stages: list[tuple[str, Shape]], name: str) -> Any:
-    """A hook that notes the output's shape under `name`."""
-    return lambda module, args, out: stages.append(
-        (name, Shape(*out.shape[1:], *(1,) * (4 - out.dim())))
-    )
+    """A hook that notes the shape of the output, or of its first tensor, under `name`."""
+
+    def note(module: nn.Module, args: Any, out: Any) -> None:
+        for tensor in tensors_in(out)[:1]:
+            shape = (*tensor.shape[1:], *(1,) * (4 - tensor.dim()))
+            stages.append((name, Shape(*shape)))
+
+    return note
 
 
 def stages(model: nn.Module, names: list[str]) -> tuple[list[dict[str, str]], list[int]]:
@@ -85,7 +104,7 @@ def _cut(model: nn.Module, names: list[str]) -> list[str]:
 
 def _is_opened(name: str, module: nn.Module, names: list[str]) -> bool:
     layers = sum(_is_within(one, name) for one in names)
-    return isinstance(module, CONTAINERS) or 2 * layers > len(names) > 12
+    return _is_container(module) or 2 * layers > len(names) > 12
 
 
 def _count(cut: list[str], names: list[str]) -> int:

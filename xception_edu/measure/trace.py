@@ -5,7 +5,6 @@ The layers and costs are those of `operators`; here they are a graph, as plain d
 """
 
 import copy
-import warnings
 from typing import Any
 
 import torch
@@ -16,7 +15,7 @@ from xception_edu.costs import Cost
 from xception_edu.equivalence import is_swappable
 from xception_edu.measure.operators import MeasuredLayer, OperatorCounter, tensors_in
 from xception_edu.measure.positions import Seen, after, image_seen
-from xception_edu.measure.shadow import unwrapped, without_values
+from xception_edu.measure.shadow import image_of, unwrapped, without_values
 from xception_edu.measure.stages import stages
 from xception_edu.specs import Shape
 
@@ -149,6 +148,7 @@ def traced(module: nn.Module, input_size: int | tuple[int, int, int] | Shape | N
     model = unwrapped(module)
     shape = input_shape(model, input_size)
     tracer, ran_on = _run(model, shape)
+    tracer.warn_of_unknown(stacklevel=2)
     rows = tracer.rows + _not_run(tracer)
     blocks, places = stages(tracer.model, [row["name"] for row in rows])
     for row, place in zip(rows, places, strict=True):
@@ -173,13 +173,16 @@ def input_shape(model: nn.Module, input_size: object) -> Shape:
 def _run(model: nn.Module, shape: Shape) -> tuple[_Tracer, str]:
     """Follow an image without values; with random ones where the module asks for values."""
     try:
-        return _followed(without_values(model).eval(), shape, "meta"), "shapes"
+        shadow = without_values(model).eval()
+        return _followed(shadow, image_of(shadow, shape)), "shapes"
     except Exception as error:
         if "meta" not in str(error).lower():
             raise _refused(shape, error) from error
-    shadow = copy.deepcopy(model).eval().cpu()
     try:
-        return _followed(shadow, shape, "cpu"), "values"
+        shadow = copy.deepcopy(model).eval().cpu()
+        dtype = image_of(shadow, shape).dtype
+        values = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0))
+        return _followed(shadow, values.to(dtype)), "values"
     except Exception as error:
         raise _refused(shape, error) from error
 
@@ -189,22 +192,12 @@ def _refused(shape: Shape, error: BaseException) -> ValueError:
     return checks.wrong("input_size", tuple(shape), f"one that the module takes: {reason}")
 
 
-def _followed(shadow: nn.Module, shape: Shape, device: str) -> _Tracer:
+def _followed(shadow: nn.Module, image: Tensor) -> _Tracer:
     tracer = _Tracer(shadow)
-    first = next((p for p in shadow.parameters() if p.is_floating_point()), None)
-    dtype = torch.float32 if first is None else first.dtype
-    with torch.no_grad(), torch.device(device):
-        generator = None if device == "meta" else torch.Generator().manual_seed(0)
-        if generator is None:
-            image = torch.empty(1, *shape, dtype=dtype)
-        else:
-            image = torch.rand(1, *shape, generator=generator).to(dtype)
+    with torch.no_grad(), torch.device(image.device):
         tracer.begin(image)
         with tracer:
             shadow(image)
-    if tracer.unknown:
-        names = ", ".join(tracer.unknown)
-        warnings.warn(f"operators that are not known are counted as 0: {names}", stacklevel=4)
     return tracer
 
 

@@ -16,6 +16,7 @@ ASKED = {
     "ablation_activation": "Figure 10",
     "ablation_inception_like": "Table 1",
     "ablation_order": "Section 1.2",
+    "ablation_training": "Section 4.2",
     "frozen_kernels": "not asked",
 }
 DIALS = ("entangled_0", "entangled_025", "entangled_05", "entangled_075", "entangled_1")

@@ -21,6 +21,7 @@ from xception_edu.benchmark.records import (
 )
 from xception_edu.benchmark.roofline import Roofline
 from xception_edu.plots import style
+from xception_edu.plots.pieces import counted
 
 TYPES = {"float32": "fp32", "bfloat16": "bf16"}
 NETWORKS = {"xception": "Xception", "inception_v3": "Inception V3"}
@@ -255,7 +256,7 @@ def draw_time_lost(axes: Sequence[Axes], record: Record) -> Sequence[Axes]:
         )
         ax.tick_params(axis="y", length=0)
         ax.set_title(f"{name}: lost, of all", loc="left", fontsize=style.MEDIUM, color=style.QUIET)
-        ax.set_xlabel(f"ms for {batch} image{'s' * (batch > 1)}, forward; fp32")
+        ax.set_xlabel(f"ms for {counted(batch, 'image')}, forward; fp32")
     return axes
 
 

@@ -14,6 +14,7 @@ from xception_edu.plots import gallery, style
 from xception_edu.plots.descriptions import PICTURES, WORDS
 
 # of lines over something: colors would say what kind of layer they mean
+LETTERS_IN_A_ROW = 90  # as many fit across a chart of lines
 LINES: tuple[dict[str, Any], ...] = (
     {"color": style.INK, "linestyle": "-", "marker": "o"},
     {"color": style.QUIET, "linestyle": (0, (5, 2)), "marker": "s"},
@@ -176,7 +177,7 @@ def show_lines(
 ) -> Picture:
     """Lines over `x`, which has a tick at every value, from zero upward.
 
-    Each bears its name where it begins; or, where several begin at one point, at its end.
+    Each bears its name above where it begins; or, where several begin at one point, its end.
 
     Args:
         x: the places of the points, numbers or names, all of which get a tick.
@@ -197,8 +198,11 @@ def show_lines(
         for look, (label, y) in zip(LINES, lines.items(), strict=False):
             ax.plot(x, y, markersize=5, linewidth=1.8, clip_on=False, **look)
             place = {"xytext": (shift, 6), "textcoords": "offset points", "ha": side}
+            # above all of the line that runs along the name
+            along = np.linspace(0, len(label) / LETTERS_IN_A_ROW, 20) * (len(y) - 1)
+            height = np.interp(along if apart else len(y) - 1 - along, range(len(y)), y).max()
             ax.annotate(
-                label, (x[at], y[at]), fontsize=style.TEXT, path_effects=style.halo(), **place
+                label, (x[at], height), fontsize=style.TEXT, path_effects=style.halo(), **place
             )
         ax.set_title(title, loc="left", fontsize=style.TEXT, pad=14)
         ax.set(xlabel=x_label, xticks=x)

@@ -38,6 +38,11 @@ def times(*sides: int) -> str:
     return "×".join(map(str, sides))
 
 
+def counted(number: int, word: str) -> str:
+    """A number with its word: "1 segment", "4 segments"."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def map_size(shape: Shape) -> str:
     """A feature map as the paper writes it, height×width×channels; a vector as its length."""
     return (

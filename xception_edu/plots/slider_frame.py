@@ -18,6 +18,7 @@ from matplotlib.path import Path
 from xception_edu.costs import block_diagonal_weights
 from xception_edu.plots import style
 from xception_edu.plots.cost_charts import SegmentsCurve
+from xception_edu.plots.pieces import counted
 from xception_edu.specs import segment_sizes
 
 CHANNELS, SIDE = 12, 19  # few channels, as in Figures 2 to 4; maps of Xception's middle flow
@@ -107,7 +108,7 @@ def draw_wiring(ax: Axes, segments: int) -> Axes:
     columns = [WIRING + i * (PITCH + GAP) for i in range(3)]
     blue = style.COLORS["pointwise"]
     _head(ax, columns[0] + PITCH + GAP / 2, "1×1", "all to all")
-    _head(ax, columns[1] + PITCH + GAP / 2, "3×3", _plural(segments, "segment"))
+    _head(ax, columns[1] + PITCH + GAP / 2, "3×3", counted(segments, "segment"))
     _wires(ax, columns[0] + PITCH, 0, CHANNELS, blue)
     _box(ax, columns[0], TOP, PITCH, CHANNELS * PITCH, blue)
     for start, end, hue in _segments(segments):
@@ -192,10 +193,6 @@ def _segments(segments: int) -> list[tuple[int, int, str]]:
     edges = [0, *accumulate(segment_sizes(CHANNELS, segments))]
     hues = [style.HUES[i % len(style.HUES)] for i in range(segments)]
     return [(start, end, hue) for (start, end), hue in zip(pairwise(edges), hues, strict=True)]
-
-
-def _plural(number: int, word: str) -> str:
-    return f"{number} {word}{'s' * (number > 1)}"
 
 
 def _small(

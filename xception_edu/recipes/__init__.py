@@ -169,7 +169,7 @@ FINETUNE = Recipe(
     color_jitter=0.2,
 )
 
-# ImageNet as the paper trained it (Section 4.3), as far as the paper says. torchrun
+# ImageNet as the paper trained it (Sections 4.2 and 4.3), as far as the paper says. torchrun
 # --nproc-per-node 60 -m xception_edu train --recipe imagenet --data FOLDER --out runs/imagenet
 # torchrun --nproc-per-node 8 -m xception_edu train --recipe imagenet --data FOLDER --out
 # runs/imagenet --accumulate 8 python -m xception_edu train --recipe imagenet --data FOLDER --out
@@ -221,8 +221,8 @@ IMAGENET = Recipe(
     resampling="bilinear",  # half the time of bicubic
 )
 
-# JFT as the paper trained it (Section 4.3), as far as the paper says. JFT is Google's own, 350
-# million images with 17,000 classes, several an image: nobody else has it. What stands in here
+# JFT as the paper trained it (Sections 4.2 and 4.3), as far as the paper says. JFT is Google's own,
+# 350 million images with 17,000 classes, several an image: nobody else has it. What stands in here
 # without --data are mosaics of real photographs, labeled with the photographs that they show.
 # python -m xception_edu train --recipe jft --out runs/jft --image-size 96 --model.width 0.25
 # --batch-size 32

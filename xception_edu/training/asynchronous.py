@@ -1,4 +1,4 @@
-"""Asynchronous gradient descent, as the paper trained on JFT (Section 4.3): what a gradient is
+"""Asynchronous gradient descent, as the paper trained on JFT (Section 4.4): what a gradient is
 worth that comes late.
 
 With n workers and a server for the weights, a worker reads the weights, computes a gradient, and

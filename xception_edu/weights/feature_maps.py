@@ -13,9 +13,9 @@ from xception_edu.measure import stages_of
 def feature_maps(model: nn.Module, image: Tensor) -> dict[str, Tensor]:
     """The maps (channels, height, width) that leave every stage, by the stage's name, in order.
 
-    Stages are the model's direct children; an nn.Sequential's children count one by one. Those
-    whose outputs are no maps, as a classifier's, are left out. The model runs as it does in eval
-    mode, and is left as it was.
+    Stages are the model's direct children; those of an nn.Sequential, nn.ModuleList or
+    nn.ModuleDict count one by one. Those whose outputs are no maps, as a classifier's, are left
+    out. The model runs as it does in eval mode, and is left as it was.
 
     Args:
         model: any torch.nn.Module that takes a batch of images.

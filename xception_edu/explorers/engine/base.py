@@ -12,6 +12,7 @@ from typing import Any
 
 import anywidget
 import traitlets as t
+from matplotlib.figure import Figure
 
 from xception_edu import checks
 from xception_edu.explorers.engine import language
@@ -25,8 +26,8 @@ class TableExplorer(anywidget.AnyWidget):
     `table["controls"]` lists its dials, each a trait: the slider with `name` and `label`, then
     choices, with `options` too. `table["call"]` is the line of code that makes it, before and after
     the values of the dials. A subclass gives the traits, `files` (its .js and .css, which follow
-    the shell's), `picture()`, `svg()`, `readouts()` and `texts()`. `table["start"]` is the state in
-    which it was made. The table is English; `language` is what the browser and the picture show.
+    the shell's), `figure()`, `readouts()` and `texts()`. `table["start"]` is the state in which it
+    was made. The table is English; `language` is what the browser and the picture show.
     """
 
     package = __package__  # where its files are
@@ -90,11 +91,17 @@ class TableExplorer(anywidget.AnyWidget):
             setattr(self, name, value)
 
     def picture(self) -> bytes:
-        """PNG of the current state, for places where no widget runs."""
-        raise NotImplementedError
+        """PNG of the current state, for places where no widget runs; the same bytes each time."""
+        with style.context(*self.fonts()):
+            return style.compressed(self.figure())
 
     def svg(self) -> bytes:
         """SVG of the current state."""
+        with style.context(*self.fonts()):
+            return style.svg(self.figure())
+
+    def figure(self) -> Figure:
+        """The current state as matplotlib draws it, in the style that is set."""
         raise NotImplementedError
 
     def save_picture(self, path: str | os.PathLike[str]) -> None:
@@ -151,4 +158,7 @@ class TableExplorer(anywidget.AnyWidget):
 
 def as_text(value: object) -> str:
     """JSON without blanks."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

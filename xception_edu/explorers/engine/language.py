@@ -19,7 +19,7 @@ from xception_edu import checks
 LANGUAGES = ("en", "ko")
 TABLE = Path(__file__).parents[1] / "korean.toml"
 SCRIPTS = "scripts"  # the rows that the browser's scripts fill in, which are always sent
-NUMBER = r"[+−]?\d(?:[\d,.]*\d)?%?(?:×\d+)*|–"
+NUMBER = r"[+−<]?\d(?:[\d,.]*\d)?%?(?:×\d(?:[\d,]*\d)?)*|–"
 KINDS = {"": NUMBER, "name": r".+?", "words": r".+?"}
 PLAIN = re.compile(r"[^A-Za-z]*")  # numbers and signs are the same in both languages
 

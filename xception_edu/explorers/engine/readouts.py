@@ -1,4 +1,6 @@
-"""The numbers below an explorer's pictures, by their names: `explorer["MACs"]`."""
+"""The numbers below an explorer's pictures: how they are written, and by their names:
+`explorer["MACs"]`.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,7 +8,21 @@ from collections.abc import Mapping, Sequence
 from xception_edu import checks
 
 Value = int | float | str
+LEAST = 0.001  # of a share that is written out
+LESS = f"<{LEAST:.1%}"
 NUMBER = re.compile(r"−?[\d,]+(\.\d+)?%?")
+
+
+def share(part: float) -> str:
+    """A share in percent, to a tenth: "12.3%"; "<0.1%" for less, and "0%" for nothing at all."""
+    if 0 < part < LEAST:
+        return LESS
+    return f"{part:.1%}" if part else "0%"
+
+
+def extent(*sides: int) -> str:
+    """Sides of a map with a multiplication sign: 8×8×2,048."""
+    return "×".join(f"{side:,}" for side in sides)
 
 
 def named(columns: Sequence[Sequence[str]], values: Sequence[object]) -> dict[str, object]:
@@ -32,7 +48,9 @@ def look_up(readouts: Mapping[str, object], name: object) -> Value | tuple[Value
 
 
 def _value(text: str) -> Value:
-    """A number of a readout; "61%" is 0.61, and what is no number stays text."""
+    """A number of a readout; "61%" is 0.61, "<0.1%" is 0, and what is no number stays text."""
+    if text == LESS:
+        return 0.0
     if not NUMBER.fullmatch(text):
         return text
     plain = text.replace(",", "").replace("−", "-")

@@ -10,8 +10,11 @@ const LEVELS = "0123456789abcdefghijklmnopqrstuvwxyz";
 const PAINT = {
   rect: (color, x, y, width, height, opacity, edge) =>
     `<rect x="${x}" y="${y}" width="${width}" height="${height}" fill="${ink(color)}" opacity="${opacity}"${rim(edge)}/>`,
-  line: (color, runs, width, opacity, dash) =>
-    `<path d="${runs.map((run) => points(run, "M")).join("")}" fill="none" stroke="${ink(color)}" stroke-width="${width}" opacity="${opacity}"${dash ? ' stroke-dasharray="5 4"' : ""}/>`,
+  line: (color, runs, width, opacity, dash, halo) => {
+    const along = runs.map((run) => points(run, "M")).join("");
+    const stroke = (name, wide, more) => `<path d="${along}" fill="none" stroke="${ink(name)}" stroke-width="${wide}" opacity="${opacity}"${more}/>`;
+    return (halo ? stroke("paper", width + 2, "") : "") + stroke(color, width, dash ? ' stroke-dasharray="5 4"' : "");
+  },
   area: (color, run, opacity) => `<path d="${points(run, "M")}Z" fill="${ink(color)}" opacity="${opacity}"/>`,
   dot: (color, x, y, radius, edge) => `<circle cx="${x}" cy="${y}" r="${radius}" fill="${ink(color)}"${rim(edge)}/>`,
   text: (color, x, y, words, size, anchor, bold, halo, up) => {
@@ -49,19 +52,32 @@ const translated = (shape, say) => {
   const at = WORDS_AT[shape[0]], words = shape[at];
   return at ? [...shape.slice(0, at), Array.isArray(words) ? words.map((one) => say(one)) : say(words), ...shape.slice(at + 1)] : shape;
 };
-// Place of a shape's list of texts, each of which is two letters: its place in the table's lexicon, as packing.py has it.
-const LISTS_AT = { words: 6, rest: 1 };
-const PAIRS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%()*+,-.:;=?@^_{|}~";
-const unpacked = (shape, lexicon) => {
-  const at = LISTS_AT[shape[0]], pairs = shape[at];
-  if (typeof pairs !== "string") return shape;
-  const words = pairs.match(/../g) ?? [];
-  return [...shape.slice(0, at), words.map(([i, j]) => lexicon[PAIRS.indexOf(i) * PAIRS.length + PAIRS.indexOf(j)]), ...shape.slice(at + 1)];
+// The table unpacked: packing.py says what is sent.
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%()*+,-.:;=?@^_{|}~";
+const every = (list, count) => Array.from({ length: list.length / count }, (_, i) => list.slice(i * count, (i + 1) * count));
+const place = ([one, two]) => DIGITS.indexOf(one) * DIGITS.length + DIGITS.indexOf(two);
+// For each mark of a form what takes its place in a shape, of the value that fills it.
+const readers = ({ texts, lexicon }) => ({
+  "#": (value) => [value],
+  "#text": (number) => [texts[number]],
+  "#texts": (value) => [(Array.isArray(value) ? value : every(value, 2).map(place)).map((number) => lexicon[number])],
+  "#cells": (letters) => {
+    const numbers = [...letters].map((one) => DIGITS.indexOf(one));
+    return [numbers.map((n) => (n < LEVELS.length ? "0" : "1")).join(""), numbers.map((n) => LEVELS[n % LEVELS.length]).join("")];
+  },
+  "#frames": (ends) => [every(ends, 4).map(([x, y, right, bottom]) => [x, y, right, y, right, bottom, x, bottom, x, y])],
+});
+const unpacker = (table) => {
+  const read = readers(table);
+  const shape = ([form, ...values]) => table.forms[form].flatMap((part) => (part in read ? read[part](values.shift()) : [part]));
+  const [columns, panels] = [table.columns.length, table.panels.length];
+  const rows = (key) => table.stops[key].map((_, i) => {
+    const numbers = table.views[key].map((series) => table.series[series][i]);
+    const [short, title, note, ...others] = numbers.slice(0, -panels).map((number) => table.texts[number]);
+    return { short, title, note, values: others.slice(0, columns), alts: others.slice(columns), drawings: numbers.slice(-panels) };
+  });
+  return { rows, drawing: (number) => table.drawings[number].map((one) => shape(table.shapes[one])) };
 };
-// A drawing of the table, which has every drawing and every picture once and elsewhere their numbers.
-const drawing = (table, number, say) =>
-  table.drawings[number].map((shape) =>
-    shape[0] === "image" ? ["image", table.images[shape[1]], ...shape.slice(2)] : translated(unpacked(shape, table.lexicon), say));
 
 // What the cell says on which the mouse rests, beside it; `inside` has the pictures.
 function resting(inside) {
@@ -130,8 +146,9 @@ function build(table, go, say) {
   const columns = [slider.label, ...named.map(([label, unit]) => (unit ? `${label}, ${unit}` : label))];
   let painted = null;
   // The views of a choice in the reader's language, each choice once.
-  const said = {};
-  const spoken = (key) => (said[key] ??= table.views[key].map((view) => ({
+  const said = {}, unpack = unpacker(table);
+  const drawing = (number) => unpack.drawing(number).map((shape) => translated(shape, say));
+  const spoken = (key) => (said[key] ??= unpack.rows(key).map((view) => ({
     ...view, short: say(view.short), title: say(view.title), note: say(view.note), values: view.values.map((value) => say(value)),
   })));
   return {
@@ -148,11 +165,11 @@ function build(table, go, say) {
       leave(); // the number was another position's
       title.textContent = view.title;
       note.textContent = view.note;
-      const still = (i) => (painted === key ? null : drawing(table, table.stills[key][i], say));
-      panels.forEach((p, i) => p.show(still(i), drawing(table, view.shapes[i], say), say(view.alts[i])));
+      const still = (i) => (painted === key ? null : drawing(table.stills[key][i]));
+      panels.forEach((p, i) => p.show(still(i), drawing(view.drawings[i]), say(view.alts[i])));
       row.show(view.values);
       painted = key;
-      const rows = () => views.map((one, i) => [table.stops[key][i], ...one.values]);
+      const rows = () => views.map((one, i) => [integers.format(table.stops[key][i]), ...one.values]);
       const data = { key, title: say("Table of all {count} positions", { count: views.length }), head: columns, current, rows };
       return { short: view.short, longest: longest(views.map((one) => one.short)), long: `${view.title}; ${view.note}`, data };
     },

@@ -1,5 +1,5 @@
 """A picture as data: shapes on a page, painted in order by the browser (scene.js) and by matplotlib
-(plots/scene_picture.py).
+(scene_painters.py).
 
 A shape is a list: its kind, then what its method here says; numbers are pixels from the upper left
 corner, to a tenth. Colors are names from `palette()`, so that both painters, and dark pages, show
@@ -16,6 +16,7 @@ from xception_edu.plots import style
 # of the page around: dark on light, or light on dark
 THEME = ("ink", "quiet", "line", "faint", "paper")
 LEVELS = "0123456789abcdefghijklmnopqrstuvwxyz"  # opacity of a cell, from none to full
+MOST = len(LEVELS) - 1
 SIZES = {"small": style.SMALL, "text": style.TEXT, "title": style.TITLE}  # points
 ANCHORS = ("start", "middle", "end")
 # place of the words in a shape, or of a list of words; scene.js has the same
@@ -44,13 +45,30 @@ class Scene:
 
     def __init__(self, width: int, height: int):
         self.width, self.height = width, height
-        self.shapes: list[list[Any]] = []
+        self._still: list[list[Any]] = []  # never changed, for copies have the same list
+        self._moving: list[list[Any]] = []
+
+    @property
+    def shapes(self) -> list[list[Any]]:
+        """All shapes; a new list."""
+        return [*self._still, *self._moving]
+
+    def after(self, count: int) -> list[list[Any]]:
+        """The shapes without the first `count`."""
+        own = count - len(self._still)
+        return self._moving[own:] if own >= 0 else self.shapes[count:]
 
     def copy(self) -> "Scene":
         """A scene that begins with what this one has."""
+        if self._moving:
+            self._still, self._moving = self.shapes, []
         scene = Scene(self.width, self.height)
-        scene.shapes.extend(self.shapes)
+        scene._still = self._still
         return scene
+
+    def add(self, other: "Scene") -> None:
+        """Paint what another scene has, too."""
+        self._moving += other.shapes
 
     def rect(
         self,
@@ -73,9 +91,12 @@ class Scene:
         width: float = 1,
         opacity: float = 1,
         dash: bool = False,
+        halo: bool = False,
     ) -> None:
-        """Lines of one color, each through the points of a run: x, y, x, y, ..."""
-        self._add("line", color, list(runs), width, opacity, dash)
+        """Lines of one color, each through the points of a run: x, y, x, y, ...; `halo` rims
+        them.
+        """
+        self._add("line", color, list(runs), width, opacity, dash, halo)
 
     def area(self, color: str, run: Sequence[float], *, opacity: float = 1) -> None:
         """A filled polygon with the corners x, y, x, y, ..."""
@@ -118,7 +139,8 @@ class Scene:
         """Small words in rows of `columns`, one every `pitch` pixels; x and y are the middle of the
         first.
         """
-        self._add("words", color, x, y, pitch, columns, list(words))
+        self._add("words", color, x, y, pitch, columns)
+        self._moving[-1].append(list(words))
 
     def cells(
         self,
@@ -137,11 +159,12 @@ class Scene:
             raise ValueError(
                 f"colors has {len(names)} different names, but must have at most {len(LEVELS)}"
             )
-        codes = "".join(LEVELS[names.index(color)] for color in colors)
-        levels = "".join(LEVELS[round(strength * (len(LEVELS) - 1))] for strength in strengths)
+        code = dict(zip(names, LEVELS, strict=False))
+        codes = "".join([code[color] for color in colors])
+        levels = "".join([LEVELS[round(strength * MOST)] for strength in strengths])
         for name in names:
-            checks.one_of("color", name, COLOR_NAMES)
-        self.shapes.append(
+            _check_color(name)
+        self._moving.append(
             ["cells", names, _tenths(x), _tenths(y), _tenths(pitch), columns, codes, levels]
         )
 
@@ -149,12 +172,12 @@ class Scene:
         """What cells say while the mouse rests on one of them: a text each, in rows of
         `columns`.
         """
-        self.shapes.append(["rest", list(words), *map(_tenths, (x, y, pitch)), columns])
+        self._moving.append(["rest", list(words), *_all_tenths((x, y, pitch)), columns])
 
     def image(self, png: bytes, x: float, y: float, width: float, height: float) -> None:
         """A PNG, its pixels enlarged to sharp squares."""
-        self.shapes.append(
-            ["image", base64.b64encode(png).decode(), *map(_tenths, (x, y, width, height))]
+        self._moving.append(
+            ["image", base64.b64encode(png).decode(), *_all_tenths((x, y, width, height))]
         )
 
     def click(
@@ -170,12 +193,22 @@ class Scene:
         """A place that takes the slider to `stop` when it is clicked (None: it stays), and makes
         `choices` by name; `words` are shown while the mouse rests there.
         """
-        shape = ["click", stop, *map(_tenths, (x, y, width, height)), words]
-        self.shapes.append([*shape, dict(choices)] if choices else shape)
+        shape = ["click", stop, *_all_tenths((x, y, width, height)), words]
+        self._moving.append([*shape, dict(choices)] if choices else shape)
 
     def _add(self, kind: str, color: str, *values: object) -> None:
-        checks.one_of("color", color, COLOR_NAMES)
-        self.shapes.append([kind, color, *map(_tenths, values)])
+        _check_color(color)
+        self._moving.append([kind, color, *_all_tenths(values)])
+
+
+def _check_color(name: str) -> None:
+    if name not in COLOR_NAMES:  # said at length only where it is wrong: there are thousands
+        checks.one_of("color", name, COLOR_NAMES)
+
+
+def _all_tenths(values: Iterable[object]) -> list[object]:
+    """Of every number its tenths, and of those in lists."""
+    return [_tenths(v) if isinstance(v, (float, list, tuple)) else v for v in values]
 
 
 def _tenths(value: object) -> object:
@@ -183,11 +216,11 @@ def _tenths(value: object) -> object:
     compared.
     """
     if isinstance(value, list | tuple):
-        return [_tenths(one) for one in value]
+        return _all_tenths(value)
     if not isinstance(value, float):
         return value
     digits = 1 if abs(value) > 1 else 3
-    return int(value) if value == int(value) else round(value, digits)
+    return int(value) if value == int(value) else round(float(value), digits)
 
 
 def texts_of(shapes: Iterable[list[Any]]) -> Iterator[str]:
@@ -212,13 +245,27 @@ def _said(shape: list[Any], say: Callable[[str], str]) -> list[Any]:
     return [*shape[:at], said, *shape[at + 1 :]]
 
 
+def stands_still(scenes: Sequence[Scene]) -> int:
+    """How many shapes all scenes begin with: what stands still while the slider moves. Copies of
+    one scene are not compared where they are the same.
+    """
+    still = scenes[0]._still
+    if all(scene._still is still for scene in scenes):
+        return len(still) + shared_start([scene._moving for scene in scenes])
+    return shared_start([scene.shapes for scene in scenes])
+
+
 def shared_start(drawings: Iterable[list[list[Any]]]) -> int:
-    """How many shapes all drawings begin with: what stands still while the slider moves."""
+    """How many shapes all drawings begin with."""
     first, *others = drawings
     count = len(first)
     for other in others:
         count = next(
-            (i for i, (a, b) in enumerate(zip(first[:count], other, strict=False)) if a != b),
+            (
+                i
+                for i, (a, b) in enumerate(zip(first[:count], other, strict=False))
+                if a is not b and a != b
+            ),
             min(count, len(other)),
         )
     return count

@@ -2,7 +2,6 @@
 `playback.py` is an example.
 """
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,17 +10,18 @@ from itertools import chain, product
 from typing import Any
 
 import traitlets as t
+from matplotlib.figure import Figure
 
 from xception_edu import checks
 from xception_edu.explorers.engine import scene_picture
-from xception_edu.explorers.engine.base import TableExplorer, as_text
+from xception_edu.explorers.engine.base import TableExplorer
 from xception_edu.explorers.engine.packing import packed, unpacked
 from xception_edu.explorers.engine.readouts import named
 from xception_edu.explorers.engine.scene import (
     Scene,
     in_language,
     palette,
-    shared_start,
+    stands_still,
     texts_of,
 )
 from xception_edu.plots import style
@@ -75,7 +75,7 @@ class SceneExplorer(TableExplorer):
             setattr(self, self._slider, max((s for s in stops if s <= value), default=stops[0]))
 
     def _sent(self, table: dict[str, Any]) -> dict[str, Any]:
-        return compact(table)
+        return packed(table)
 
     def view(self) -> dict[str, Any]:
         """What is shown now: a row of the table."""
@@ -95,26 +95,17 @@ class SceneExplorer(TableExplorer):
             [*still, *moving] for still, moving in zip(stills, self.view()["shapes"], strict=True)
         ]
 
-    def picture(self) -> bytes:
-        """PNG of the current state: title, panels and readouts."""
-        return scene_picture.png(*self._drawn())
-
-    def svg(self) -> bytes:
-        """SVG of the current state: title, panels and readouts."""
-        return scene_picture.svg(*self._drawn())
-
-    def _drawn(self) -> tuple[Any, ...]:
-        """What a picture is drawn from, in its language."""
+    def figure(self) -> Figure:
+        """The current state as matplotlib draws it: title, panels and readouts."""
         view = self.view()
         words = {name: self.say(view[name]) for name in ("title", "note")}
-        return (
+        return scene_picture.draw(
             words | {"values": list(map(self.say, view["values"]))},
             [in_language(shapes, self.say) for shapes in self.shapes()],
             self.table["panels"],
             [(self.say(label), self.say(unit)) for label, unit in self.table["columns"]],
             self.table["palette"],
             self.say(scene_picture.FOOTNOTE),
-            self.fonts(),
         )
 
     @staticmethod
@@ -124,10 +115,12 @@ class SceneExplorer(TableExplorer):
             yield from (control["label"], *control.get("words", ()))
         for column in sent["columns"]:
             yield from column
-        for row in chain.from_iterable(sent["views"].values()):
+        table = unpacked(sent)
+        for row in chain.from_iterable(table["views"].values()):
             yield from (row["short"], row["title"], row["note"], *row["values"], *row["alts"])
-        for drawing in sent["drawings"]:
-            yield from texts_of(unpacked(shape, sent.get("lexicon", ())) for shape in drawing)
+            yield from chain.from_iterable(map(texts_of, row["shapes"]))
+        for drawing in chain.from_iterable(table["stills"].values()):
+            yield from texts_of(drawing)
 
 
 def scene_explorer(
@@ -168,13 +161,21 @@ def scene_explorer(
     return _widget_class(name, tuple(choices))(table=table, **{name: stop}, **chosen)
 
 
-def as_arguments(arguments: Mapping[str, object]) -> str:
-    """What a learner gave, for the line of code: a file's name as it is, anything else by name."""
-    words = {
-        name: repr(os.fspath(value)) if isinstance(value, str | os.PathLike) else name
-        for name, value in arguments.items()
-    }
-    return "".join(f", {name}={word}" for name, word in words.items())
+def as_arguments(given: Mapping[str, object]) -> str:
+    """What a learner gave besides the state, for the line of code: short values as they are, others
+    by name, and nothing for None.
+    """
+    known = {name: value for name, value in given.items() if value is not None}
+    return "".join(f", {name}={_in_code(name, value)}" for name, value in known.items())
+
+
+def _in_code(name: str, value: object) -> str:
+    """A text, a file's name, a number or a shape as code; of anything else the name."""
+    if isinstance(value, str | os.PathLike):
+        return repr(os.fspath(value))
+    if isinstance(value, tuple) and all(isinstance(side, int) for side in value):
+        return repr(tuple(value))
+    return repr(value) if isinstance(value, int) else name
 
 
 def to_supply(arguments: str) -> str:
@@ -225,71 +226,16 @@ def tabulate(
         chosen = dict(zip(choices, options, strict=True))
         rows, where = views(**chosen), key(chosen)
         table["stops"][where] = [row.stop for row in rows]
-        panels = list(zip(*map(_drawings, rows), strict=True))
-        shared = [shared_start(drawings) for drawings in panels]
-        table["stills"][where] = [
-            drawings[0][:count] for drawings, count in zip(panels, shared, strict=True)
-        ]
+        panels = zip(*(row.scenes for row in rows), strict=True)
+        shared = list(map(stands_still, panels))
+        first = zip(rows[0].scenes, shared, strict=True)
+        table["stills"][where] = [scene.shapes[:count] for scene, count in first]
         table["views"][where] = [_row(row, shared) for row in rows]
         table["panels"] = [[scene.width, scene.height] for scene in rows[0].scenes]
     return table
 
 
-def compact(table: Mapping[str, Any]) -> dict[str, Any]:
-    """The table as it is sent: each drawing of a panel once, in `drawings`, each picture once, in
-    `images`, and each text of a list once, in `lexicon`; where they were their numbers are.
-    """
-    drawings: dict[str, int] = {}
-    images: dict[str, int] = {}
-    lexicon: dict[str, int] = {}
-
-    def smaller(shape: list[Any]) -> list[Any]:
-        if shape[0] == "image":
-            return ["image", images.setdefault(shape[1], len(images)), *shape[2:]]
-        return packed(shape, lexicon)
-
-    def number(shapes: Sequence[list[Any]]) -> int:
-        return drawings.setdefault(as_text(list(map(smaller, shapes))), len(drawings))
-
-    stills = {key: list(map(number, panels)) for key, panels in table["stills"].items()}
-    views = {key: _with_drawings(rows, number) for key, rows in table["views"].items()}
-    drawn = {"drawings": list(map(json.loads, drawings)), "images": list(images)}
-    drawn |= {"lexicon": list(lexicon)}
-    return {**table, "stills": stills, "views": views, **drawn}
-
-
-def expanded(sent: Mapping[str, Any]) -> dict[str, Any]:
-    """The table again, of what `compact` made of it."""
-    pictures, lexicon = sent["images"], sent.get("lexicon", [])
-
-    def larger(shape: list[Any]) -> list[Any]:
-        if shape[0] == "image":
-            return ["image", pictures[shape[1]], *shape[2:]]
-        return unpacked(shape, lexicon)
-
-    drawings = [list(map(larger, drawing)) for drawing in sent["drawings"]]
-    drawing_of = drawings.__getitem__
-    stills = {key: list(map(drawing_of, panels)) for key, panels in sent["stills"].items()}
-    views = {key: _with_drawings(rows, drawing_of) for key, rows in sent["views"].items()}
-    table = {**sent, "stills": stills, "views": views}
-    return {
-        key: value for key, value in table.items() if key not in ("drawings", "images", "lexicon")
-    }
-
-
-def _drawings(view: View) -> list[list[list[Any]]]:
-    """The shapes of each panel."""
-    return [scene.shapes for scene in view.scenes]
-
-
-def _with_drawings(
-    rows: Sequence[dict[str, Any]], change: Callable[[Any], Any]
-) -> list[dict[str, Any]]:
-    """The rows, and in place of each of their drawings what `change` makes of it."""
-    return [row | {"shapes": list(map(change, row["shapes"]))} for row in rows]
-
-
 def _row(view: View, shared: Sequence[int]) -> dict[str, Any]:
-    shapes = [scene.shapes[count:] for scene, count in zip(view.scenes, shared, strict=True)]
+    shapes = [scene.after(count) for scene, count in zip(view.scenes, shared, strict=True)]
     words: dict[str, Any] = {"short": view.short, "title": view.title, "note": view.note}
     return words | {"values": list(view.values), "alts": list(view.alts), "shapes": shapes}

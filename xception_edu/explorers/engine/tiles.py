@@ -64,9 +64,8 @@ def signed(values: np.ndarray, most: float) -> tuple[list[str], list[float]]:
     Strengths are square roots, so that small numbers are seen, too.
     """
     flat = np.ravel(values)
-    return [NEGATIVE if v < 0 else POSITIVE for v in flat], list(
-        np.sqrt(np.minimum(np.abs(flat) / (most or 1), 1))
-    )
+    strengths = np.sqrt(np.minimum(np.abs(flat) / (most or 1), 1)).tolist()
+    return [NEGATIVE if v < 0 else POSITIVE for v in flat.tolist()], strengths
 
 
 def gray(values: np.ndarray) -> bytes:
@@ -79,6 +78,12 @@ def gray(values: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(shades.round().astype(np.uint8)).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
+
+
+def frame(x: float, y: float, width: float, height: float) -> Sequence[float]:
+    """A run for `Scene.line`: around a box."""
+    right, bottom = x + width, y + height
+    return x, y, right, y, right, bottom, x, bottom, x, y
 
 
 def grid(

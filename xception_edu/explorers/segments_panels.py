@@ -16,7 +16,7 @@ from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 
 from xception_edu.plots import style
-from xception_edu.plots.style import compressed
+from xception_edu.plots.pieces import counted
 
 HEIGHT = 372  # pixels; the width is style.WIDTH
 SHARPNESS = 1.5  # pixels of the file for one of the page
@@ -27,44 +27,6 @@ EMPTY = style.tint(style.INK, 0.08)
 Say = Callable[[str], str]  # gives an English text in the reader's language
 
 
-def png(
-    position: Mapping[str, object],
-    columns: Sequence[tuple[str, str]],
-    *,
-    kernel_size: int,
-    order: str,
-    say: Say = str,
-    fonts: Sequence[str] = (),
-) -> bytes:
-    """The picture of `position`, a row of the explorer's table whose costs `columns` name; the same
-    bytes each time.
-
-    Args:
-        position: name, words, edges, kept and costs, as the explorer looks them up.
-        columns: the costs' names and units.
-        kernel_size: the k of the k x k.
-        order: "pointwise_first" or "spatial_first".
-        say: gives each text in the language of the picture.
-        fonts: with letters that the usual one lacks.
-    """
-    with style.context(*fonts):
-        return compressed(draw(position, columns, kernel_size=kernel_size, order=order, say=say))
-
-
-def svg(
-    position: Mapping[str, object],
-    columns: Sequence[tuple[str, str]],
-    *,
-    kernel_size: int,
-    order: str,
-    say: Say = str,
-    fonts: Sequence[str] = (),
-) -> bytes:
-    """The same as an SVG file's bytes; arguments as for `png`."""
-    with style.context(*fonts):
-        return style.svg(draw(position, columns, kernel_size=kernel_size, order=order, say=say))
-
-
 def draw(
     position: Mapping[str, object],
     columns: Sequence[tuple[str, str]],
@@ -73,7 +35,16 @@ def draw(
     order: str,
     say: Say = str,
 ) -> Figure:
-    """The figure of `png`, in the style that is set."""
+    """The figure of `position`, a row of the explorer's table whose costs `columns` name, in the
+    style that is set.
+
+    Args:
+        position: name, words, edges, kept and costs, as the explorer looks them up.
+        columns: the costs' names and units.
+        kernel_size: the k of the k x k.
+        order: "pointwise_first" or "spatial_first".
+        say: gives each text in the language of the picture.
+    """
     figure = Figure(
         figsize=(style.WIDTH / style.DPI, HEIGHT / style.DPI), dpi=SHARPNESS * style.DPI
     )
@@ -100,7 +71,7 @@ def draw_wiring(
     cut = 1 if order == "pointwise_first" else 0
     segments = len(edges) - 1
     _head(ax, columns[1 - cut] + COLUMN + GAP / 2, "1×1", say("all to all"))
-    words = say(f"{segments} segment{'s' * (segments > 1)}")
+    words = say(counted(segments, "segment"))
     _head(ax, columns[cut] + COLUMN + GAP / 2, f"{kernel_size}×{kernel_size}", words)
     one = style.COLORS["pointwise"]
     _wires(ax, columns[1 - cut] + COLUMN, 0, channels, pitch, one, alpha=0.45)
