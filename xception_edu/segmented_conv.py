@@ -31,8 +31,8 @@ DTYPE_NAMES = {
 
 
 def segment_sizes(channels: int, segments: int) -> list[int]:
-    """Channels of each segment, larger ones first (as torch.tensor_split cuts)."""
-    return [len(part) for part in torch.arange(channels, device="cpu").tensor_split(segments)]
+    """Channels of each segment, larger ones first: as if dealt out one by one, like cards."""
+    return [len(range(first, channels, segments)) for first in range(segments)]
 
 
 class SegmentBlock(NamedTuple):

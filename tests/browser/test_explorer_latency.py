@@ -1,8 +1,9 @@
 """How long an explorer takes from a key to the new picture, and from running its cell to the first
 one, in JupyterLab.
 
-On a machine with more work than cores, a move and an appearance that take too long may not take so
-long of processor time, were it quiet.
+Beside other tests every explorer's moves are held to the same bound, and on a machine with more work
+than cores, a move and an appearance that take too long may not take so long of processor time, were
+it quiet. What is recorded is held to each explorer's own.
 
 XCEPTION_EDU_RECORD=1 measures `interact` as well, and writes results/explorer_latency.json: two or
 three minutes on an idle machine, ten on a busy one. XCEPTION_EDU_RECORD=walk_explorer with `-k
@@ -18,7 +19,7 @@ import pytest
 
 from tests.browser import explored
 from tests.browser.conftest import open_page
-from tests.helpers.explorer_latency import FILE, FIRST, most
+from tests.helpers.explorer_latency import FILE, FIRST, MOVE, most
 from tests.helpers.explorer_notebooks import NAMES
 from tests.helpers.processor import slowness
 from xception_edu.benchmark import machine
@@ -170,8 +171,9 @@ def test_an_explorer_appears_and_moves_at_once(lab_page, name, table, processor)
     root.locator(explored.SLIDER).focus()
     root.evaluate(WATCH)
     keys = moves(int(root.locator(explored.SLIDER).get_attribute("max")))
+    held = most(name) if RECORD else MOVE
     rounds, taken = [], [processor()]
-    while not rounds or (p95(best(rounds)) > most(name) and len(rounds) < ROUNDS):
+    while not rounds or (p95(best(rounds)) > held and len(rounds) < ROUNDS):
         rounds.append(measure(lab_page, keys))
         taken.append(processor())
     table[name] = row(rounds, first, state)
@@ -182,7 +184,7 @@ def test_an_explorer_appears_and_moves_at_once(lab_page, name, table, processor)
         f" processor: {moved:.1f} ms a move"
     )
     slower = slowness() if is_busy() else 0
-    assert p95(best(rounds)) <= most(name) or moved <= slower * most(name), found
+    assert p95(best(rounds)) <= held or moved <= slower * held, found
     assert first <= FIRST or appeared <= slower * ROUNDS * FIRST, (
         f"processor: {appeared:.0f} ms, {ROUNDS} times; slower: {slower:.2f}"
     )

@@ -12,14 +12,14 @@ from playwright.sync_api import TimeoutError
 
 from tests.browser import explored, servers
 from tests.browser.conftest import open_page
-from tests.helpers.explorer_notebooks import explorers_of, restored, with_every_explorer
+from tests.helpers.explorer_notebooks import EVERY_EXPLORER, explorers_of, restored
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 WITH_EXPLORERS = [path for path in NOTEBOOKS if explorers_of(nbformat.read(path, 4))]
-# Whose cells are run in the browser, too: the slider's, every explorer's, and the one that draws
-# what a learner did. All cells of all notebooks are run by nbval.
+# Whose cells are run in the browser, too: every explorer's, and the one that draws what a learner
+# did. All cells of all notebooks are run by nbval.
 ATTACHED = re.compile(r"attachment:|ERR_UNKNOWN_URL_SCHEME")
-RUN = [path for path in WITH_EXPLORERS if path.name[:2] in ("03", "10", "13")]
+RUN = [path for path in WITH_EXPLORERS if path.name[:2] in ("10", "13")]
 SAVED = [path for path in WITH_EXPLORERS if path not in RUN]
 
 
@@ -170,29 +170,25 @@ def by_key_and_by_mouse(page, root):
     assert root.evaluate(picture) == first
 
 
-@pytest.fixture(scope="module")
-def every_explorer(tmp_path_factory):
-    """A notebook with all explorers, run and saved."""
-    path = tmp_path_factory.mktemp("saved") / "every_explorer.ipynb"
-    path.write_text(with_every_explorer(), encoding="utf-8")
-    return path
-
-
-def test_all_explorers_run_and_move_in_notebook_7(browser, jupyter, every_explorer):
+def test_all_explorers_run_and_move_in_notebook_7(browser, jupyter):
     with open_page(browser) as page:
-        again = partial(jupyter.open, page, jupyter.trust(every_explorer), "notebook")
+        again = partial(jupyter.open, page, jupyter.trust(EVERY_EXPLORER), "notebook")
         again()
-        saved = explorers_of(nbformat.read(every_explorer, 4))
+        saved = explorers_of(nbformat.read(EVERY_EXPLORER, 4))
         moves(page, saved, again)
         run_all(page, jupyter, len(saved))
-        moves(page, saved, again)
+        for root in page.locator(".xe").all():
+            by_key_and_by_mouse(page, root)
         assert ours(page.problems, "notebook") == []
         jupyter.shut_down(page)
 
 
-def test_all_explorers_run_and_move_in_voila(browser, jupyter, every_explorer):
+def test_all_explorers_run_and_move_in_voila(browser, jupyter):
+    """It runs the notebook before it shows it."""
     with open_page(browser) as page:
-        again = partial(jupyter.open, page, jupyter.trust(every_explorer), "voila")
+        again = partial(jupyter.open, page, jupyter.trust(EVERY_EXPLORER), "voila")
         again()
-        moves(page, explorers_of(nbformat.read(every_explorer, 4)), again)
+        wait_for_explorers(page, len(explorers_of(nbformat.read(EVERY_EXPLORER, 4))), again)
+        for root in page.locator(".xe").all():
+            by_key_and_by_mouse(page, root)
         assert ours(page.problems, "voila") == []

@@ -17,6 +17,10 @@ FINDINGS = """async () => {
   .filter(({ impact }) => impact === 'serious' || impact === 'critical')
   .map(({ id, nodes }) => [id, nodes.length, nodes[0].html.slice(0, 200)]);
 }"""
+# The same of colors alone: of a page in its other theme, where nothing else is another.
+COLORS = FINDINGS.replace(
+    "{ preload", "{ runOnly: ['color-contrast', 'link-in-text-block'], preload"
+)
 
 
 def findings_in(*places):

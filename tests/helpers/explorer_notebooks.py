@@ -1,15 +1,9 @@
 """Notebooks with explorers: what they saved of them, and one that has them all."""
 
 import json
-import os
-import tempfile
 from pathlib import Path
-from unittest.mock import patch
 
-import nbformat
-from nbformat.v4 import new_code_cell, new_notebook
-
-from tests.helpers.run_notebooks import STATE, VIEW, execute, normalized
+from tests.helpers.run_notebooks import STATE, VIEW
 from tests.helpers.scene_explorers import SCENE_EXPLORERS
 from xception_edu.explorers.engine.packing import unpacked
 from xception_edu.explorers.engine.scene_explorer import _widget_class
@@ -20,29 +14,13 @@ FIRST_CELL = (
     " explorers\nmade = {}"
 )
 NAMES = ["segments_explorer", *SCENE_EXPLORERS]
+EVERY_EXPLORER = Path(__file__).parents[2] / "notebooks" / "10_every_explorer.ipynb"
 
 
 def code_of(name):
     """The cell that makes and shows an explorer, as `made[name]`."""
     given = f"**SCENE_EXPLORERS[{json.dumps(name)}]" if SCENE_EXPLORERS.get(name) else ""
     return f"made[{json.dumps(name)}] = explorers.{name}({given})\nmade[{json.dumps(name)}]"
-
-
-def with_every_explorer():
-    """The text of a notebook with all explorers, run and saved as `make notebooks` does."""
-    notebook = new_notebook(
-        cells=[
-            new_code_cell(cell, id=f"cell{i}")
-            for i, cell in enumerate([FIRST_CELL, *map(code_of, NAMES)])
-        ]
-    )
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        patch.dict(os.environ, PYTHONPATH=str(Path(__file__).parents[2])),
-    ):
-        path = Path(folder) / "every_explorer.ipynb"
-        nbformat.write(notebook, path)
-        return normalized(execute(path))
 
 
 def explorers_of(notebook):
