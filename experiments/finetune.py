@@ -13,6 +13,10 @@ Writes results/finetune.json:
 - `confusion`: of the first seed, rows are the true classes: a count for each guess.
 - `most_sure_mistakes`: of the first seed, the wrong guesses of the highest probability.
 
+With `--unfrozen exit all` it writes results/finetune_unfrozen.json instead: for each seed, top-1
+behind the classifier alone and after the exit flow, or the whole network, has learned behind it, as
+the recipe has it. Their difference is paired by seed.
+
 What has been computed is kept in --runs: called again, it goes on.
 """
 
@@ -34,7 +38,7 @@ from xception_edu.configs import XceptionConfig
 from xception_edu.recipes import FINETUNE, IMAGEFOLDER
 from xception_edu.training.train import train
 from xception_edu.weights.features import all_features, as_validation
-from xception_edu.weights.finetune import begin, epochs_on_features
+from xception_edu.weights.finetune import begin, epochs_on_features, finetune
 
 COUNTS = (1, 2, 5, 10, 20, 50, 100, 160)  # training images a class
 MISTAKES = 5
@@ -170,19 +174,42 @@ def from_scratch(recipe, data: str, seconds: float, seed: int, folder: Path) -> 
     return {"seed": seed, "steps": steps, "top1": last["top1"], "cpu_seconds": round(spent, 1)}
 
 
-def main() -> None:
-    """Measure, and write the results file."""
-    parser = argparse.ArgumentParser(description="Write results/finetune.json.")
-    parser.add_argument("--init", default="imagenet", help="as for train --recipe finetune")
-    parser.add_argument("--data", required=True, help="as for train")
-    parser.add_argument("--data-name", required=True, help="what to call the data in the results")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "finetune")
-    args = parser.parse_args()
-    args.runs.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(args.threads)
-    recipe = replace(FINETUNE, init=args.init, threads=args.threads)
+def unfrozen(recipe, data: str, part: str, seed: int, runs: Path) -> dict:
+    """Top-1 of a classifier, and after `part` of the network has learned behind it."""
+    out = runs / f"{part}-{seed}"
+    recipe = replace(recipe, unfreeze=part, seed=seed, evaluate_every=recipe.epochs)
+    options = {"features": runs / "store", "resume": out.exists(), "tensorboard": False}
+    last = finetune(recipe, out, data=data, **options)
+    lines = (out / "classifier.jsonl").read_text(encoding="utf-8").splitlines()
+    return {
+        "seed": seed,
+        "classifier_top1": json.loads(lines[-1])["top1"],
+        "top1": last["top1"],
+        "images_per_second": last["images_per_second"],
+    }
+
+
+def all_unfrozen(recipe, args: argparse.Namespace) -> dict:
+    """Of each part the runs, and what it adds, with its interval."""
+    parts = {"recipe": replace(recipe, init="imagenet").to_dict()}
+    for part in args.unfrozen:
+        runs = [
+            kept(
+                args.runs / f"{part}-{seed}.json",
+                lambda part=part, seed=seed: unfrozen(recipe, args.data, part, seed, args.runs),
+            )
+            for seed in args.seeds
+        ]
+        parts[part] = {
+            "runs": runs,
+            "top1": spread([run["top1"] for run in runs]),
+            "gain": spread([run["top1"] - run["classifier_top1"] for run in runs]),
+        }
+    return parts
+
+
+def frozen(recipe, args: argparse.Namespace) -> dict:
+    """The classifier on the frozen base, beside the same network from scratch."""
     found = features(recipe, args.data, args.runs)
     recipe = replace(recipe, model=replace(recipe.model, num_classes=len(found["classes"])))
     before = time.process_time()
@@ -197,21 +224,10 @@ def main() -> None:
         )
         for seed in args.seeds
     ]
-    record = {
-        "benchmark": "finetune",
-        "command": (
-            f"python experiments/finetune.py --init WEIGHTS --data DATA"
-            f" --seeds {' '.join(map(str, args.seeds))} --threads {args.threads}"
-        ),
-        "device": "cpu",
-        "threads": args.threads,
-        "machine": machine.facts("torch"),
-        "data": args.data_name,
-        "weights": "F. Chollet's for ImageNet, without their classifier",
+    return {
         "classes": found["classes"],
         "images": {split: len(found[split][1]) for split in ("train", "validation")},
         "recipe": replace(recipe, init="imagenet").to_dict(),
-        "seeds": args.seeds,
         "linear": {
             "top1": top1,
             **spread(top1),
@@ -222,7 +238,45 @@ def main() -> None:
         "images_a_class": curve(found, recipe, args.seeds),
         **guesses(found, heads[0][0]),
     }
-    (ROOT / "results" / "finetune.json").write_text(as_json(record), encoding="utf-8")
+
+
+def main() -> None:
+    """Measure, and write the results file."""
+    parser = argparse.ArgumentParser(description="Write results/finetune.json.")
+    parser.add_argument("--init", default="imagenet", help="as for train --recipe finetune")
+    parser.add_argument("--data", required=True, help="as for train")
+    parser.add_argument("--data-name", required=True, help="what to call the data in the results")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--unfrozen",
+        nargs="+",
+        choices=("exit", "all"),
+        default=[],
+        help="what learns behind the classifier; writes results/finetune_unfrozen.json",
+    )
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "finetune")
+    args = parser.parse_args()
+    args.runs.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(args.threads)
+    recipe = replace(FINETUNE, init=args.init, threads=args.threads)
+    name, measure = "finetune", frozen
+    command = "python experiments/finetune.py --init WEIGHTS --data DATA"
+    if args.unfrozen:
+        name, measure = "finetune_unfrozen", all_unfrozen
+        command += f" --unfrozen {' '.join(args.unfrozen)}"
+    record = {
+        "benchmark": name,
+        "command": f"{command} --seeds {' '.join(map(str, args.seeds))} --threads {args.threads}",
+        "device": "cpu",
+        "threads": args.threads,
+        "machine": machine.facts("torch"),
+        "data": args.data_name,
+        "weights": "F. Chollet's for ImageNet, without their classifier",
+        "seeds": args.seeds,
+        **measure(recipe, args),
+    }
+    (ROOT / "results" / f"{name}.json").write_text(as_json(record), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -16,17 +16,17 @@ FRONT = f"api/{PACKAGE}.html"  # the page to link to
 TEMPLATES = Path(__file__).parent / "api"
 
 
-def write_api(out, shown=None):
-    """Write a page for each module of the package, or only for those named in `shown`, and an
-    index to search, into the folder `out`.
+def write_api(out):
+    """Write a page for each module of the package, and an index to search, into the folder
+    `out`.
     """
     load_public_names()
     render.configure(docformat="google", template_directory=TEMPLATES, favicon="data:,")
     render.env.globals["code_colors"] = code_colors()
     modules = {name: Module.from_name(name) for name in module_names()}
     pages = {}
-    for name in modules if shown is None else shown:
-        pages[f"{name.replace('.', '/')}.html"] = render.html_module(modules[name], modules)
+    for name, module in modules.items():
+        pages[f"{name.replace('.', '/')}.html"] = render.html_module(module, modules)
     pages["index.html"] = render.html_index(modules)
     pages["search.js"] = render.search_index(modules)
     for name, text in pages.items():

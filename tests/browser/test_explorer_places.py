@@ -16,10 +16,10 @@ from tests.helpers.explorer_notebooks import EVERY_EXPLORER, explorers_of, resto
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 WITH_EXPLORERS = [path for path in NOTEBOOKS if explorers_of(nbformat.read(path, 4))]
-# Whose cells are run in the browser, too: every explorer's, and the one that draws what a learner
-# did. All cells of all notebooks are run by nbval.
+# Whose cells are run in JupyterLab, too, in which other tests run every explorer's: the one that
+# draws what a learner did. All cells of all notebooks are run by nbval.
 ATTACHED = re.compile(r"attachment:|ERR_UNKNOWN_URL_SCHEME")
-RUN = [path for path in WITH_EXPLORERS if path.name[:2] in ("10", "13")]
+RUN = [path for path in WITH_EXPLORERS if path.name.startswith("13")]
 SAVED = [path for path in WITH_EXPLORERS if path not in RUN]
 
 
