@@ -17,17 +17,27 @@ from xception_edu.explorers.segments import position
 from xception_edu.specs import Shape, segment_sizes
 
 SLIDER = "input[type=range]"
+# What the page does whatever it shows is asked of the explorer that has a page of its own, of one with
+# a choice, and of one with several.
+A_FEW = ("segments_explorer", "towers_explorer", "swap_explorer")
 
 
-def new(name):
-    """An explorer in its first state."""
+def fresh(name):
+    """An explorer of its own, for what changes more than its state."""
     return getattr(explorers, name)(**SCENE_EXPLORERS.get(name, {}))
 
 
 @cache
 def explorer(name):
     """One explorer of a name, made once: its state moves."""
-    return new(name)
+    return fresh(name)
+
+
+def new(name):
+    """The explorer of a name, in its first state again."""
+    made = explorer(name)
+    go(made, made.table["start"])
+    return made
 
 
 def go(made, state):

@@ -1,12 +1,11 @@
-"""Claims about every explorer that nobody is shut out by it, whatever its buttons show, on light
-pages and on dark ones; tests of the site look at the pictures.
+"""Claims about explorers that nobody is shut out by them, whatever their buttons show, on light pages
+and on dark ones; tests of the site look at every explorer.
 """
 
 import pytest
 
 from tests.browser import explored
 from tests.helpers.axe import AXE, findings_in
-from tests.helpers.explorer_notebooks import NAMES
 
 # all but the pictures
 PARTS = findings_in(
@@ -32,7 +31,7 @@ def press(page, name):
     page.get_by_role("button", name=name, exact=True).click()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", explored.A_FEW)
 def test_axe_finds_nothing_serious_whatever_button_was_pressed(static, name):
     page = static(explored.new(name), width=1280)
     page.emulate_media(reduced_motion="reduce")  # so that it stands still while it is looked at

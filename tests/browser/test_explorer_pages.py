@@ -11,6 +11,7 @@ from tests.browser.explored import OVERLAPS
 from tests.helpers.explorer_notebooks import NAMES
 
 every = pytest.mark.parametrize("name", NAMES)
+a_few = pytest.mark.parametrize("name", explored.A_FEW)
 
 
 @every
@@ -92,9 +93,9 @@ SWEEP = """() => {
 }""".replace("PLACES", PLACES)
 
 
-@every
+@a_few
 def test_the_page_follows_the_table_and_knows_no_formula(static, name):
-    made = explored.new(name)
+    made = explored.fresh(name)
     if not hasattr(made, "view"):
         return  # test_segments_explorer.py has its own
     table = json.loads(json.dumps(made.table))
@@ -110,7 +111,7 @@ def test_the_page_follows_the_table_and_knows_no_formula(static, name):
     assert page.locator(".xe-panel text", has_text='<planted> & "quoted"').count() == 1
 
 
-@every
+@a_few
 def test_a_closed_view_listens_no_more(static, name):
     made = explored.new(name)
     page = static(made)

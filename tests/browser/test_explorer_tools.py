@@ -11,6 +11,7 @@ from tests.browser import explored
 from tests.helpers.explorer_notebooks import NAMES
 
 every = pytest.mark.parametrize("name", NAMES)
+a_few = pytest.mark.parametrize("name", explored.A_FEW)
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -25,10 +26,10 @@ def saved(page, kind):
     return download.value.path().read_bytes(), download.value.suggested_filename
 
 
-# ---- pin, reset and save, every explorer ---------------------------------------------------------
+# ---- pin, reset and save -------------------------------------------------------------------------
 
 
-@every
+@a_few
 def test_a_pinned_state_stays_beside_the_moving_one_until_it_is_let_go(static, name):
     made = explored.new(name)
     page = static(made, width=1280)

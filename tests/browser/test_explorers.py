@@ -17,6 +17,7 @@ from tests.helpers.explorer_notebooks import NAMES
 
 SHOTS = Path("test-artifacts")
 every = pytest.mark.parametrize("name", NAMES)
+a_few = pytest.mark.parametrize("name", explored.A_FEW)
 
 
 class Shown:
@@ -113,7 +114,7 @@ def test_the_keys_of_a_choice_go_through_its_options(shown):
             shown.check(**{control["name"]: option})
 
 
-@every
+@a_few
 def test_jupyterlab_takes_no_key_and_the_focus_is_always_seen(shown):
     page, cells = shown.page, "jupyterapp.shell.currentWidget.content"
     # of radio buttons, Tab stops at the one that is chosen
@@ -152,7 +153,7 @@ FOCUS = """(root) => {
 }"""
 
 
-@every
+@a_few
 def test_the_mouse_drags_the_slider_and_presses_its_buttons(shown):
     page, now = shown.page, stops(shown.made)
     track = shown.slider.bounding_box()
@@ -203,7 +204,7 @@ def test_a_click_in_the_picture_goes_there_and_the_keys_go_on_from_it(shown):
     shown.check(**{shown.dial: stops(shown.made)[0]})
 
 
-@every
+@a_few
 def test_python_and_the_page_share_the_state(shown):
     last = {control["name"]: control["options"][-1] for control in shown.made.table["controls"][1:]}
     for name, value in last.items():
