@@ -12,6 +12,7 @@ from xception_edu.architectures import InceptionV3Config
 from xception_edu.benchmark import records
 from xception_edu.costs import total
 from xception_edu.plots.ablation_chart import DIALS, separable_less_regular
+from xception_edu.plots.pieces import counted
 
 Verdict = Literal["exact", "in small", "contradicted here", "not here"]
 ACCURACY, MAP100, SIZE = paper.IMAGENET_ACCURACY, paper.JFT_MAP100, paper.IMAGENET_SIZE
@@ -54,12 +55,12 @@ def open_question() -> str:
     record = records.read_record("sweep_spectrum_params")
     best = max(record["points"], key=lambda row: row["mean"])
     rows = [row for row in record["comparisons"] if row["point"] == best["point"]]
-    against = "; ".join(f"from {_end(row['end'])}: {row_in_words(row)}" for row in rows)
+    against = "; ".join(f"from {in_words(row['end'])}: {row_in_words(row)}" for row in rows)
     answer = ANSWERS[record["verdict"]]
     return (
         f"At equal parameters on {record['data']}, {len(record['points'])} points, "
         f"{len(record['seeds'])} seeds. By the test that was written before the runs: **{answer}**."
-        f" The highest mean is that of {_end(best['point'])}"
+        f" The highest mean is that of {in_words(best['point'])}"
         + (f"; {against}" if rows else "")
         + "".join(map(_at_equal, BUDGETS))
     )
@@ -75,11 +76,11 @@ def _at_equal(budget: str) -> str:
     return f". At {BUDGETS[budget]}, {count} points: **{ANSWERS[record['verdict']]}**"
 
 
-def _end(name: str) -> str:
-    """A point of the spectrum, in words."""
-    if name == "channels":
+def in_words(point: str) -> str:
+    """A point of the spectrum: "4 segments"."""
+    if point == "channels":
         return "one segment per channel"
-    return f"{name} segment{'s' * (name != '1')}"
+    return counted(int(point), "segment")
 
 
 def in_small(name: str) -> str:
@@ -98,7 +99,7 @@ def in_small(name: str) -> str:
 def _change(row: records.Record) -> str:
     """What is compared: one end of the spectrum with the other, or a change with no change."""
     if row["point"] in ("1", "channels"):
-        return f"{_end(row['point'])}, against {_end(row['end'])}:"
+        return f"{in_words(row['point'])}, against {in_words(row['end'])}:"
     return f"{row['point']}, against the network as it is:"
 
 

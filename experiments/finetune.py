@@ -178,8 +178,8 @@ def unfrozen(recipe, data: str, part: str, seed: int, runs: Path) -> dict:
     """Top-1 of a classifier, and after `part` of the network has learned behind it."""
     out = runs / f"{part}-{seed}"
     recipe = replace(recipe, unfreeze=part, seed=seed, evaluate_every=recipe.epochs)
-    options = {"features": runs / "store", "resume": out.exists(), "tensorboard": False}
-    last = finetune(recipe, out, data=data, **options)
+    options = {"features": runs / "store", "resume": (out / "config.json").is_file()}
+    last = finetune(recipe, out, data=data, tensorboard=False, **options)
     lines = (out / "classifier.jsonl").read_text(encoding="utf-8").splitlines()
     return {
         "seed": seed,

@@ -14,7 +14,6 @@ import re
 import statistics
 import sys
 from collections.abc import Callable, Sequence
-from itertools import groupby
 
 from xception_edu import architectures, conv_algorithms
 from xception_edu.benchmark import records
@@ -154,9 +153,11 @@ def turns() -> str:
 def candidates() -> str:
     """What was tried to make a step of ours faster."""
     record = read("faster_step")
+    of_machine: dict[str, list[dict]] = {}
+    for case in record["cases"]:
+        of_machine.setdefault(records.describe_machine(case), []).append(case)
     tables = []
-    for _, cases in groupby(record["cases"], key=records.describe_machine):
-        measured = list(cases)
+    for measured in of_machine.values():
         head = [f"{c['mode']}, batch {c['batch']}, {c['dtype']}" for c in measured]
         rows = []
         for name, words in record["candidates"].items():
@@ -180,7 +181,7 @@ def _paid(cases: Sequence[dict]) -> str:
     """Which candidates are over 1.05 beyond doubt, and where."""
     found = []
     for case in cases:
-        where = f"{case['mode']} at batch {case['batch']}"
+        where = f"{case['mode']} in {case['dtype']} at batch {case['batch']}"
         paying = [r["candidate"] for r in case["rows"] if r["over_ours"]["low"] > 1.05]
         found += [f"`{name}` ({where})" for name in paying]
     return f"Beyond doubt over 1.05: {', '.join(found) or 'none'}. "

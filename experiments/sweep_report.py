@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pages
-from claims_table import BUDGETS, in_small, points, work
+from claims_table import BUDGETS, in_small, in_words, points, work
 
 from xception_edu.benchmark import records
 from xception_edu.training.sweep.plan import Plan
@@ -73,19 +73,12 @@ def best(record: records.Record) -> str:
     """The highest mean, and how far it is from the better end."""
     top = max(record["points"], key=lambda row: row["mean"])
     rows = [row for row in record["comparisons"] if row["point"] == top["point"]]
-    said = f"The highest mean is that of {name(top['point'])}, {top['mean']:.1%}"
+    said = f"The highest mean is that of {in_words(top['point'])}, {top['mean']:.1%}"
     if not rows:
         return f"{said}: an end of the line."
     near = min(rows, key=lambda row: row["mean"])
     bounds = f"{points(near['low'])} to {points(near['high'])}"
     return f"{said}, {points(near['mean'])} points from the better end (95 % interval {bounds})."
-
-
-def name(point: str) -> str:
-    """A point in words."""
-    if point == "channels":
-        return "one segment per channel"
-    return f"{point} segment{'s' * (point != '1')}"
 
 
 def asked(plan: Plan) -> str:
@@ -107,7 +100,7 @@ def trained(record: records.Record, plan: Plan) -> str:
     images = steps * base.batch_size
     rows = [
         [
-            name(row["point"]),
+            in_words(row["point"]),
             f"{row['width']:.3f}",
             f"{row['params']:,}",
             f"{row['macs']:,}",
@@ -136,7 +129,7 @@ def found(record: records.Record, plan: Plan) -> str:
     """Accuracies and differences."""
     tops = [
         [
-            name(row["point"]),
+            in_words(row["point"]),
             ", ".join(f"{100 * value:.2f}" for value in row["top1"]),
             f"{row['mean']:.2%}",
             f"{row['low']:.2%} to {row['high']:.2%}",
@@ -145,8 +138,8 @@ def found(record: records.Record, plan: Plan) -> str:
     ]
     differences = [
         [
-            name(row["point"]),
-            name(row["end"]),
+            in_words(row["point"]),
+            in_words(row["end"]),
             points(row["mean"]),
             f"{points(row['low'])} to {points(row['high'])}",
             f"{row['p']:.3g}",
@@ -174,7 +167,7 @@ def answered(record: records.Record, plan: Plan) -> str:
     power = record["power"]
     shown = [row for row in record["comparisons"] if row["p_holm"] < 0.05]
     each = "; ".join(
-        f"{name(r['point'])} from {name(r['end'])}: {points(r['mean'])}" for r in shown
+        f"{in_words(r['point'])} from {in_words(r['end'])}: {points(r['mean'])}" for r in shown
     )
     return f"""## The answer
 
@@ -201,7 +194,7 @@ def at_equal(budget: str) -> str:
     rule = {"yes": plan.yes, "no": plan.no, "undecided": plan.undecided}[record["verdict"]]
     rows = [
         [
-            name(row["point"]),
+            in_words(row["point"]),
             f"{row['params']:,}",
             f"{row['macs']:,}",
             f"{row['step_ms']:.0f} ms",
@@ -212,7 +205,7 @@ def at_equal(budget: str) -> str:
         for row in record["points"]
     ]
     columns = ("point", "parameters", "MACs", "a step takes", "mean", "interval")
-    ends = [f"from {name(end)}" for end in plan.ends]
+    ends = [f"from {in_words(end)}" for end in plan.ends]
     seeds, answer = len(record["seeds"]), ANSWERS[record["verdict"]]
     return f"""## At {BUDGETS[budget]}
 

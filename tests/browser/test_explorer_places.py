@@ -1,5 +1,6 @@
 """Claims about the notebooks with explorers: saved and run in JupyterLab, in Notebook 7 and in
-Voila, all move.
+Voila, all move. Of a saved one the page shows what Python says; of one that was run, its slider leads
+to another picture and back, and other tests compare that with Python, in JupyterLab.
 """
 
 import re

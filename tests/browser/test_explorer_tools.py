@@ -1,4 +1,6 @@
-"""Claims about the buttons of every explorer and its widths, on a page without a kernel."""
+"""Claims about the widths of every explorer, and about the buttons of a few, which all have alike, on
+a page without a kernel.
+"""
 
 import io
 import re

@@ -1,5 +1,6 @@
-"""Claims about every explorer in JupyterLab: by key, by mouse and from Python, the page shows what
-Python says.
+"""Claims about explorers in JupyterLab: by key, by mouse and from Python, the page shows what Python
+says. Of every explorer: its keys, choices, places to click, colors and pictures. Of a few, since all
+share the code: dragging, the focus, and a state that Python and the page share.
 
 XCEPTION_EDU_SHOTS=1 writes a picture of each explorer at three positions of its slider to
 test-artifacts/.

@@ -360,7 +360,7 @@ def public(tmp_path_factory):
 
 
 def test_the_same_notebooks_give_the_same_bytes(site, public):
-    """But for the badges of a public copy."""
+    """But for the badges of a public copy. The library's pages, which pdoc writes, are made once."""
     files = [path.relative_to(site) for path in site.rglob("*") if path.is_file()]
     written = [file for file in files if (public / file).exists()]
     left_out = {path for path in files if path not in written}

@@ -1,6 +1,7 @@
 """Claims about stage_shapes(): the stages are what runs, whatever holds it."""
 
 import pytest
+import torch
 from torch import nn
 
 from tests.helpers.modules import Bottleneck, StagesInLists
@@ -47,6 +48,23 @@ def test_stages_in_lists_and_dicts_are_shown_in_the_order_in_which_they_run():
 
 def test_what_is_wrapped_has_the_stages_of_what_is_inside():
     assert stage_shapes(nn.DataParallel(StagesInLists()), (3, 12, 12)) == STAGES
+
+
+class Otherwise(nn.Module):
+    """Gives what a function makes of its input."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+@pytest.mark.parametrize("function", [torch.mean, lambda x: x.unflatten(1, (1, 3))])
+def test_a_loss_and_maps_of_five_dimensions_are_left_out(function):
+    made = Held(nn.Sequential(nn.Conv2d(3, 3, 1), Otherwise(function)))
+    assert stage_shapes(made, (3, 9, 9)) == [("body.0", (3, 9, 9))]
 
 
 def test_what_is_traced_has_the_blocks_that_are_the_stages():

@@ -266,6 +266,27 @@ def test_each_grid_has_the_decimals_that_its_numbers_need():
     assert part == ["600"]
 
 
+@pytest.mark.parametrize("largest", [3e-3, 0.04, 0.5, 1, 9.996, 12.34, 9994, 56189, 3e6, 1e30])
+def test_a_number_in_a_cell_is_whole_or_the_mouse_says_it(largest):
+    """Five characters of 56189 with its sign would be another number."""
+    less = nn.Conv2d(1, 1, 1, bias=False)
+    nn.init.constant_(less.weight, -1)
+    made = kernel_explorer(less, largest * np.array([[1, 0.5], [0.25, 1]]), position=1)
+    shapes = {kind: [s for s in made.shapes()[1] if s[0] == kind] for kind in ("words", "rest")}
+    cells = [s[6] for s in shapes["words"][:-1]] or [s[1] for s in shapes["rest"]]
+    assert [number(words) for [words] in cells] == pytest.approx([-1, largest, -largest], rel=0.05)
+    assert not shapes["rest"] or not 0.01 < largest < 9999
+    assert shapes["rest"] or max(len(words) for [words] in cells) <= 5
+
+
+@pytest.mark.parametrize("module", [nn.Conv2d(12, 2, (1, 25)), nn.Conv2d(1, 1, (1, 100))])
+def test_products_that_do_not_fit_are_refused(module):
+    with pytest.raises(
+        ValueError, match=r"^module has kernels of 1×\d+ for \d+ channels, but must"
+    ):
+        kernel_explorer(module)
+
+
 @every
 def test_cells_are_empty_exactly_where_an_output_does_not_see_an_input(name):
     table, _ = case(name)

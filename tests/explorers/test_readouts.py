@@ -4,7 +4,7 @@ import pytest
 
 from tests.helpers.scene_explorers import SCENE_EXPLORERS
 from xception_edu import explorers
-from xception_edu.explorers.engine.readouts import look_up, named, share
+from xception_edu.explorers.engine.readouts import in_percent, look_up, named
 
 
 @pytest.mark.parametrize("name", SCENE_EXPLORERS)
@@ -29,7 +29,7 @@ def test_a_readout_is_the_number_that_it_shows():
 
 
 def test_a_share_is_a_tenth_of_a_percent_or_less_than_that_or_nothing():
-    shares = [share(part) for part in (1, 0.1234, 0.001, 0.00099, 1e-9, 0)]
+    shares = [in_percent(part) for part in (1, 0.1234, 0.001, 0.00099, 1e-9, 0)]
     assert shares == ["100.0%", "12.3%", "0.1%", "<0.1%", "<0.1%", "0%"]
 
 

@@ -43,6 +43,13 @@ def test_stages_that_lists_hold_give_their_maps():
     assert list(found) == ["stem.0", "stem.1", "stages.0.0", "stages.0.1", "stages.1.0"]
 
 
+def test_what_is_wrapped_has_the_maps_of_what_is_inside():
+    model, image = StagesInLists(), torch.rand(3, 12, 12)
+    wrapped, maps = feature_maps(nn.DataParallel(model), image), feature_maps(model, image)
+    assert wrapped.keys() == maps.keys()
+    assert all(torch.equal(wrapped[name], maps[name]) for name in maps)
+
+
 def test_the_strongest_vary_most():
     maps = torch.stack([scale * torch.arange(9.0).view(3, 3) + 100 for scale in (1, 3, 0, 2)])
     assert torch.equal(strongest(maps, 2), maps[[1, 3]])

@@ -11,7 +11,7 @@ from xception_edu.benchmark import records
 from xception_edu.budgets import TOLERANCE, costs_by_role, narrowest, width_for, width_near
 from xception_edu.costs import Cost, cost_of, total
 from xception_edu.explorers.budget_panels import MIDDLE, Point, Widths, draw_blocks
-from xception_edu.explorers.engine.readouts import share
+from xception_edu.explorers.engine.readouts import in_percent
 from xception_edu.explorers.engine.scene_explorer import (
     SceneExplorer,
     View,
@@ -195,7 +195,7 @@ def _view(
 ) -> View:
     name = count(point.segments)
     got = f"{point.channels:,} channels wide" if point.channels else "out of reach"
-    taken = share(point.parts["spatial"] / sum(point.parts.values())) if point.parts else "–"
+    taken = in_percent(point.parts["spatial"] / sum(point.parts.values())) if point.parts else "–"
     a_layer = " a layer" if quantity == "milliseconds" else ""
     layer = layer_costs(point.segments, point.channels) if point.channels else (Cost(), Cost())
     counts = (

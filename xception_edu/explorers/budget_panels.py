@@ -8,8 +8,9 @@ from itertools import accumulate
 
 from xception_edu.configs import XceptionConfig
 from xception_edu.costs import Cost
-from xception_edu.explorers.engine.readouts import share
+from xception_edu.explorers.engine.readouts import in_percent
 from xception_edu.explorers.engine.scene import CHOSEN, Scene
+from xception_edu.plots.pieces import counted
 from xception_edu.plots.style import HUES
 from xception_edu.specs import segment_sizes
 
@@ -101,7 +102,7 @@ def _spending(scene: Scene, point: Point) -> None:
         at += wide
         place = LEFT + i * 130
         scene.rect(color, place, BAR_TOP + BAR + 5, 10, 10)
-        scene.text(f"{words} {share(part)}", place + 15, BAR_TOP + BAR + 10, size="small")
+        scene.text(f"{words} {in_percent(part)}", place + 15, BAR_TOP + BAR + 10, size="small")
 
 
 class Widths:
@@ -140,7 +141,7 @@ class Widths:
         scene, pitch, (x, high) = self.still, self.pitch, self.bars[p.segments]
         if p.channels:
             scene.rect("quiet", x + 1.5, BASE - high, pitch - 3, high, opacity=0.45)
-        scene.click(p.segments, x, BASE - HIGH, pitch, HIGH + 20, f"{p.segments} segments")
+        scene.click(p.segments, x, BASE - HIGH, pitch, HIGH + 20, counted(p.segments, "segment"))
 
     def _number(self, scene: Scene, p: Point, *, bold: bool) -> None:
         """How wide, above the bar, and how many segments, below it; upward where bars are

@@ -25,8 +25,9 @@ from xception_edu.explorers.engine.scene_explorer import (
 )
 from xception_edu.explorers.kernel_look import Layer, Look
 from xception_edu.explorers.kernel_panels import Maps
-from xception_edu.explorers.kernel_products import AllProducts, OneProducts
+from xception_edu.explorers.kernel_products import AllProducts, OneProducts, cell, cell_of_all
 from xception_edu.explorers.photographs import photograph
+from xception_edu.plots.pieces import times
 from xception_edu.specs import ConvSpec, Shape
 
 SEGMENTS = (1, 2, 3, 6)  # of the default module's 6 channels
@@ -154,6 +155,13 @@ def _small(conv: Convolution) -> Convolution:
             f"module has {products:,} products a position, but must have at most {MOST_PRODUCTS:,}"
             " to be seen"
         )
+    sides = conv.weight.shape[2:]
+    widest = max(len(ins) for _, ins in conv.pieces())
+    if min(cell_of_all(conv), cell(widest, sides)) < 1:
+        raise ValueError(
+            f"module has kernels of {times(*sides)} for {spec.in_channels} channels, but must have"
+            " fewer or smaller ones: more products do not fit into the picture"
+        )
     return conv
 
 
@@ -188,12 +196,8 @@ def _caption(origin: str, whole: Sequence[int], reduced_to: Sequence[int], spec:
     """What the maps are: where they come from, how they were reduced, what frames them."""
     words = origin
     if reduced_to != whole:
-        words += f", averaged from {_size(whole)} to {_size(reduced_to)}"
+        words += f", averaged from {times(*whole)} to {times(*reduced_to)}"
     return words + "; frame: padding (zeros)" * any(spec.padding)  # type: ignore[arg-type]
-
-
-def _size(sides: Sequence[int]) -> str:
-    return "×".join(map(str, sides))
 
 
 def _positions(conv: Convolution) -> int:

@@ -27,8 +27,14 @@ class Numbers:
 
     @cached_property
     def decimals(self) -> int:
-        power = math.floor(math.log10(self.largest or 1))
+        largest = float(f"{self.largest:.3g}")  # 9.996 is written as 10.0
+        power = math.floor(math.log10(largest or 1))
         return 2 - power - (power < 0)
+
+    @property
+    def fit(self) -> bool:
+        """Whether each is written with five characters at most, as `short` does: room in a cell."""
+        return -1 <= self.decimals <= 3
 
     @cached_property
     def form(self) -> str:
@@ -45,7 +51,7 @@ class Numbers:
         written = self.number(value).replace("−", "-")
         if not float(written):
             return "0"
-        return written.replace("0.", ".", 1) if abs(value) < 1 else written[:5]
+        return written.replace("0.", ".", 1) if abs(value) < 1 else written
 
     def words(self, values: np.ndarray, *, short: bool = False) -> np.ndarray:
         """The numbers of an array, rounded before they are written, so that few differ."""

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from xception_edu.explorers.convolution import Convolution
 from xception_edu.explorers.engine.scene import Scene
 from xception_edu.explorers.engine.tiles import NEGATIVE, POSITIVE, frame, grid, signed
 from xception_edu.explorers.kernel_look import Look
@@ -31,7 +32,7 @@ class AllProducts:
         self.look, self.still = look, Scene(WIDTH, HEIGHT)
         out, channels, high, wide = look.layer.conv.weight.shape
         self.across, self.down = channels * wide, out * high
-        self.pitch = min(16, 290 // self.across, BODY // self.down)
+        self.pitch = cell_of_all(look.layer.conv)
         self._draw_names()
         for _, outs, ins in look.pieces:
             self.still.rect("faint", *self._block(outs, ins))
@@ -136,7 +137,7 @@ class OneProducts:
     @property
     def written(self) -> bool:
         """Whether numbers fit into the cells."""
-        return self.pitch >= WRITTEN
+        return self.pitch >= WRITTEN and all(numbers.fit for numbers in self.look.layer.numbers)
 
     def _paint(self, scene: Scene, at: int, painted: Painted, position: tuple[int, ...]) -> None:
         """The kernels of a grid under each other, signs as colors; numbers where they fit."""
@@ -189,8 +190,16 @@ def _legend(look: Look, scene: Scene, y: float) -> None:
         scene.text("a segment; blank: not seen", x, y, size="small")
 
 
+def cell_of_all(conv: Convolution) -> int:
+    """Pixels of a cell, if all output channels are seen; 0: they do not fit."""
+    out, channels, high, wide = conv.weight.shape
+    return min(16, 290 // (channels * wide), BODY // (out * high))
+
+
 def cell(channels: int, kernel: Sequence[int]) -> int:
-    """Pixels of a cell, if so many input channels are seen at one output channel."""
+    """Pixels of a cell, if so many input channels are seen at one output channel; 0: they do not
+    fit.
+    """
     high, wide = kernel
     across = (WIDTH - NAMED - 2 * APART - SUMS) // (3 * wide)
-    return max(min(CELL, across, (BODY - 24) // (channels * high)), 1)
+    return min(CELL, across, (BODY - 24) // (channels * high))

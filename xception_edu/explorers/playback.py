@@ -11,7 +11,7 @@ import numpy as np
 
 from xception_edu import checks
 from xception_edu.benchmark import records
-from xception_edu.explorers.engine.readouts import share
+from xception_edu.explorers.engine.readouts import in_percent
 from xception_edu.explorers.engine.scene_explorer import (
     SceneExplorer,
     View,
@@ -157,13 +157,13 @@ def _view(run: Run, epoch: int, show: str) -> View:
             f"{run.kernels.shape[1]} kernels of its first depthwise layer ({run.layer}){left};"
             f" {when}"
         ),
-        values=(f"{line['top1']:.1%}", loss, rate, share(now), share(total)),
+        values=(f"{line['top1']:.1%}", loss, rate, in_percent(now), in_percent(total)),
         scenes=(draw_curves(run, epoch), draw_kernels(run, epoch, show, most)),
         alts=(
             (
                 f"Four curves over the epochs; at epoch {epoch}: {line['top1']:.1%} of held-out"
                 f" images right, loss {loss}, learning rate {rate}, kernels changed by"
-                f" {share(now)} in the epoch"
+                f" {in_percent(now)} in the epoch"
             ),
             (
                 f"{SUBJECTS[show]} after epoch {epoch} as heat maps; kernels {names} are"

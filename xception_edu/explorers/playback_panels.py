@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xception_edu.explorers.engine.readouts import share
+from xception_edu.explorers.engine.readouts import in_percent
 from xception_edu.explorers.engine.scene import Scene
 from xception_edu.explorers.engine.tiles import NEGATIVE, POSITIVE, frame
 
@@ -99,7 +99,7 @@ def _said(label: str, value: float | None) -> str:
     if value is None:
         return "–"
     digits = {"Loss": ".3f", "Learning rate": ".6f"}
-    return format(value, digits[label]) if label in digits else share(value)
+    return format(value, digits[label]) if label in digits else in_percent(value)
 
 
 def _x(epoch: int, last: int) -> float:

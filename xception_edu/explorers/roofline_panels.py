@@ -160,7 +160,7 @@ class RoofPanel:
         self.still.line("ink", trail, width=1.5, opacity=0.6)
         for p, across, down in places:
             corner = (across - 7, down - 7)
-            self.still.click(p.segments, *corner, 14, 14, f"{p.segments} segments")
+            self.still.click(p.segments, *corner, 14, 14, counted(p.segments, "segment"))
 
 
 def _name_trail(scene: Scene, chart: Chart, x: Scale, y: Scale) -> None:
@@ -324,7 +324,9 @@ class LatencyPanel:
                 free = at - 12
         edges = [LEFT, *((a + b) / 2 for a, b in pairwise(self.x)), RIGHT]
         for p, (left, right) in zip(points, pairwise(edges), strict=True):
-            scene.click(p.segments, left, TOP, right - left, BASE - TOP, f"{p.segments} segments")
+            scene.click(
+                p.segments, left, TOP, right - left, BASE - TOP, counted(p.segments, "segment")
+            )
 
 
 PLACES = (

@@ -154,7 +154,7 @@ def _view(one: Separated, at: int, m: int, chart: Chart) -> View:
         scenes=(draw_kernels(one, at, m), draw_approximation(one, at, m, chart)),
         alts=(
             f"Kernels of input channel {at + 1}, and rebuilt from {kernels}: error {here:.1%}",
-            f"The depthwise kernel{'s' * (m > 1)}; over all channels the error is"
+            f"The depthwise {'kernel' if m == 1 else 'kernels'}; over all channels the error is"
             f" {error:.1%}, with {params:,} parameters",
         ),
     )

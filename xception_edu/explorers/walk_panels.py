@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
-from xception_edu.explorers.engine.readouts import extent, share
+from xception_edu.explorers.engine.readouts import extent, in_percent
 from xception_edu.explorers.engine.scene import CHOSEN, Scene
 from xception_edu.explorers.engine.tiles import frame
 from xception_edu.plots.depth_profiles import KEY
@@ -162,7 +162,7 @@ def draw_here(still: Scene, profile: Profile, at: int, sight: Sight) -> Scene:
         scene.line(CHOSEN, frame(x, base - BAR, wide, BAR), width=2)
         words = counted(totals[at], "pixel")
         if strip != "side":
-            words = f"{share(totals[at] / (sum(totals) or 1))} of {LABELS[strip][1]}"
+            words = f"{in_percent(totals[at] / (sum(totals) or 1))} of {LABELS[strip][1]}"
         y = base - BAR - 11
         scene.text(words, WIDTH - LEFT, y, size="small", anchor="end", bold=True)
     _draw_sight(scene, sight)

@@ -62,8 +62,9 @@ def _recorder(stages: list[tuple[str, Shape]], name: str) -> Any:
 
     def note(module: nn.Module, args: Any, out: Any) -> None:
         for tensor in tensors_in(out)[:1]:
-            shape = (*tensor.shape[1:], *(1,) * (4 - tensor.dim()))
-            stages.append((name, Shape(*shape)))
+            if 1 <= tensor.dim() <= 4:
+                shape = (*tensor.shape[1:], *(1,) * (4 - tensor.dim()))
+                stages.append((name, Shape(*shape)))
 
     return note
 

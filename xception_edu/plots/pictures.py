@@ -13,8 +13,8 @@ from xception_edu import checks
 from xception_edu.plots import gallery, style
 from xception_edu.plots.descriptions import PICTURES, WORDS
 
-# of lines over something: colors would say what kind of layer they mean
 LETTERS_IN_A_ROW = 90  # as many fit across a chart of lines
+# of lines over something: colors would say what kind of layer they mean
 LINES: tuple[dict[str, Any], ...] = (
     {"color": style.INK, "linestyle": "-", "marker": "o"},
     {"color": style.QUIET, "linestyle": (0, (5, 2)), "marker": "s"},

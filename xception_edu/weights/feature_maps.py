@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from xception_edu import checks
-from xception_edu.measure import stages_of
+from xception_edu.measure import stages_of, unwrapped
 
 
 @torch.no_grad()
@@ -31,7 +31,7 @@ def feature_maps(model: nn.Module, image: Tensor) -> dict[str, Tensor]:
     maps: dict[str, Tensor] = {}
     handles = [
         stage.register_forward_hook(functools.partial(_keep, maps, name))
-        for name, stage in stages_of(model).items()
+        for name, stage in stages_of(unwrapped(model)).items()
     ]
     was_training = {module: module.training for module in model.modules()}
     try:

@@ -85,7 +85,6 @@ class _Packing:
         self._texts, self._lexicon = _Numbers(), _Numbers()
         self._forms, self._shapes, self._drawings, self._series = (_Once() for _ in PARTS[2:])
         self._write: dict[str, Callable[[Any], Any]] = {
-            AS_IT_IS: _same,
             TEXT: self._texts.__getitem__,
             TEXTS: self._pairs,
             CELLS: _letters,
@@ -137,10 +136,6 @@ class _Packing:
         if max(numbers, default=0) >= len(PAIRS):
             return numbers
         return "".join([PAIRS[number] for number in numbers])
-
-
-def _same(value: object) -> object:
-    return value
 
 
 def _letters(cells: Sequence[str]) -> str:

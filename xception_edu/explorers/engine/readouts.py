@@ -13,7 +13,7 @@ LESS = f"<{LEAST:.1%}"
 NUMBER = re.compile(r"−?[\d,]+(\.\d+)?%?")
 
 
-def share(part: float) -> str:
+def in_percent(part: float) -> str:
     """A share in percent, to a tenth: "12.3%"; "<0.1%" for less, and "0%" for nothing at all."""
     if 0 < part < LEAST:
         return LESS

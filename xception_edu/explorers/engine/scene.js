@@ -1,4 +1,4 @@
-// Paints the scenes of the table, shape by shape as explorers/scene.py describes them, with readouts below.
+// Paints the scenes of the table, shape by shape as explorers/engine/scene.py describes them, with readouts below.
 
 const SPECIAL = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 const safe = (words) => words.replace(/[&<>"]/g, (character) => SPECIAL[character]);
