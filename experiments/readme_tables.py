@@ -476,6 +476,32 @@ def training() -> str:
     return markdown(("recipe", "top-1 on validation images", "seeds", "a run takes"), rows, note)
 
 
+def transfer() -> str:
+    """What a trained base is worth on few photographs, frozen and learning."""
+    frozen, more = read("finetune"), read("finetune_unfrozen")
+    exit_flow = more["exit"]
+    rows = [
+        ["all, from random weights, for the same processor time", _in_percent(frozen["scratch"])],
+        ["a classifier on the frozen base", _in_percent(frozen["linear"])],
+        [
+            f"then the exit flow too, {more['recipe']['epochs']} epochs",
+            f"{_in_percent(exit_flow['top1'])}; {_in_percent(exit_flow['gain'])} more",
+        ],
+    ]
+    images, seeds = frozen["images"], len(frozen["seeds"])
+    note = (
+        f"Mean and 95% interval of {seeds} seeds; {frozen['data']}, {images['train']:,} photographs"
+        f" of {frozen['recipe']['image_size']} pixels, {images['validation']} to validate; more:"
+        f" paired by seed. `{frozen['command']}` on {records.describe_machine(frozen)}; the last"
+        f" row: `{more['command']}` on {records.describe_machine(more)}."
+    )
+    return markdown(("what learns", "top-1"), rows, note)
+
+
+def _in_percent(found: dict) -> str:
+    return f"{found['mean']:.1%} [{found['low']:.1%}, {found['high']:.1%}]"
+
+
 def headline() -> str:
     """The front page's three sentences of results."""
     say = headline_numbers()
@@ -576,6 +602,7 @@ TABLES: dict[str, Callable[[], str]] = {
         mistakes,
         explorers,
         training,
+        transfer,
         startup,
         networks_on_gpu,
         segments_on_gpu,

@@ -120,7 +120,6 @@ def test_the_classifier_reaches_on_features_what_evaluate_finds(recipe, photogra
 def test_a_resumed_run_that_is_over_only_says_how_it_went(recipe, photographs, tmp_path):
     _, _, newest = trained(recipe, photographs, tmp_path / "run")
     content = newest.read_bytes()
-    recipe = begin(recipe, photographs).recipe
     assert finetune(recipe, tmp_path / "run", resume=True) == metrics(tmp_path / "run")[-1]
     assert newest.read_bytes() == content
 
@@ -129,7 +128,6 @@ def test_an_unfrozen_run_that_was_left_goes_on_to_the_same_weights(recipe, photo
     recipe = replace(recipe, unfreeze="exit")
     whole, _, _ = trained(recipe, photographs, tmp_path / "whole")
     trained(recipe, photographs, tmp_path / "left", max_steps=4)
-    recipe = begin(recipe, photographs).recipe
     finetune(recipe, tmp_path / "left", resume=True, tensorboard=False)
     newest = max((tmp_path / "left" / "checkpoints").glob("*.safetensors"))
     assert not changed(trained_model(newest).state_dict(), whole)

@@ -40,6 +40,7 @@ from xception_edu.training.run_folder import (
     check_resumable,
     read_config,
     read_metrics,
+    saved_recipe,
 )
 from xception_edu.training.steps import loss_of, make_model, make_optimizer, train_step
 from xception_edu.training.stopping import Interrupted
@@ -121,6 +122,7 @@ def finetune(
         tensorboard=tensorboard,
     )
     if resume:
+        recipe = as_begun(recipe, out)
         check_resumable(recipe, out)
         data = data or read_config(out).get("data")
         if has_checkpoint(out) and recipe.unfreeze == "none":
@@ -169,6 +171,15 @@ def begin(
             del trained[name]
     model.load_state_dict(model.state_dict() | trained)
     return Start(recipe, model.to(chosen), images)
+
+
+def as_begun(recipe: Recipe, out: Path) -> Recipe:
+    """The recipe with the network of the run in `out`, where it leaves that to weights and data."""
+    begun = saved_recipe(out).model
+    model = network_of(recipe, begun)
+    if model.num_classes == XceptionConfig().num_classes:
+        model = replace(model, num_classes=begun.num_classes)
+    return replace(recipe, model=model)
 
 
 def base_of(init: str) -> Xception:
