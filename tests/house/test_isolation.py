@@ -123,6 +123,13 @@ def test_an_explorer_of_networks_of_ours_loads_no_torch():
     assert "torch" not in loaded_by(code)
 
 
+def test_explorers_and_exercises_load_no_statistics_before_they_need_them():
+    """They take as long to load as all explorers."""
+    loaded = loaded_by("import xception_edu.explorers, xception_edu.exercises")
+    assert "scipy" in loaded
+    assert "scipy.stats" not in loaded
+
+
 def test_the_libraries_of_tables_are_loaded_with_the_first_table():
     names = ("training.train", "data.load", "data.file_sets", "data.streams")
     assert loading([f"xception_edu.{name}" for name in names], TABLES) == ""

@@ -1,7 +1,7 @@
 """Exercises of notebooks 12 and 13: your own photographs, and many seeds."""
 
 import numpy as np
-from scipy import stats
+import scipy
 from torch import nn
 
 from xception_edu.exercises import draws
@@ -173,7 +173,8 @@ EXERCISES = (
         cases=lambda g: [([0.81, 0.79, 0.83],), *draws.several(g, _scores)],
         environment=("import statistics", "from scipy import stats"),
         reference=lambda s: float(
-            stats.t.interval(0.95, len(s) - 1, loc=np.mean(s), scale=stats.sem(s))[1] - np.mean(s)
+            scipy.stats.t.interval(0.95, len(s) - 1, loc=np.mean(s), scale=scipy.stats.sem(s))[1]
+            - np.mean(s)
         ),
         hints=(
             "the deviation of a *mean* is smaller than that of a score: by which factor?",

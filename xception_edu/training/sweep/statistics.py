@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy
-from scipy import optimize, stats  # type: ignore[import-untyped]
+import scipy  # type: ignore[import-untyped]  # its parts are loaded when they are used
 
 from xception_edu import checks
 
@@ -32,7 +32,7 @@ def interval(values: Sequence[float], level: float = LEVEL) -> Interval:
     level = checks.number("level", level, above=0, below=1)
     if len(set(values)) == 1:  # without a spread, which scipy warns of
         return Interval(values[0], values[0], values[0])
-    found = stats.ttest_1samp(values, 0.0)
+    found = scipy.stats.ttest_1samp(values, 0.0)
     low, high = found.confidence_interval(level)
     return Interval(float(sum(values) / len(values)), float(low), float(high))
 
@@ -45,7 +45,7 @@ def p_value(differences: Sequence[float]) -> float:
     differences = _numbers("differences", differences)
     if len(set(differences)) == 1:
         return 0.0 if differences[0] else 1.0
-    return float(stats.ttest_1samp(differences, 0.0).pvalue)
+    return float(scipy.stats.ttest_1samp(differences, 0.0).pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -67,7 +67,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def deviation(values: Sequence[float]) -> float:
     """Sample standard deviation of two or more values."""
     values = _numbers("values", values)
-    return float(stats.tstd(values)) if len(set(values)) > 1 else 0.0
+    return float(scipy.stats.tstd(values)) if len(set(values)) > 1 else 0.0
 
 
 def power(effect: float, std: float, count: int, alpha: float = 1 - LEVEL) -> float:
@@ -82,13 +82,14 @@ def power(effect: float, std: float, count: int, alpha: float = 1 - LEVEL) -> fl
     effect, std = checks.number("effect", effect), checks.number("std", std, above=0)
     count = checks.integer("count", count, at_least=2)
     alpha = checks.number("alpha", alpha, above=0, below=1)
-    critical = stats.t.ppf(1 - alpha / 2, count - 1)
+    critical = scipy.stats.t.ppf(1 - alpha / 2, count - 1)
     # The spread that the seeds happen to show, as a multiple of `std`, at evenly spaced quantiles.
     # scipy's noncentral t (1.17) would be shorter, but gives NaN for few seeds and large effects.
     shares = (numpy.arange(QUANTILES) + 0.5) / QUANTILES
-    spreads = numpy.sqrt(stats.chi2.ppf(shares, count - 1) / (count - 1))
+    spreads = numpy.sqrt(scipy.stats.chi2.ppf(shares, count - 1) / (count - 1))
     shift = effect / std * count**0.5
-    shown = stats.norm.sf(critical * spreads - shift) + stats.norm.cdf(-critical * spreads - shift)
+    normal = scipy.stats.norm
+    shown = normal.sf(critical * spreads - shift) + normal.cdf(-critical * spreads - shift)
     return float(shown.mean())
 
 
@@ -112,7 +113,7 @@ def detectable(std: float, count: int, alpha: float = 1 - LEVEL, wanted: float =
         return 0.0
     while missing(largest) < 0:
         largest *= 2
-    return float(optimize.brentq(missing, 0.0, largest, xtol=std * 1e-6))
+    return float(scipy.optimize.brentq(missing, 0.0, largest, xtol=std * 1e-6))
 
 
 def _numbers(
