@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import xception_edu as xe
-from tests.browser.explored import new, stops
+from tests.browser.explored import fresh, stops
 from tests.helpers import learners_explorers
 from tests.helpers.explorer_notebooks import NAMES
 from xception_edu.explorers.engine.scene import CHOSEN, THEME
@@ -22,7 +22,7 @@ every = pytest.mark.parametrize("name", NAMES)
 
 def moved(name):
     """An explorer away from its first state: the last option of every choice, another stop."""
-    made = new(name)
+    made = fresh(name)
     for control in made.table["controls"][1:]:
         setattr(made, control["name"], control["options"][-1])
     slider = made.table["controls"][0]["name"]
@@ -33,7 +33,7 @@ def moved(name):
 
 @every
 def test_an_explorer_goes_back_to_the_state_in_which_it_was_made(name):
-    made, first = moved(name), new(name).state()
+    made, first = moved(name), fresh(name).state()
     assert made.state() != first
     made.reset()
     assert made.state() == first
@@ -41,7 +41,7 @@ def test_an_explorer_goes_back_to_the_state_in_which_it_was_made(name):
 
 @pytest.mark.parametrize("name", ["segments_explorer", "walk_explorer"])
 def test_a_picture_is_saved_as_svg_and_as_png(name, tmp_path):
-    made = new(name)
+    made = fresh(name)
     made.save_picture(tmp_path / "x.png")
     with Image.open(tmp_path / "x.png") as picture:
         assert picture.width > 800
@@ -53,7 +53,7 @@ def test_a_picture_is_saved_as_svg_and_as_png(name, tmp_path):
 
 def test_a_picture_of_another_kind_is_refused_in_one_line(tmp_path):
     with pytest.raises(ValueError, match=r"path is '.*x\.gif', but must be a file's name that"):
-        new("walk_explorer").save_picture(tmp_path / "x.gif")
+        fresh("walk_explorer").save_picture(tmp_path / "x.gif")
 
 
 # ---- the line of code ----------------------------------------------------------------------------
@@ -108,7 +108,7 @@ def test_what_is_selected_has_no_color_but_ink():
 
 @pytest.mark.parametrize("name", ["kernel", "kernels", "playback", "separability"])
 def test_numbers_in_heat_maps_have_the_colors_of_their_signs(name):
-    made = new(f"{name}_explorer")
+    made = fresh(f"{name}_explorer")
     cells = [shape for shapes in made.shapes() for shape in shapes if shape[0] == "cells"]
     assert cells
     assert {color for _, colors, *_ in cells for color in colors} <= set(style.SIGNS)
@@ -119,7 +119,7 @@ def test_no_explorer_shows_by_the_color_of_a_kind_of_layer_what_is_selected(name
     """What is painted at another stop in another color is no kind's: but for the towers, whose
     layers are others at every step.
     """
-    made = new(name)
+    made = fresh(name)
     slider = made.table["controls"][0]["name"]
     first, second = stops(made)[:2]
     counts = []
