@@ -485,7 +485,7 @@ def transfer() -> str:
         ["a classifier on the frozen base", _in_percent(frozen["linear"])],
         [
             f"then the exit flow too, {more['recipe']['epochs']} epochs",
-            f"{_in_percent(exit_flow['top1'])}; {_in_percent(exit_flow['gain'])} more",
+            f"{_in_percent(exit_flow['top1'])}; {_in_points(exit_flow['gain'])} points more",
         ],
     ]
     images, seeds = frozen["images"], len(frozen["seeds"])
@@ -500,6 +500,11 @@ def transfer() -> str:
 
 def _in_percent(found: dict) -> str:
     return f"{found['mean']:.1%} [{found['low']:.1%}, {found['high']:.1%}]"
+
+
+def _in_points(found: dict) -> str:
+    mean, low, high = (100 * found[name] for name in ("mean", "low", "high"))
+    return f"{mean:.1f} [{low:.1f}, {high:.1f}]"
 
 
 def headline() -> str:

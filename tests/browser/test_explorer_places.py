@@ -1,8 +1,9 @@
 """Claims about the notebooks with explorers: saved and run in JupyterLab, in Notebook 7 and in
 Voila, all move. Of a saved one the page shows what Python says; of one that was run, its slider leads
-to another picture and back, and other tests compare that with Python, in JupyterLab.
+to another picture and back.
 """
 
+import json
 import re
 from functools import partial
 from pathlib import Path
@@ -171,6 +172,22 @@ def by_key_and_by_mouse(page, root):
     assert root.evaluate(picture) == first
 
 
+def as_python_says(page, saved):
+    """Explorers of cells that were run, in the state in which the last cell left them and in another:
+    they move, and show what the tables say that the notebook has saved.
+    """
+    for root, made in zip(page.locator(".xe").all(), map(restored, saved), strict=True):
+        shows(root, made)
+        by_key_and_by_mouse(page, root)
+        shows(root, made)
+
+
+def shows(root, made):
+    """In the state that the page has, it shows what Python says."""
+    explored.go(made, json.loads(root.get_attribute("data-state")))
+    explored.check(root, made)
+
+
 def test_all_explorers_run_and_move_in_notebook_7(browser, jupyter):
     with open_page(browser) as page:
         again = partial(jupyter.open, page, jupyter.trust(EVERY_EXPLORER), "notebook")
@@ -178,8 +195,7 @@ def test_all_explorers_run_and_move_in_notebook_7(browser, jupyter):
         saved = explorers_of(nbformat.read(EVERY_EXPLORER, 4))
         moves(page, saved, again)
         run_all(page, jupyter, len(saved))
-        for root in page.locator(".xe").all():
-            by_key_and_by_mouse(page, root)
+        as_python_says(page, saved)
         assert ours(page.problems, "notebook") == []
         jupyter.shut_down(page)
 
@@ -189,7 +205,7 @@ def test_all_explorers_run_and_move_in_voila(browser, jupyter):
     with open_page(browser) as page:
         again = partial(jupyter.open, page, jupyter.trust(EVERY_EXPLORER), "voila")
         again()
-        wait_for_explorers(page, len(explorers_of(nbformat.read(EVERY_EXPLORER, 4))), again)
-        for root in page.locator(".xe").all():
-            by_key_and_by_mouse(page, root)
+        saved = explorers_of(nbformat.read(EVERY_EXPLORER, 4))
+        wait_for_explorers(page, len(saved), again)
+        as_python_says(page, saved)
         assert ours(page.problems, "voila") == []

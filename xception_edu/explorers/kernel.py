@@ -251,7 +251,7 @@ def _view(look: Look, position: tuple[int, int], scenes: Sequence[Scene]) -> Vie
         stop=stop,
         short=f"{stop} of {positions}",
         title=f"Output row {row + 1}, column {column + 1}",
-        note=f"The {'×'.join(map(str, kernel))} window: {lies}",
+        note=f"The {times(*kernel)} window: {lies}",
         values=(
             *(f"{n:,}" for n in counts),
             f"{layer.out.height}×{layer.out.width}",
